@@ -1,0 +1,13 @@
+//! The words of the API: interaction, resource types, compartments, element paths.
+//!
+//! Pure values and tables of FHIR R4 (4.0.1). This room knows nothing of HTTP servers, policy or storage.
+
+pub mod interaction;
+pub mod query;
+pub mod resource_type;
+pub mod timestamp;
+
+pub use interaction::{BatchEntry, BatchKind, Interaction, InteractionKind, Level, Target, Within};
+pub use query::{Id, Parameter, Query};
+pub use resource_type::ResourceType;
+pub use timestamp::Timestamp;

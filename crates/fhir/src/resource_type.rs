@@ -1,0 +1,263 @@
+//! The resource types of FHIR R4 (4.0.1), as a number that costs nothing to compare.
+
+use std::fmt;
+
+/// A concrete R4 resource type: `Patient`, `Observation`, … Never `Resource` or `DomainResource`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceType(u8);
+
+impl ResourceType {
+    /// `Appointment`
+    pub const APPOINTMENT: Self = Self::named("Appointment");
+    /// `Binary`
+    pub const BINARY: Self = Self::named("Binary");
+    /// `Bundle`
+    pub const BUNDLE: Self = Self::named("Bundle");
+    /// `OperationOutcome`
+    pub const OPERATION_OUTCOME: Self = Self::named("OperationOutcome");
+    /// `Parameters`
+    pub const PARAMETERS: Self = Self::named("Parameters");
+    /// `Patient`
+    pub const PATIENT: Self = Self::named("Patient");
+    /// `Practitioner`
+    pub const PRACTITIONER: Self = Self::named("Practitioner");
+
+    /// The type of this name, spelled exactly as FHIR spells it.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        NAMES.binary_search(&name).ok().and_then(|index| u8::try_from(index).ok()).map(Self)
+    }
+
+    /// The name as FHIR spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        NAMES.get(usize::from(self.0)).copied().unwrap_or_default()
+    }
+
+    /// A dense number from 0, for tables by type; less than [`ResourceType::COUNT`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// How many types there are.
+    pub const COUNT: usize = NAMES.len();
+
+    /// Every type, by name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..NAMES.len()).filter_map(|index| u8::try_from(index).ok()).map(Self)
+    }
+
+    const fn named(name: &str) -> Self {
+        let mut index = 0_u8;
+        while (index as usize) < NAMES.len() {
+            if same(NAMES.as_slice().split_at(index as usize).1, name) {
+                return Self(index);
+            }
+            index += 1;
+        }
+        Self(u8::MAX)
+    }
+}
+
+/// Whether the first of `names` is `name`; const, so that the constants above are checked numbers.
+const fn same(names: &[&str], name: &str) -> bool {
+    let Some(first) = names.first() else { return false };
+    let (mut left, mut right) = (first.as_bytes(), name.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    while let ([a, rest_left @ ..], [b, rest_right @ ..]) = (left, right) {
+        if *a != *b {
+            return false;
+        }
+        left = rest_left;
+        right = rest_right;
+    }
+    true
+}
+
+impl fmt::Display for ResourceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for ResourceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Sorted by byte, so that `parse` can search.
+const NAMES: [&str; 147] = [
+    "Account",
+    "ActivityDefinition",
+    "AdverseEvent",
+    "AllergyIntolerance",
+    "Appointment",
+    "AppointmentResponse",
+    "AuditEvent",
+    "Basic",
+    "Binary",
+    "BiologicallyDerivedProduct",
+    "BodyStructure",
+    "Bundle",
+    "CapabilityStatement",
+    "CarePlan",
+    "CareTeam",
+    "CatalogEntry",
+    "ChargeItem",
+    "ChargeItemDefinition",
+    "Claim",
+    "ClaimResponse",
+    "ClinicalImpression",
+    "CodeSystem",
+    "Communication",
+    "CommunicationRequest",
+    "CompartmentDefinition",
+    "Composition",
+    "ConceptMap",
+    "Condition",
+    "Consent",
+    "Contract",
+    "Coverage",
+    "CoverageEligibilityRequest",
+    "CoverageEligibilityResponse",
+    "DetectedIssue",
+    "Device",
+    "DeviceDefinition",
+    "DeviceMetric",
+    "DeviceRequest",
+    "DeviceUseStatement",
+    "DiagnosticReport",
+    "DocumentManifest",
+    "DocumentReference",
+    "EffectEvidenceSynthesis",
+    "Encounter",
+    "Endpoint",
+    "EnrollmentRequest",
+    "EnrollmentResponse",
+    "EpisodeOfCare",
+    "EventDefinition",
+    "Evidence",
+    "EvidenceVariable",
+    "ExampleScenario",
+    "ExplanationOfBenefit",
+    "FamilyMemberHistory",
+    "Flag",
+    "Goal",
+    "GraphDefinition",
+    "Group",
+    "GuidanceResponse",
+    "HealthcareService",
+    "ImagingStudy",
+    "Immunization",
+    "ImmunizationEvaluation",
+    "ImmunizationRecommendation",
+    "ImplementationGuide",
+    "InsurancePlan",
+    "Invoice",
+    "Library",
+    "Linkage",
+    "List",
+    "Location",
+    "Measure",
+    "MeasureReport",
+    "Media",
+    "Medication",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationKnowledge",
+    "MedicationRequest",
+    "MedicationStatement",
+    "MedicinalProduct",
+    "MedicinalProductAuthorization",
+    "MedicinalProductContraindication",
+    "MedicinalProductIndication",
+    "MedicinalProductIngredient",
+    "MedicinalProductInteraction",
+    "MedicinalProductManufactured",
+    "MedicinalProductPackaged",
+    "MedicinalProductPharmaceutical",
+    "MedicinalProductUndesirableEffect",
+    "MessageDefinition",
+    "MessageHeader",
+    "MolecularSequence",
+    "NamingSystem",
+    "NutritionOrder",
+    "Observation",
+    "ObservationDefinition",
+    "OperationDefinition",
+    "OperationOutcome",
+    "Organization",
+    "OrganizationAffiliation",
+    "Parameters",
+    "Patient",
+    "PaymentNotice",
+    "PaymentReconciliation",
+    "Person",
+    "PlanDefinition",
+    "Practitioner",
+    "PractitionerRole",
+    "Procedure",
+    "Provenance",
+    "Questionnaire",
+    "QuestionnaireResponse",
+    "RelatedPerson",
+    "RequestGroup",
+    "ResearchDefinition",
+    "ResearchElementDefinition",
+    "ResearchStudy",
+    "ResearchSubject",
+    "RiskAssessment",
+    "RiskEvidenceSynthesis",
+    "Schedule",
+    "SearchParameter",
+    "ServiceRequest",
+    "Slot",
+    "Specimen",
+    "SpecimenDefinition",
+    "StructureDefinition",
+    "StructureMap",
+    "Subscription",
+    "SubscriptionStatus",
+    "Substance",
+    "SubstanceNucleicAcid",
+    "SubstancePolymer",
+    "SubstanceProtein",
+    "SubstanceReferenceInformation",
+    "SubstanceSourceMaterial",
+    "SubstanceSpecification",
+    "SupplyDelivery",
+    "SupplyRequest",
+    "Task",
+    "TerminologyCapabilities",
+    "TestReport",
+    "TestScript",
+    "ValueSet",
+    "VerificationResult",
+    "VisionPrescription",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_found_again() {
+        assert!(NAMES.is_sorted());
+        for resource in ResourceType::all() {
+            assert_eq!(ResourceType::parse(resource.name()), Some(resource));
+        }
+        assert_eq!(ResourceType::parse("patient"), None);
+        assert_eq!(ResourceType::parse("DomainResource"), None);
+    }
+
+    #[test]
+    fn constants_are_their_names() {
+        assert_eq!(ResourceType::PATIENT.name(), "Patient");
+        assert_eq!(ResourceType::BUNDLE.name(), "Bundle");
+        assert_eq!(ResourceType::OPERATION_OUTCOME.name(), "OperationOutcome");
+    }
+}
