@@ -2,6 +2,8 @@
 //!
 //! Pure values and tables of FHIR R4 (4.0.1). This room knows nothing of HTTP servers, policy or storage.
 
+pub mod codes;
+pub mod compartment;
 pub mod element;
 pub mod fhirpath;
 pub mod interaction;
