@@ -5,9 +5,11 @@
 pub mod interaction;
 pub mod query;
 pub mod resource_type;
+pub mod search;
 pub mod timestamp;
 
 pub use interaction::{BatchEntry, BatchKind, Interaction, InteractionKind, Level, Target, Within};
 pub use query::{Id, Parameter, Query};
 pub use resource_type::ResourceType;
+pub use search::{SearchKind, SearchParameter};
 pub use timestamp::Timestamp;
