@@ -40,6 +40,16 @@ impl ResourceType {
         self.0 as usize
     }
 
+    /// Whether it has narrative, contained resources and extensions: all but `Binary`, `Bundle` and `Parameters`.
+    #[must_use]
+    pub const fn is_domain_resource(self) -> bool {
+        !matches!(self.0, Self::BINARY_INDEX | Self::BUNDLE_INDEX | Self::PARAMETERS_INDEX)
+    }
+
+    const BINARY_INDEX: u8 = Self::BINARY.0;
+    const BUNDLE_INDEX: u8 = Self::BUNDLE.0;
+    const PARAMETERS_INDEX: u8 = Self::PARAMETERS.0;
+
     /// How many types there are.
     pub const COUNT: usize = NAMES.len();
 
@@ -90,7 +100,7 @@ impl fmt::Debug for ResourceType {
 }
 
 /// Sorted by byte, so that `parse` can search.
-const NAMES: [&str; 147] = [
+const NAMES: [&str; 146] = [
     "Account",
     "ActivityDefinition",
     "AdverseEvent",
@@ -221,7 +231,6 @@ const NAMES: [&str; 147] = [
     "StructureDefinition",
     "StructureMap",
     "Subscription",
-    "SubscriptionStatus",
     "Substance",
     "SubstanceNucleicAcid",
     "SubstancePolymer",

@@ -1,0 +1,451 @@
+//! The verbs of the command line, as clap reads them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The secure bridge for healthcare data exchange.
+#[derive(Debug, Parser)]
+#[command(name = "bascule", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// A synthetic hospital, its EHR, portal and vendors, and the bridge: all in one process
+    Demo(DemoArgs),
+    /// The bridge in front of your systems
+    Serve(ConfigArgs),
+    /// Every fault of the configuration at once, each with its line and its mend
+    Check(CheckArgs),
+    /// Who can see a field; why something is refused; what a change opens
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Verify, search and export the audit log
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// The embedded FHIR R4 server alone
+    Ehr(EhrArgs),
+    /// People who sign in
+    #[command(subcommand)]
+    User(UserVerb),
+    /// OAuth clients: apps and systems
+    #[command(subcommand)]
+    Client(ClientVerb),
+    /// Who is on the other side
+    #[command(subcommand)]
+    Organization(OrganizationVerb),
+    /// What was agreed with them
+    #[command(subcommand)]
+    Agreement(AgreementVerb),
+    /// Who cares for whom
+    #[command(subcommand)]
+    Relation(RelationVerb),
+    /// What needs a person's eye
+    #[command(subcommand)]
+    Alert(AlertVerb),
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct DemoArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<DemoVerb>,
+    #[command(flatten)]
+    pub(crate) run: DemoRun,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoRun {
+    /// Where the demo keeps everything
+    #[arg(long, value_name = "DIR", default_value = "bascule-demo")]
+    pub(crate) data: PathBuf,
+    /// Start over: removes an earlier demo in the data folder
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// How many synthetic patients to make (0 to 100000)
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) patients: u32,
+    /// The seed of the synthetic hospital: the same seed gives the same bytes
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// FHIR JSON, NDJSON or Bundles to load, also gzipped; a file or a folder; may be repeated
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) load: Vec<PathBuf>,
+    /// Port of the bridge on 127.0.0.1
+    #[arg(long, default_value_t = 8443)]
+    pub(crate) port: u16,
+    /// Port of the portal on 127.0.0.1
+    #[arg(long, default_value_t = 8444)]
+    pub(crate) portal_port: u16,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoVerb {
+    /// Print an access token of one of the demo's backend clients
+    Token {
+        /// `scheduler-app`, `auditor-counts`, …
+        client: String,
+        /// Where the demo keeps everything
+        #[arg(long, value_name = "DIR", default_value = "bascule-demo")]
+        data: PathBuf,
+        /// Scopes to ask for; without it, all that the client is registered for
+        #[arg(long)]
+        scope: Option<String>,
+    },
+    /// Write the synthetic hospital as NDJSON, one file a type
+    Data {
+        /// How many patients
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        patients: u32,
+        /// The seed
+        #[arg(long, value_name = "S", default_value_t = 1)]
+        seed: u64,
+        /// Where to write
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "bascule.toml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print the faults as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EhrArgs {
+    /// The SQLite file
+    #[arg(long, value_name = "FILE", default_value = "ehr.db")]
+    pub(crate) file: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Serve without authentication; loopback only
+    #[arg(long, conflicts_with = "bearer_file")]
+    pub(crate) open: bool,
+    /// A file holding the bearer token that callers must present
+    #[arg(long, value_name = "FILE", required_unless_present = "open")]
+    pub(crate) bearer_file: Option<PathBuf>,
+    /// Take data as it is in the world: store what is not valid R4 as well
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    /// What to load first
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) load: Vec<PathBuf>,
+}
+
+/// Where the records are: a running server's `admin.sock`, or the data folder itself if none runs.
+#[derive(Debug, Args)]
+pub(crate) struct RecordsArgs {
+    /// The configuration of the house; without it, `bascule.toml` here, or the demo's in `bascule-demo/`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Every role and condition that reaches an element, e.g. `Observation.valueQuantity`
+    WhoMay {
+        /// `Type.path`
+        element: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// What a role may do, in words that can be read aloud
+    Show {
+        /// The role
+        role: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// What would be decided, without an upstream
+    Simulate {
+        /// The role
+        #[arg(long)]
+        role: String,
+        /// The scopes of the token
+        #[arg(long, default_value = "system/*.cruds")]
+        scope: String,
+        /// The patient in context
+        #[arg(long)]
+        patient: Option<String>,
+        /// The API
+        #[arg(long, default_value = "ehr")]
+        api: String,
+        /// `GET`, `POST`, …
+        method: String,
+        /// The path below the API's base, with its query
+        path: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Exactly what opens and closes between two policy folders
+    Diff {
+        /// The policy folder in force
+        old: PathBuf,
+        /// The policy folder proposed
+        new: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The whole table: every role and what it reaches
+    Table {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// A log folder (`…/audit/<node>/<year>q<n>`); without it, every log of the configured house
+    #[arg(value_name = "LOGDIR")]
+    pub(crate) log: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditVerb {
+    /// Check tree, signatures and every entry; needs no server and no key
+    Verify {
+        #[command(flatten)]
+        log: LogArgs,
+        /// A checkpoint kept from earlier: proves that nothing was rewritten since
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
+        /// The log's public key, from outside the log folder
+        #[arg(long, value_name = "FILE|VKEY")]
+        vkey: Option<String>,
+    },
+    /// Entries, by request id, client, outcome; each hit proved against the log
+    Search {
+        #[command(flatten)]
+        log: LogArgs,
+        /// The correlation id of a request
+        #[arg(long)]
+        request: Option<String>,
+        /// A patient's id, opened with the house's keys
+        #[arg(long)]
+        patient: Option<String>,
+        /// A client's id
+        #[arg(long)]
+        client: Option<String>,
+        /// At most this many (1 to 10000)
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// FHIR AuditEvent NDJSON
+    Export {
+        #[command(flatten)]
+        log: LogArgs,
+        /// Start at this entry
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
+    /// Accounting of disclosures of a patient (45 CFR 164.528)
+    Disclosures {
+        /// The patient's id
+        patient: String,
+        #[command(flatten)]
+        log: LogArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserVerb {
+    /// Add a person; the password is made and shown once
+    Add {
+        /// The name to sign in with
+        name: String,
+        /// The role, may be repeated
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+        /// The person's own resource, e.g. `Patient/p1` or `Practitioner/d1`
+        #[arg(long)]
+        fhir_user: Option<String>,
+        /// The patient record that this person is
+        #[arg(long)]
+        patient: Option<String>,
+        /// How the person is called on pages
+        #[arg(long)]
+        display: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Make a new password and show it once
+    Reset {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// End every session and token, and let nobody in under this name
+    Disable {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Everybody
+    List {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientVerb {
+    /// Add a client from RFC 7591 metadata as JSON; a secret, if it has one, is shown once
+    Add {
+        /// The metadata (`-` is standard input)
+        file: PathBuf,
+        /// The client id; without it, one is made
+        #[arg(long)]
+        id: Option<String>,
+        /// The organization that owns it
+        #[arg(long)]
+        organization: Option<String>,
+        /// The role of a backend client, may be repeated
+        #[arg(long = "role")]
+        roles: Vec<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Make a new secret and show it once
+    Rotate {
+        /// The client id
+        id: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// End every token and let it in no more
+    Disable {
+        /// The client id
+        id: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Every client
+    List {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrganizationVerb {
+    /// Add an organization
+    Add {
+        /// Bascule's id for it
+        id: String,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// Its class: `workforce`, `treating-provider`, `business-associate`, `patient-app`, …
+        #[arg(long)]
+        class: Option<String>,
+        /// Its postal address
+        #[arg(long)]
+        address: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Every organization
+    List {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgreementVerb {
+    /// Add an agreement
+    Add {
+        /// Bascule's id for it
+        id: String,
+        /// With whom
+        #[arg(long)]
+        organization: String,
+        /// `baa`, `data-use` or `none-needed`
+        #[arg(long)]
+        kind: String,
+        /// First day in force, `YYYY-MM-DD`
+        #[arg(long)]
+        from: String,
+        /// Last day in force; without it, until terminated
+        #[arg(long)]
+        until: Option<String>,
+        /// Permitted purpose of use, may be repeated
+        #[arg(long = "purpose")]
+        purposes: Vec<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Every agreement
+    List {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RelationVerb {
+    /// Add a relation
+    Add {
+        /// The patient's id
+        #[arg(long)]
+        patient: String,
+        /// The practitioner's id
+        #[arg(long)]
+        practitioner: String,
+        /// `care-team`, `encounter`, `appointment`, `order`
+        #[arg(long)]
+        kind: String,
+        /// Last day, `YYYY-MM-DD`
+        #[arg(long)]
+        until: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Every relation
+    List {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertVerb {
+    /// The queue
+    List {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Say that a person has looked at it
+    Close {
+        /// The alert
+        id: i64,
+        /// What was found
+        #[arg(long)]
+        note: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+}
