@@ -1,6 +1,6 @@
 //! The search parameters of every type with their numbers in this file, and their expressions read once.
 
-use bascule_fhir::search::{SearchKind, SearchParameter, parameters};
+use bascule_fhir::search::{Component, SearchKind, SearchParameter, parameters};
 use bascule_fhir::ResourceType;
 
 use super::extract::{Path, read_path};
@@ -21,12 +21,14 @@ pub(crate) struct Indexed {
     pub(crate) parameter: &'static SearchParameter,
     /// Its number.
     pub(crate) code: i64,
-    /// The number of `:identifier` (references) or `:of-type` (tokens).
+    /// The number of `:identifier` (references), `:of-type` (tokens) or of the longitude (`near`).
     pub(crate) beside: i64,
     /// Where its values lie.
     pub(super) path: Path,
     /// Of a composite: its parts.
     pub(crate) parts: Vec<Part>,
+    /// Whether the parts of this composite are whole parameters of the resource, so that it needs no rows of its own.
+    pub(super) shares_rows: bool,
 }
 
 /// A part of a composite.
@@ -78,6 +80,7 @@ fn names(parameter: &SearchParameter) -> Vec<String> {
     match parameter.kind {
         SearchKind::Reference => names.push(format!("{}:identifier", parameter.code)),
         SearchKind::Token => names.push(format!("{}:of-type", parameter.code)),
+        SearchKind::Special => names.push(format!("{}:longitude", parameter.code)),
         SearchKind::Composite => {
             names.extend((0..parameter.components.len()).map(|at| format!("{}${at}", parameter.code)));
         }
@@ -89,11 +92,15 @@ fn names(parameter: &SearchParameter) -> Vec<String> {
 fn indexed(codes: &Codes, resource: ResourceType, parameter: &'static SearchParameter) -> Result<Indexed, EhrError> {
     let beside = match parameter.kind {
         SearchKind::Reference => format!("{}:identifier", parameter.code),
+        SearchKind::Special => format!("{}:longitude", parameter.code),
         _ => format!("{}:of-type", parameter.code),
     };
-    let part = |(at, component): (usize, &bascule_fhir::search::Component)| {
+    let shares_rows = parameter.expression == "$this"
+        && parameter.components.iter().all(|component| ordinary(resource, component).is_some());
+    let part = |(at, component): (usize, &Component)| {
+        let own = format!("{}${at}", parameter.code);
         Ok(Part {
-            code: codes.parameter(resource, &format!("{}${at}", parameter.code)),
+            code: codes.parameter(resource, if shares_rows { component.code } else { &own }),
             kind: component.kind,
             path: read_path(component.expression)?,
         })
@@ -104,5 +111,12 @@ fn indexed(codes: &Codes, resource: ResourceType, parameter: &'static SearchPara
         beside: codes.parameter(resource, &beside),
         path: read_path(parameter.expression)?,
         parts: parameter.components.iter().enumerate().map(part).collect::<Result<_, EhrError>>()?,
+        shares_rows,
     })
+}
+
+/// The parameter that a part is, value for value.
+fn ordinary(resource: ResourceType, component: &Component) -> Option<&'static SearchParameter> {
+    bascule_fhir::search::parameter(resource, component.code)
+        .filter(|parameter| parameter.expression == component.expression && parameter.kind == component.kind)
 }

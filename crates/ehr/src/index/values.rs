@@ -1,6 +1,6 @@
 //! A FHIR value, as the search kind of its parameter compares it (R4, 3.1.1.5: the tables under each kind).
 //!
-//! The datatype is told by its shape: within one kind the shapes are distinct.
+//! The datatype is told by its shape: within one kind the shapes are distinct, but for a ContactPoint and an Identifier.
 
 use bascule_fhir::search::SearchKind;
 use serde_json::{Map, Value};
@@ -13,9 +13,9 @@ use super::row::{Real, RowValue};
 type Fields = Map<String, Value>;
 
 /// The rows of one value under a kind; several for a CodeableConcept or a name, none for what it does not compare.
-pub(crate) fn rows(kind: SearchKind, value: &Value, base: &str, rows: &mut Vec<RowValue>) {
+pub(crate) fn rows(kind: SearchKind, value: &Value, type_name: Option<&str>, base: &str, rows: &mut Vec<RowValue>) {
     match kind {
-        SearchKind::Token => tokens(value, rows),
+        SearchKind::Token => tokens(value, type_name == Some("ContactPoint"), rows),
         SearchKind::String => texts(value, rows),
         SearchKind::Reference => rows.extend(reference(value, base)),
         SearchKind::Uri => rows.extend(value.as_str().map(|text| RowValue::Uri(text.to_owned()))),
@@ -30,12 +30,12 @@ fn text_of<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn tokens(value: &Value, rows: &mut Vec<RowValue>) {
+fn tokens(value: &Value, is_contact_point: bool, rows: &mut Vec<RowValue>) {
     match value {
         Value::String(code) => rows.push(token("", code, "")),
         Value::Bool(truth) => rows.push(token("", if *truth { "true" } else { "false" }, "")),
         Value::Number(number) => rows.push(token("", number.as_str(), "")),
-        Value::Object(fields) => token_of(fields, rows),
+        Value::Object(fields) => token_of(fields, is_contact_point, rows),
         Value::Array(_) | Value::Null => {}
     }
 }
@@ -44,13 +44,14 @@ fn token(system: &str, code: &str, display: &str) -> RowValue {
     RowValue::Token { system: system.to_owned(), code: code.to_owned(), display: super::fold::fold(display) }
 }
 
-fn token_of(fields: &Fields, rows: &mut Vec<RowValue>) {
+fn token_of(fields: &Fields, is_contact_point: bool, rows: &mut Vec<RowValue>) {
     if let Some(codings) = fields.get("coding").and_then(Value::as_array) {
         codings.iter().filter_map(Value::as_object).for_each(|coding| rows.extend(coding_of(coding)));
     }
     let is_value = fields.contains_key("value");
     if is_value {
-        let system = if is_contact_point(fields) { "" } else { text_of(fields, "system") };
+        // `ContactPoint.system` is a word for the medium, not a name space.
+        let system = if is_contact_point { "" } else { text_of(fields, "system") };
         let display = fields.get("type").and_then(|kind| kind.get("text")).and_then(Value::as_str).unwrap_or_default();
         rows.push(token(system, text_of(fields, "value"), display));
     } else if fields.contains_key("code") || fields.contains_key("display") || fields.contains_key("system") {
@@ -65,12 +66,6 @@ fn token_of(fields: &Fields, rows: &mut Vec<RowValue>) {
 fn coding_of(coding: &Fields) -> Option<RowValue> {
     let (system, code, display) = (text_of(coding, "system"), text_of(coding, "code"), text_of(coding, "display"));
     (!(system.is_empty() && code.is_empty() && display.is_empty())).then(|| token(system, code, display))
-}
-
-/// `ContactPoint.system` is a word for the medium, not a name space.
-fn is_contact_point(fields: &Fields) -> bool {
-    matches!(text_of(fields, "system"), "phone" | "fax" | "email" | "pager" | "url" | "sms" | "other")
-        || (fields.contains_key("rank") && !fields.contains_key("system"))
 }
 
 /// The rows of `:of-type`: the identifier's type, and `code|value` of it.
@@ -186,7 +181,8 @@ mod tests {
 
     fn of(kind: SearchKind, value: Value) -> Vec<RowValue> {
         let mut found = Vec::new();
-        rows(kind, &value, "http://ehr", &mut found);
+        let type_name = value.get("rank").map(|_| "ContactPoint");
+        rows(kind, &value, type_name, "http://ehr", &mut found);
         found
     }
 
@@ -207,7 +203,7 @@ mod tests {
         assert_eq!(pairs(json!({ "system": "s", "code": "c", "display": "Shown" })), ["s|c shown"]);
         assert_eq!(pairs(json!({ "coding": [{ "system": "s", "code": "c" }], "text": "Free" })), ["s|c ", "| free"]);
         assert_eq!(pairs(json!({ "system": "s", "value": "42", "type": { "text": "MRN" } })), ["s|42 mrn"]);
-        assert_eq!(pairs(json!({ "system": "phone", "value": "555" })), ["|555 "]);
+        assert_eq!(pairs(json!({ "system": "phone", "value": "555", "rank": 1 })), ["|555 "]);
         assert_eq!(pairs(json!({ "extension": [] })), [] as [String; 0]);
     }
 
