@@ -1,1 +1,5 @@
-//! placeholder
+//! The client's door: the request's walk, upstream connections, SMART endpoints over HTTP.
+
+pub mod settings;
+
+pub use settings::{ApiSettings, Limits, Settings, UpstreamCredential, UpstreamSettings};
