@@ -1,15 +1,17 @@
 //! The configuration: text to typed settings in two steps, every fault at once, before a port is bound.
 
-mod document;
+mod api;
+mod ask;
 mod read;
 mod settings;
+mod upstream;
 
 use std::path::{Path, PathBuf};
 
 use bascule_policy::fault::Fault;
 
-pub(crate) use read::{end_of_day, start_of_day};
-pub(crate) use settings::{ApiEntry, Credential, Limits, Settings};
+pub(crate) use api::{end_of_day, start_of_day};
+pub(crate) use settings::Settings;
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]
@@ -24,7 +26,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 pub(crate) fn load(file: &Path) -> Result<Settings, Vec<Fault>> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
-        vec![Fault::new(&name, "", 0..0, format!("cannot read the configuration: {error}"), "name it with --config FILE")]
+        vec![Fault::of_file(&name, format!("cannot read the configuration: {error}"), "name it with --config FILE")]
     })?;
     read::read(&name, &text, &base(file))
 }
