@@ -100,7 +100,7 @@ impl fmt::Debug for ResourceType {
 }
 
 /// Sorted by byte, so that `parse` can search.
-const NAMES: [&str; 147] = [
+const NAMES: [&str; 146] = [
     "Account",
     "ActivityDefinition",
     "AdverseEvent",
@@ -231,7 +231,6 @@ const NAMES: [&str; 147] = [
     "StructureDefinition",
     "StructureMap",
     "Subscription",
-    "SubscriptionStatus",
     "Substance",
     "SubstanceNucleicAcid",
     "SubstancePolymer",
