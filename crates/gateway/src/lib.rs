@@ -2,4 +2,11 @@
 
 pub mod settings;
 
+mod headers;
+mod narrow;
+mod outcome;
+mod pages;
+mod rewrite;
+mod upstream;
+
 pub use settings::{ApiSettings, Limits, Settings, UpstreamCredential, UpstreamSettings};

@@ -3,11 +3,11 @@
 //! Whoever holds the key can make links to any page of an upstream, but not pass: each use is decided anew, and the
 //! answer filtered, as the search that began it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bascule_crypto::{Secret, aead};
 use bascule_fhir::Timestamp;
 use bascule_smart::Principal;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 /// For whom a link is: everything that may differ between two callers, or between two policies.
@@ -69,8 +69,7 @@ impl Pages {
     pub(crate) fn open(&self, token: &str, bearer: &Bearer<'_>, now: Timestamp) -> Result<Page, PageFault> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| PageFault::Foreign)?;
         let (nonce, sealed) = bytes.split_first_chunk::<{ aead::NONCE_BYTES }>().ok_or(PageFault::Foreign)?;
-        let plain =
-            aead::open(&self.key, *nonce, &bound_to(bearer), sealed).map_err(|_| PageFault::Foreign)?;
+        let plain = aead::open(&self.key, *nonce, &bound_to(bearer), sealed).map_err(|_| PageFault::Foreign)?;
         let page: Page = serde_json::from_slice(&plain).map_err(|_| PageFault::Foreign)?;
         if page.expires <= now.seconds() { Err(PageFault::Expired) } else { Ok(page) }
     }
@@ -80,8 +79,7 @@ impl Pages {
 fn bound_to(bearer: &Bearer<'_>) -> Vec<u8> {
     let principal = bearer.principal;
     let patient = principal.patient().map_or("", |id| id.as_str());
-    let parts =
-        [bearer.api, bearer.policy_hash, principal.client(), principal.user().unwrap_or_default(), patient];
+    let parts = [bearer.api, bearer.policy_hash, principal.client(), principal.user().unwrap_or_default(), patient];
     let mut bound = Vec::new();
     for part in parts {
         bound.extend_from_slice(&(part.len() as u64).to_be_bytes());

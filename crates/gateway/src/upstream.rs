@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, collect, full, inflate};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, collect, full, inflate};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
@@ -140,12 +140,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamFault`]: the answer is not there, not whole, or not what it should be.
-    pub(crate) async fn send(
-        &self,
-        call: Call,
-        asked: &HeaderMap,
-        request_id: &str,
-    ) -> Result<Reply, UpstreamFault> {
+    pub(crate) async fn send(&self, call: Call, asked: &HeaderMap, request_id: &str) -> Result<Reply, UpstreamFault> {
         let bound_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         let exchange = self.exchange(call, asked, request_id);
         tokio::time::timeout(self.timeout, exchange).await.map_err(|_| UpstreamFault::TimedOut { bound_ms })?
@@ -158,8 +153,7 @@ impl Upstream {
             .uri(format!("{}{}", self.base, call.address))
             .body(full(call.body))
             .map_err(malformed)?;
-        *request.headers_mut() =
-            headers::to_upstream(asked, self.credential.as_ref(), call.content_type, request_id);
+        *request.headers_mut() = headers::to_upstream(asked, self.credential.as_ref(), call.content_type, request_id);
         if let Some(condition) = call.if_none_exist {
             request.headers_mut().insert("if-none-exist", condition);
         }
@@ -187,8 +181,7 @@ impl Upstream {
 
 /// Whether the walk knows how to answer such a status.
 fn believable(status: StatusCode, head: &HeaderMap) -> Result<(), UpstreamFault> {
-    let known = status.is_success()
-        || matches!(status.as_u16(), 400 | 404 | 405 | 409 | 410 | 412 | 415 | 422 | 428);
+    let known = status.is_success() || matches!(status.as_u16(), 400 | 404 | 405 | 409 | 410 | 412 | 415 | 422 | 428);
     match status.as_u16() {
         _ if known => Ok(()),
         401 | 403 => Err(UpstreamFault::RefusesUs { status: status.as_u16() }),
