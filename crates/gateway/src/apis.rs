@@ -30,7 +30,7 @@ impl Apis {
     pub(crate) fn new(settings: &Settings) -> Result<Self, TlsError> {
         let public_url = settings.public_url.as_str().trim_end_matches('/');
         let fhir = settings.apis.iter().filter(|one| one.api.kind == ApiKind::Fhir);
-        let served: Result<Vec<_>, _> = fhir
+        let served: Result<Vec<Served>, TlsError> = fhir
             .map(|one| {
                 let path = one.path.trim_end_matches('/').to_owned();
                 Ok(Served {
@@ -91,9 +91,8 @@ mod tests {
     #[test]
     fn a_path_belongs_to_the_longest_base_at_a_boundary() {
         let apis = apis(&["/fhir", "/fhir/lab"]);
-        let found = |path: &'static str| {
-            apis.find(path).map(|(served, rest)| (served.api.name.clone(), rest.to_owned()))
-        };
+        let found =
+            |path: &'static str| apis.find(path).map(|(served, rest)| (served.api.name.clone(), rest.to_owned()));
         assert_eq!(found("/fhir/Patient/1"), Some(("at /fhir".into(), "/Patient/1".into())));
         assert_eq!(found("/fhir"), Some(("at /fhir".into(), String::new())));
         assert_eq!(found("/fhir/lab/Patient"), Some(("at /fhir/lab".into(), "/Patient".into())));

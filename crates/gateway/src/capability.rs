@@ -47,20 +47,23 @@ pub(crate) fn statement(name: &str, base: &str, public_url: &str, offers: &Offer
 
 fn security(public_url: &str) -> Value {
     let uri = |name: &str| json!({ "url": name, "valueUri": format!("{public_url}/oauth/{name}") });
+    let uris = ["authorize", "token", "introspect", "revoke"].map(uri);
     json!({
         "cors": false,
         "extension": [{
             "url": OAUTH_URIS,
-            "extension": ["authorize", "token", "introspect", "revoke"].map(uri),
+            "extension": uris,
         }],
         "service": [{ "coding": [{ "system": SECURITY_SERVICE, "code": "SMART-on-FHIR" }] }],
     })
 }
 
 fn entry(resource: ResourceType, offer: &Offer) -> Value {
+    let codes = offer.interactions.iter().filter_map(|kind| code(*kind));
+    let interactions: Vec<Value> = codes.map(|code| json!({ "code": code })).collect();
     let mut entry = json!({
         "type": resource.name(),
-        "interaction": offer.interactions.iter().filter_map(|kind| code(*kind)).map(|code| json!({ "code": code })).collect::<Vec<_>>(),
+        "interaction": interactions,
         "versioning": "versioned",
     });
     let parameters = parameters(resource, offer);

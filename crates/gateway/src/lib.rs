@@ -2,6 +2,8 @@
 
 pub mod settings;
 
+mod apis;
+mod capability;
 mod headers;
 mod narrow;
 mod outcome;

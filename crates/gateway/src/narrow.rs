@@ -1,7 +1,7 @@
 //! Writes a permit's narrowing into the call that goes upstream. The filter tests the answer once more; here it is made
 //! sure that no more is asked for than may be had, as far as FHIR search can say it.
 
-use bascule_fhir::{Id, Interaction, Level, Parameter, Query, ResourceType, Target, Within, search};
+use bascule_fhir::{Id, Interaction, Level, Parameter, Query, ResourceType, Target, Within, compartment, search};
 use bascule_policy::{Condition, Narrowing, Permit};
 use bytes::Bytes;
 use http::{HeaderValue, Method};
@@ -238,14 +238,15 @@ fn ids_of(ids: &[Id]) -> Parameter {
 }
 
 /// The one search parameter by which a type is narrowed to a compartment. Where FHIR names several for it (a patient may
-/// be the subject or the performer), the subject's is taken: narrower than the compartment, never wider.
+/// be the subject or the performer), the subject's is taken: narrower than the compartment, never wider. Types that are
+/// never in the compartment have none, and the filter lets nothing of them out.
 fn compartment_parameter(resource: ResourceType, of: ResourceType) -> Option<&'static str> {
-    let own = of.name().to_ascii_lowercase();
-    let names = [own.as_str(), "subject", "actor", "beneficiary", "individual", "member"];
-    names.iter().find_map(|name| {
-        let parameter = search::parameter(resource, name)?;
-        parameter.targets.contains(&of).then_some(parameter.code)
-    })
+    let leading = compartment::parameters(of, resource);
+    let own = search::parameter(resource, &of.name().to_ascii_lowercase())
+        .filter(|parameter| !leading.is_empty() && parameter.targets.contains(&of));
+    own.map(|parameter| parameter.code)
+        .or_else(|| leading.iter().copied().find(|code| *code == "subject"))
+        .or_else(|| leading.first().copied())
 }
 
 /// Whether the query says the same or less already: a parameter of that name all of whose values are among those.
@@ -288,12 +289,7 @@ fn needed_for(condition: &Condition, resource: ResourceType) -> Vec<String> {
             .collect()
     };
     match condition {
-        Condition::InCompartment { of, .. } => of_parameters(
-            search::parameters(resource)
-                .filter(|parameter| parameter.targets.contains(of))
-                .map(|parameter| parameter.code)
-                .collect(),
-        ),
+        Condition::InCompartment { of, .. } => of_parameters(compartment::parameters(*of, resource).to_vec()),
         Condition::Matches { any_of } => {
             of_parameters(any_of.iter().flatten().map(|(name, _)| name.as_str()).collect())
         }

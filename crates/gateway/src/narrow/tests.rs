@@ -54,6 +54,8 @@ fn own_records_are_asked_for_by_the_parameter_of_the_type() {
     check("Appointment", "date=ge2026", own_records(&["a"]), "/Appointment?date=ge2026&patient=Patient/a");
     check("Coverage", "", own_records(&["a"]), "/Coverage?patient=Patient/a");
     check("Schedule", "", own_records(&["a"]), "/Schedule?actor=Patient/a");
+    check("Group", "", own_records(&["a"]), "/Group?member=Patient/a");
+    check("Practitioner", "", own_records(&["a"]), "/Practitioner");
 }
 
 #[test]
@@ -97,7 +99,7 @@ fn elements_asked_for_come_with_those_that_tell_whose_it_is() {
         "Observation",
         "_elements=code",
         own_records(&["a"]),
-        "/Observation?_elements=code,focus,subject,performer&patient=Patient/a",
+        "/Observation?_elements=code,subject,performer&patient=Patient/a",
     );
 }
 
