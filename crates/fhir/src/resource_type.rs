@@ -13,6 +13,10 @@ impl ResourceType {
     pub const BINARY: Self = Self::named("Binary");
     /// `Bundle`
     pub const BUNDLE: Self = Self::named("Bundle");
+    /// `Device`
+    pub const DEVICE: Self = Self::named("Device");
+    /// `Encounter`
+    pub const ENCOUNTER: Self = Self::named("Encounter");
     /// `OperationOutcome`
     pub const OPERATION_OUTCOME: Self = Self::named("OperationOutcome");
     /// `Parameters`
@@ -21,6 +25,8 @@ impl ResourceType {
     pub const PATIENT: Self = Self::named("Patient");
     /// `Practitioner`
     pub const PRACTITIONER: Self = Self::named("Practitioner");
+    /// `RelatedPerson`
+    pub const RELATED_PERSON: Self = Self::named("RelatedPerson");
 
     /// The type of this name, spelled exactly as FHIR spells it.
     #[must_use]

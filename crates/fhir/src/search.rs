@@ -3,12 +3,13 @@
 //! A table, parsed once. Expressions are reduced to the type: `subject.where(resolve() is Patient)`, without the
 //! leading `Observation.`; they stand on the resource.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::ResourceType;
+use crate::fhirpath::Expression;
 
 /// One search parameter as one type has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct SearchParameter {
     /// The type that it is defined for; `Resource` and `DomainResource` for those that every type has.
     pub base: &'static str,
@@ -23,10 +24,11 @@ pub struct SearchParameter {
     /// The parts of a composite, in the order of their values; empty for the other kinds.
     pub components: Vec<Component>,
     definition: &'static str,
+    parsed: OnceLock<Option<Expression>>,
 }
 
 /// One part of a composite parameter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Component {
     /// The parameter that it is one value of.
     pub code: &'static str,
@@ -35,6 +37,7 @@ pub struct Component {
     /// FHIRPath standing on each result of the composite's own expression (`%resource` is the resource).
     pub expression: &'static str,
     definition: &'static str,
+    parsed: OnceLock<Option<Expression>>,
 }
 
 /// How a parameter's values are written and compared (R4, 3.1.1.5).
@@ -97,6 +100,12 @@ impl SearchKind {
 }
 
 impl SearchParameter {
+    /// The expression, parsed at the first call; nothing for `_text`, `_content` and `_query`.
+    #[must_use]
+    pub fn parsed(&self) -> Option<&Expression> {
+        self.parsed.get_or_init(|| Expression::parse(self.expression).ok()).as_ref()
+    }
+
     /// The canonical URL of its definition, as a CapabilityStatement names it.
     #[must_use]
     pub fn definition(&self) -> String {
@@ -109,6 +118,12 @@ impl SearchParameter {
 }
 
 impl Component {
+    /// The expression, parsed at the first call.
+    #[must_use]
+    pub fn parsed(&self) -> Option<&Expression> {
+        self.parsed.get_or_init(|| Expression::parse(self.expression).ok()).as_ref()
+    }
+
     /// The canonical URL of the part's definition.
     #[must_use]
     pub fn definition(&self) -> String {
@@ -180,6 +195,7 @@ fn row(base: &'static str, line: &'static str) -> Option<SearchParameter> {
         targets: targets(fields.next().unwrap_or_default()),
         definition: fields.next().unwrap_or_default(),
         components: fields.filter_map(component).collect(),
+        parsed: OnceLock::new(),
     })
 }
 
@@ -197,6 +213,7 @@ fn component(field: &'static str) -> Option<Component> {
         kind: SearchKind::parse(parts.next()?)?,
         expression: parts.next()?,
         definition: parts.next()?,
+        parsed: OnceLock::new(),
     })
 }
 

@@ -3,6 +3,8 @@
 //! The definitions are read from a folder that holds `search-parameters.json`, `profiles-resources.json`,
 //! `profiles-types.json`, `dataelements.json`, `valuesets.json` and `v3-codesystems.json` as HL7 publishes them.
 
+mod codes;
+mod compartments;
 mod definitions;
 mod elements;
 mod search;
@@ -19,7 +21,10 @@ const HEAD: &str = "# Made by `cargo xtask gen` from the definitions of HL7 FHIR
 pub(crate) fn run(folder: &Path) -> Result<(), String> {
     let definitions = Definitions::read(folder)?;
     write("search.txt", &search::table(&definitions)?)?;
-    write("elements.txt", &elements::table(&definitions)?)
+    let elements = elements::table(&definitions)?;
+    write("elements.txt", &elements)?;
+    write("compartments.txt", &compartments::table(&definitions)?)?;
+    write("codes.txt", &codes::table(&definitions, &elements))
 }
 
 fn write(name: &str, body: &str) -> Result<(), String> {

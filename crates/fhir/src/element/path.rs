@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::{Element, Type};
 
 /// Steps of a path at most; deeper is a mistake, not a need.
@@ -42,6 +44,21 @@ impl ResolvedPath {
     #[must_use]
     pub fn last(&self) -> &[&'static Element] {
         self.steps.last().map_or(&[], |step| &step.elements)
+    }
+
+    /// The values at the path in a resource, each item of an array by itself.
+    #[must_use]
+    pub fn values<'a>(&self, resource: &'a Value) -> Vec<&'a Value> {
+        self.steps.iter().fold(vec![resource], |at, step| {
+            at.into_iter()
+                .flat_map(|value| step.elements.iter().map(move |element| (value, element)))
+                .flat_map(|(value, element)| match value.get(element.name) {
+                    Some(Value::Array(items)) => items.iter().collect(),
+                    Some(single) => vec![single],
+                    None => Vec::new(),
+                })
+                .collect()
+        })
     }
 
     /// The path as definitions write it: `value[x]`, `participant.actor`.
@@ -191,6 +208,18 @@ mod tests {
         check("Patient", "name..given", "`name..given`: HumanName has no element ``");
         check("Pacient", "name", "`name`: FHIR R4 has no type `Pacient`");
         check("Patient", "name[x]", "`name[x]`: Patient has no element `name[x]`; did you mean `name`?");
+    }
+
+    #[test]
+    fn values_are_found_through_arrays_and_choices() {
+        let observation = serde_json::json!({"component": [{"valueString": "a"}, {"valueInteger": 1}, {}]});
+        let values: Vec<String> = resolve("Observation", "component.value[x]")
+            .unwrap()
+            .values(&observation)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(values, [r#""a""#, "1"]);
     }
 
     #[test]
