@@ -37,7 +37,7 @@ pub enum Condition {
     /// The resource is one of these (the own `fhirUser`).
     IsOneOf(Vec<Id>),
     /// Its `meta.security`, or that of anything inside it, has one of these labels.
-    HasLabel(Vec<Label>),
+    HasLabel(Arc<[Label]>),
     /// Not all of these hold together. A condition that cannot be judged on a resource counts as held, so that the
     /// resource stays.
     Not(Vec<Condition>),
@@ -164,7 +164,7 @@ pub enum Duty {
     /// The notice of 42 CFR 2.32 travels with the answer if anything in it bears one of these labels.
     Part2Notice {
         /// The labels.
-        labels: Vec<Label>,
+        labels: Arc<[Label]>,
     },
 }
 
