@@ -2,12 +2,21 @@
 //!
 //! Pure values and tables of FHIR R4 (4.0.1). This room knows nothing of HTTP servers, policy or storage.
 
+pub mod codes;
+pub mod compartment;
+pub mod element;
+pub mod fhirpath;
 pub mod interaction;
 pub mod query;
+pub mod reference;
 pub mod resource_type;
+pub mod search;
 pub mod timestamp;
 
+pub use element::{Element, Type};
 pub use interaction::{BatchEntry, BatchKind, Interaction, InteractionKind, Level, Target, Within};
 pub use query::{Id, Parameter, Query};
+pub use reference::Reference;
 pub use resource_type::ResourceType;
+pub use search::{SearchKind, SearchParameter};
 pub use timestamp::Timestamp;

@@ -13,6 +13,10 @@ impl ResourceType {
     pub const BINARY: Self = Self::named("Binary");
     /// `Bundle`
     pub const BUNDLE: Self = Self::named("Bundle");
+    /// `Device`
+    pub const DEVICE: Self = Self::named("Device");
+    /// `Encounter`
+    pub const ENCOUNTER: Self = Self::named("Encounter");
     /// `OperationOutcome`
     pub const OPERATION_OUTCOME: Self = Self::named("OperationOutcome");
     /// `Parameters`
@@ -21,6 +25,8 @@ impl ResourceType {
     pub const PATIENT: Self = Self::named("Patient");
     /// `Practitioner`
     pub const PRACTITIONER: Self = Self::named("Practitioner");
+    /// `RelatedPerson`
+    pub const RELATED_PERSON: Self = Self::named("RelatedPerson");
 
     /// The type of this name, spelled exactly as FHIR spells it.
     #[must_use]
@@ -39,6 +45,16 @@ impl ResourceType {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// Whether it has narrative, contained resources and extensions: all but `Binary`, `Bundle` and `Parameters`.
+    #[must_use]
+    pub const fn is_domain_resource(self) -> bool {
+        !matches!(self.0, Self::BINARY_INDEX | Self::BUNDLE_INDEX | Self::PARAMETERS_INDEX)
+    }
+
+    const BINARY_INDEX: u8 = Self::BINARY.0;
+    const BUNDLE_INDEX: u8 = Self::BUNDLE.0;
+    const PARAMETERS_INDEX: u8 = Self::PARAMETERS.0;
 
     /// How many types there are.
     pub const COUNT: usize = NAMES.len();
@@ -90,7 +106,7 @@ impl fmt::Debug for ResourceType {
 }
 
 /// Sorted by byte, so that `parse` can search.
-const NAMES: [&str; 147] = [
+const NAMES: [&str; 146] = [
     "Account",
     "ActivityDefinition",
     "AdverseEvent",
@@ -221,7 +237,6 @@ const NAMES: [&str; 147] = [
     "StructureDefinition",
     "StructureMap",
     "Subscription",
-    "SubscriptionStatus",
     "Substance",
     "SubstanceNucleicAcid",
     "SubstancePolymer",

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bascule_fhir::{Id, Interaction, ResourceType};
+use bascule_fhir::{Id, Interaction, ResourceType, Timestamp};
 use bascule_smart::Principal;
 
 use crate::Elements;
+use crate::label::Label;
+use crate::write::WriteNarrowing;
 
 /// What is asked, of which API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,13 @@ pub enum Condition {
     },
     /// The resource is one of these (the own `fhirUser`).
     IsOneOf(Vec<Id>),
+    /// Its `meta.security`, or that of anything inside it, has one of these labels.
+    HasLabel(Arc<[Label]>),
+    /// Not all of these hold together. A condition that cannot be judged on a resource counts as held, so that the
+    /// resource stays.
+    Not(Vec<Condition>),
+    /// At least one of the alternatives holds, whole.
+    AnyOf(Vec<Vec<Condition>>),
 }
 
 /// What of one resource type may leave.
@@ -46,6 +55,26 @@ pub struct TypeNarrowing {
     /// Search parameters that may be used on this type, as whole names (`date`, `_id`, `_sort:date`); `None` is all whose
     /// elements are granted.
     pub search: Option<Vec<String>>,
+    /// What more may leave of a resource that meets further conditions; empty unless several grants with different
+    /// conditions meet. A filter that ignores them lets out less, never more.
+    pub lanes: Vec<Lane>,
+}
+
+impl TypeNarrowing {
+    /// Elements under conditions, every parameter whose elements are granted, no further lanes.
+    #[must_use]
+    pub const fn new(elements: Arc<Elements>, conditions: Vec<Condition>) -> Self {
+        Self { elements, conditions, search: None, lanes: Vec::new() }
+    }
+}
+
+/// Elements that may leave of a resource that meets these conditions beside those of its [`TypeNarrowing`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// Elements that may leave, beside those of the narrowing.
+    pub elements: Arc<Elements>,
+    /// Conditions that the resource must meet for them.
+    pub conditions: Vec<Condition>,
 }
 
 /// Whether `Bundle.total` may leave.
@@ -75,12 +104,68 @@ pub struct Permit {
     pub(crate) principal: Principal,
     pub(crate) asked: Asked,
     pub(crate) narrowing: Narrowing,
-    pub(crate) rule: String,
-    pub(crate) role: String,
-    pub(crate) purpose: String,
-    pub(crate) policy_hash: String,
-    pub(crate) agreement: String,
+    pub(crate) rule: Arc<str>,
+    pub(crate) role: Arc<str>,
+    pub(crate) purpose: Arc<str>,
+    pub(crate) policy_hash: Arc<str>,
+    pub(crate) agreement: Arc<str>,
     pub(crate) would_refuse: Option<DenialReason>,
+    pub(crate) would_narrow: Option<Narrowing>,
+    pub(crate) exemption: Option<Exemption>,
+    pub(crate) duties: Vec<Duty>,
+    pub(crate) writes: Vec<WriteNarrowing>,
+}
+
+/// Why the minimum-necessary filter does not act (45 CFR 164.502(b)(2)). A property of a verified recipient, never
+/// of an asserted purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exemption {
+    /// (i) disclosure to, or request by, an outside provider for treatment, verified on a date.
+    TreatingProvider {
+        /// The organization.
+        organization: String,
+        /// When it was verified.
+        verified: Timestamp,
+    },
+    /// (ii) the individual, or who stands for the individual.
+    Individual,
+    /// (iii) an authorization under 164.508 on file.
+    Authorization {
+        /// The record's id.
+        id: String,
+    },
+    /// (v) required by law.
+    RequiredByLaw {
+        /// The citation.
+        citation: String,
+    },
+}
+
+/// What must happen beside letting through. The doors do it; the entry says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Duty {
+    /// The access goes to review, with why.
+    Review {
+        /// Why, in one phrase.
+        why: String,
+    },
+    /// Emergency access: to the privacy officer's digest.
+    Emergency {
+        /// The record's id.
+        id: String,
+        /// Whether the person proved themselves a second time; `false` is flagged.
+        stepped_up: bool,
+    },
+    /// After the answer is read: an access to a patient who is not one of these goes to review.
+    ReviewUnlessRelated {
+        /// Patients with a relation now.
+        related: Vec<Id>,
+    },
+    /// The notice of 42 CFR 2.32 travels with the answer if anything in it bears one of these labels.
+    Part2Notice {
+        /// The labels.
+        labels: Arc<[Label]>,
+    },
 }
 
 impl Permit {
@@ -137,6 +222,30 @@ impl Permit {
     pub const fn would_refuse(&self) -> Option<&DenialReason> {
         self.would_refuse.as_ref()
     }
+
+    /// In observe mode, how enforcing would have narrowed what now passes.
+    #[must_use]
+    pub const fn would_narrow(&self) -> Option<&Narrowing> {
+        self.would_narrow.as_ref()
+    }
+
+    /// Why minimum necessary does not act, if it does not.
+    #[must_use]
+    pub const fn exemption(&self) -> Option<&Exemption> {
+        self.exemption.as_ref()
+    }
+
+    /// What must happen beside.
+    #[must_use]
+    pub fn duties(&self) -> &[Duty] {
+        &self.duties
+    }
+
+    /// For a write: what the body may say. It must be admitted by one of these, whole.
+    #[must_use]
+    pub fn writes(&self) -> &[WriteNarrowing] {
+        &self.writes
+    }
 }
 
 /// Why not. Exhaustive on purpose: a new reason should break the build where it is worded.
@@ -182,6 +291,11 @@ pub enum DenialReason {
     FactUnknown {
         /// Which.
         fact: String,
+    },
+    /// No relation between the user and the patient is known: the user may say why, in one tap, and go on.
+    ReasonAsked {
+        /// The patient.
+        patient: Id,
     },
     /// An interaction that the bridge does not let through for anybody (yet), with the reason.
     NotSupported {

@@ -7,9 +7,17 @@ pub mod api;
 pub mod decision;
 pub mod elements;
 pub mod facts;
+pub mod label;
 pub mod party;
+pub mod record;
+pub mod write;
 
 pub use api::{Api, ApiKind, Exposure, Mode};
-pub use decision::{Asked, Condition, Denial, DenialReason, Narrowing, Permit, TotalRule, TypeNarrowing};
+pub use decision::{
+    Asked, Condition, Denial, DenialReason, Duty, Exemption, Lane, Narrowing, Permit, TotalRule, TypeNarrowing,
+};
 pub use elements::{ElementPath, Elements};
 pub use facts::{Fact, Facts, Needs};
+pub use label::Label;
+pub use party::RecipientClass;
+pub use write::WriteNarrowing;

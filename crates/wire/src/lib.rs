@@ -1,1 +1,17 @@
-//! placeholder
+//! The door-kit: bodies, TLS, listeners with their limits, and the pooled client.
+//!
+//! Generics end here: what passes between doors is `Request<Body>` and `Response<Body>`. It knows no policy, no
+//! FHIR and no log; whoever listens or asks upstream brings those.
+
+pub mod body;
+pub mod client;
+mod connector;
+pub mod inflate;
+pub mod serve;
+pub mod tls;
+
+pub use body::{Body, BodyError, boxed, collect, empty, full};
+pub use client::{Client, ClientError, ClientSettings, Identity};
+pub use inflate::inflate;
+pub use serve::{ListenLimits, Peer, serve};
+pub use tls::{ReloadableTls, TlsError, TlsFiles};

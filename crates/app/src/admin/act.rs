@@ -1,0 +1,99 @@
+//! What an administrator may do to the records, as a value that crosses `admin.sock`.
+
+use serde::{Deserialize, Serialize};
+
+/// One act. The same handler serves the socket and the command that found no server running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Act {
+    UserAdd {
+        name: String,
+        display: Option<String>,
+        roles: Vec<String>,
+        fhir_user: Option<String>,
+        patient: Option<String>,
+    },
+    UserReset {
+        name: String,
+    },
+    UserDisable {
+        name: String,
+    },
+    UserList,
+    ClientAdd {
+        /// RFC 7591 metadata as JSON text.
+        metadata: String,
+        id: Option<String>,
+        organization: Option<String>,
+        roles: Vec<String>,
+    },
+    ClientRotate {
+        id: String,
+    },
+    ClientDisable {
+        id: String,
+    },
+    ClientList,
+    OrganizationAdd {
+        id: String,
+        name: String,
+        class: Option<String>,
+        address: Option<String>,
+    },
+    OrganizationList,
+    AgreementAdd {
+        id: String,
+        organization: String,
+        kind: String,
+        from: String,
+        until: Option<String>,
+        purposes: Vec<String>,
+    },
+    AgreementList,
+    RelationAdd {
+        patient: String,
+        practitioner: String,
+        kind: String,
+        until: Option<String>,
+    },
+    RelationList,
+    AlertList,
+    AlertClose {
+        number: i64,
+        note: String,
+    },
+}
+
+impl Act {
+    /// Its name in the audit entry.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::UserAdd { .. } => "user-add",
+            Self::UserReset { .. } => "user-reset",
+            Self::UserDisable { .. } => "user-disable",
+            Self::UserList => "user-list",
+            Self::ClientAdd { .. } => "client-add",
+            Self::ClientRotate { .. } => "client-rotate",
+            Self::ClientDisable { .. } => "client-disable",
+            Self::ClientList => "client-list",
+            Self::OrganizationAdd { .. } => "organization-add",
+            Self::OrganizationList => "organization-list",
+            Self::AgreementAdd { .. } => "agreement-add",
+            Self::AgreementList => "agreement-list",
+            Self::RelationAdd { .. } => "relation-add",
+            Self::RelationList => "relation-list",
+            Self::AlertList => "alert-list",
+            Self::AlertClose { .. } => "alert-close",
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// Rows of a list, or one record.
+    Done(serde_json::Value),
+    /// Why not, with the mend.
+    Refused(String),
+}

@@ -1,0 +1,7 @@
+//! Records are changed through one handler, by the running house or, if none runs, by the command that takes its lock.
+
+mod act;
+pub(crate) mod records;
+pub(crate) mod socket;
+
+pub(crate) use act::{Act, Outcome};

@@ -1,0 +1,122 @@
+//! `[[api]]`: a name, a kind, a service, an exposure, a mode, a path and what stands behind it.
+
+use std::path::Path;
+
+use bascule_fhir::Timestamp;
+use bascule_gateway::settings::ApiSettings;
+use bascule_policy::read::{Reader, Section, Word};
+use bascule_policy::{Api, ApiKind, Exposure, Mode};
+
+use super::ask::{choice, first, required_section, required_word};
+use super::upstream;
+
+const SERVICES: [(&str, &str); 8] = [
+    ("ehr", "ehr"),
+    ("telemedicine", "telemedicine"),
+    ("imaging", "imaging"),
+    ("laboratory", "laboratory"),
+    ("prescriptions", "prescriptions"),
+    ("billing", "billing"),
+    ("scheduling", "scheduling"),
+    ("messaging", "messaging"),
+];
+
+/// Paths that the bridge answers by itself.
+const OWN_PATHS: [&str; 5] = ["/oauth", "/.well-known", "/healthz", "/audit", "/admin"];
+
+/// Every `[[api]]`, with its owner.
+pub(super) fn read_all(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Vec<(ApiSettings, Option<String>)> {
+    let sections = top.sections("api", reader);
+    if sections.is_empty() {
+        reader.fault(0..0, "there is no [[api]]", "name at least one API that the bridge stands in front of");
+    }
+    let mut entries: Vec<(ApiSettings, Option<String>)> = Vec::new();
+    for section in sections {
+        let place = first(&section);
+        let Some(entry) = read(section, base, reader) else { continue };
+        if entries.iter().any(|(other, _)| other.api.name == entry.0.api.name) {
+            reader.fault(place.clone(), format!("two APIs are named \"{}\"", entry.0.api.name), "give each its own name");
+        }
+        if entries.iter().any(|(other, _)| overlaps(&other.path, &entry.0.path)) {
+            reader.fault(place, format!("\"{}\" lies in the path of another API", entry.0.path), "give each its own path");
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+fn overlaps(left: &str, right: &str) -> bool {
+    let inside = |outer: &str, inner: &str| inner == outer || inner.starts_with(&format!("{outer}/"));
+    inside(left, right) || inside(right, left)
+}
+
+fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<(ApiSettings, Option<String>)> {
+    let name = required_word(&mut section, "name", "\"ehr\"", reader).map(|word| word.text);
+    let kind = choice(&mut section, "kind", &[("fhir", ApiKind::Fhir)], reader);
+    let service = choice(&mut section, "service", &SERVICES, reader);
+    let exposures = [("internal", Exposure::Internal), ("external", Exposure::External), ("third-party", Exposure::ThirdParty)];
+    let exposure = choice(&mut section, "exposure", &exposures, reader);
+    let path = required_word(&mut section, "path", "\"/fhir\"", reader).and_then(|word| own_path(&word, reader));
+    let owner = section.word("owner", reader).map(|word| word.text);
+    let mode = read_mode(&mut section, reader);
+    let upstream = required_section(&mut section, "upstream", reader).and_then(|inner| upstream::read(inner, base, reader));
+    section.finish(reader);
+    let api = Api { name: name?, kind: kind?, service: service?.to_owned(), exposure: exposure?, mode: mode? };
+    Some((ApiSettings { api, path: path?, upstream: upstream? }, owner))
+}
+
+fn own_path(word: &Word, reader: &mut Reader<'_>) -> Option<String> {
+    let path = word.text.trim_end_matches('/');
+    let sound = path.starts_with('/')
+        && path.len() > 1
+        && !path.contains("//")
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))
+        && !path.split('/').any(|part| part == "..");
+    if !sound {
+        reader.fault(word.span.clone(), "`path` is not a path below the public URL", "write \"/fhir\"");
+    } else if OWN_PATHS.iter().any(|own| overlaps(own, path)) {
+        reader.fault(word.span.clone(), format!("\"{path}\" belongs to the bridge itself"), "choose another, e.g. \"/fhir\"");
+    } else {
+        return Some(path.to_owned());
+    }
+    None
+}
+
+/// `"enforce"`, or `{ observe = { until, owner, reason, clients } }`.
+fn read_mode(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<Mode> {
+    if !section.value("mode").is_some_and(|value| value.get_ref().is_table()) {
+        return choice(section, "mode", &[("enforce", ())], reader).map(|()| Mode::Enforce);
+    }
+    let mut mode = section.section("mode", reader)?;
+    let observe = required_section(&mut mode, "observe", reader);
+    mode.finish(reader);
+    let mut observe = observe?;
+    let until = required_word(&mut observe, "until", "\"2026-12-31\"", reader).and_then(|word| {
+        let day = end_of_day(&word.text);
+        if day.is_none() {
+            reader.fault(word.span, "`until` is not a date", "write \"2026-12-31\"");
+        }
+        day
+    });
+    let owner = required_word(&mut observe, "owner", "\"name@hospital.example\"", reader).map(|word| word.text);
+    let reason = required_word(&mut observe, "reason", "\"roll-out of the scheduling app\"", reader).map(|word| word.text);
+    let clients = observe.words("clients", reader).unwrap_or_default().into_iter().map(|word| word.text).collect::<Vec<_>>();
+    if clients.is_empty() {
+        let mend = "name the existing flows that it relaxes; it relaxes nobody else's";
+        reader.fault(first(&observe), "`observe` names no `clients`", mend);
+    }
+    observe.finish(reader);
+    Some(Mode::Observe { until: until?, owner: owner?, reason: reason?, clients })
+}
+
+/// The first instant after a day, `YYYY-MM-DD`, in UTC.
+pub(crate) fn end_of_day(day: &str) -> Option<Timestamp> {
+    start_of_day(day).map(|start| start.plus_seconds(86_400))
+}
+
+/// The first instant of a day, `YYYY-MM-DD`, in UTC.
+pub(crate) fn start_of_day(day: &str) -> Option<Timestamp> {
+    let format = time::macros::format_description!("[year]-[month]-[day]");
+    let date = time::Date::parse(day, format).ok()?;
+    Some(Timestamp::from_seconds(date.midnight().assume_utc().unix_timestamp()))
+}

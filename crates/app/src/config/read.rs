@@ -1,0 +1,142 @@
+//! `bascule.toml` to [`Settings`]: all faults at once, each with its place and its mend.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bascule_gateway::settings::Limits;
+use bascule_policy::fault::Fault;
+use bascule_policy::read::{Reader, Section};
+use url::Url;
+
+use super::api;
+use super::ask::{first, number, required_section, required_word};
+use super::settings::{Audit, Listen, Settings};
+
+const MEBI: u64 = 1 << 20;
+
+/// Reads the text of `file`; paths in it are relative to `base`.
+///
+/// # Errors
+/// Every fault of the text.
+pub(crate) fn read(file: &str, text: &str, base: &Path) -> Result<Settings, Vec<Fault>> {
+    let (mut reader, document) = Reader::open(file, text);
+    let mut top = document.top();
+    let settings = read_top(&mut top, base, &mut reader);
+    top.finish(&mut reader);
+    match (settings, reader.into_faults()) {
+        (Some(settings), faults) if faults.is_empty() => Ok(settings),
+        (_, faults) => Err(faults),
+    }
+}
+
+fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<Settings> {
+    let listen = required_section(top, "listen", reader).and_then(|section| read_listen(section, base, reader));
+    let store = required_section(top, "store", reader).and_then(|section| read_folder(section, base, reader));
+    let audit = required_section(top, "audit", reader).and_then(|section| read_audit(section, base, store.as_deref(), reader));
+    let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
+    let (apis, owners) = api::read_all(top, base, reader).into_iter().unzip();
+    let bounds = read_limits(top, reader);
+    let (listen, public_url) = listen?;
+    let gateway = bascule_gateway::Settings { public_url, apis, limits: bounds.gateway };
+    Some(Settings {
+        listen,
+        store: store?,
+        audit: audit?,
+        policy: policy?,
+        gateway,
+        owners,
+        head_bytes_max: bounds.head_bytes_max,
+        head_timeout_ms: bounds.head_timeout_ms,
+        connections_max: bounds.connections_max,
+    })
+}
+
+fn read_listen(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<(Listen, Url)> {
+    let https = required_word(&mut section, "https", "\"0.0.0.0:8443\"", reader).and_then(|word| {
+        let address = word.text.parse::<SocketAddr>();
+        if address.is_err() {
+            reader.fault(word.span, "`https` is not an address and port", "write \"0.0.0.0:8443\"");
+        }
+        address.ok()
+    });
+    let public_url = required_word(&mut section, "public_url", "\"https://gateway.example\"", reader).and_then(|word| {
+        let url = Url::parse(word.text.trim_end_matches('/')).ok();
+        let sound = url.filter(|url| url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() && url.path() == "/");
+        if sound.is_none() {
+            reader.fault(word.span, "`public_url` is not the https address of a host", "write \"https://gateway.example\"");
+        }
+        sound
+    });
+    let tls = required_section(&mut section, "tls", reader).map(|mut tls| {
+        let mut path = |key, example| required_word(&mut tls, key, example, reader).map(|word| base.join(word.text));
+        let certificate = path("certificate", "\"tls/gateway.pem\"");
+        let key = path("key", "\"tls/gateway.key\"");
+        let client_ca = tls.word("client_ca", reader).map(|word| base.join(word.text));
+        tls.finish(reader);
+        (certificate, key, client_ca)
+    });
+    section.finish(reader);
+    let (certificate, key, client_ca) = tls?;
+    Some((Listen { https: https?, certificate: certificate?, key: key?, client_ca }, public_url?))
+}
+
+fn read_folder(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<PathBuf> {
+    let folder = required_word(&mut section, "folder", "\"data\"", reader).map(|word| base.join(word.text));
+    section.finish(reader);
+    folder
+}
+
+fn read_audit(mut section: Section<'_>, base: &Path, store: Option<&Path>, reader: &mut Reader<'_>) -> Option<Audit> {
+    let folder = required_word(&mut section, "folder", "\"data/audit\"", reader).map(|word| base.join(word.text));
+    let node = section.word("node", reader).map_or_else(|| "gateway-1".to_owned(), |word| word.text);
+    let origin = required_word(&mut section, "origin", "\"gateway.example/audit\"", reader).map(|word| word.text);
+    let lock = required_word(&mut section, "lock", "\"lock/bascule-lock.db\"", reader);
+    if node.is_empty() || !node.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        reader.fault(first(&section), "`node` is part of a path and of the log's name", "use letters, digits and hyphens");
+    }
+    let lock = lock.map(|word| {
+        let path = base.join(&word.text);
+        if store.is_some_and(|store| path.starts_with(store)) {
+            let mend = "put it beside: a backup of the folder must not bring it back";
+            reader.fault(word.span, "the lock stands in the data folder", mend);
+        }
+        path
+    });
+    section.finish(reader);
+    Some(Audit { folder: folder?, node, origin: origin?, lock: lock? })
+}
+
+struct Bounds {
+    gateway: Limits,
+    head_bytes_max: u64,
+    head_timeout_ms: u64,
+    connections_max: u64,
+}
+
+fn read_limits(top: &mut Section<'_>, reader: &mut Reader<'_>) -> Bounds {
+    let mut gateway = Limits::default();
+    let mut bounds = (16_384, 10_000, 10_000);
+    if let Some(mut section) = top.section("limits", reader) {
+        let mut size = |key, field: &mut usize, low: u64, high: u64| {
+            let read = number(&mut section, key, *field as u64, low..=high, reader);
+            *field = usize::try_from(read).unwrap_or(*field);
+        };
+        size("request_bytes_max", &mut gateway.request_bytes_max, 1_024, 1_024 * MEBI);
+        size("hold_bytes_max", &mut gateway.hold_bytes_max, 1_024, 256 * MEBI);
+        size("resource_bytes_max", &mut gateway.resource_bytes_max, 1_024, 256 * MEBI);
+        size("stream_bytes_max", &mut gateway.stream_bytes_max, MEBI, 1_048_576 * MEBI);
+        size("requests_in_flight_max", &mut gateway.requests_in_flight_max, 1, 100_000);
+        size("query_bytes_max", &mut gateway.query_bytes_max, 256, 65_536);
+        size("patients_per_query_max", &mut gateway.patients_per_query_max, 1, 100_000);
+        size("batch_entries_max", &mut gateway.batch_entries_max, 1, 10_000);
+        gateway.upstream_timeout_ms =
+            number(&mut section, "upstream_timeout_ms", gateway.upstream_timeout_ms, 100..=600_000, reader);
+        gateway.upstream_connect_timeout_ms =
+            number(&mut section, "upstream_connect_timeout_ms", gateway.upstream_connect_timeout_ms, 100..=60_000, reader);
+        bounds.0 = number(&mut section, "head_bytes_max", bounds.0, 8_192..=MEBI, reader);
+        bounds.1 = number(&mut section, "head_timeout_ms", bounds.1, 100..=600_000, reader);
+        bounds.2 = number(&mut section, "connections_max", bounds.2, 1..=1_000_000, reader);
+        section.finish(reader);
+    }
+    Bounds { gateway, head_bytes_max: bounds.0, head_timeout_ms: bounds.1, connections_max: bounds.2 }
+}

@@ -1,0 +1,40 @@
+//! The settings of a house, typed: what `bascule.toml` says once every fault is mended.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Everything that `bascule.toml` says.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) listen: Listen,
+    /// Folder of the store; also holds `admin.sock` and the lock of the house.
+    pub(crate) store: PathBuf,
+    pub(crate) audit: Audit,
+    /// Folder of the policy files.
+    pub(crate) policy: PathBuf,
+    /// What the client's door is told.
+    pub(crate) gateway: bascule_gateway::Settings,
+    /// Who answers for each API, in the order of `gateway.apis`.
+    pub(crate) owners: Vec<Option<String>>,
+    pub(crate) head_bytes_max: u64,
+    pub(crate) head_timeout_ms: u64,
+    pub(crate) connections_max: u64,
+}
+
+/// `[listen]`
+#[derive(Debug, Clone)]
+pub(crate) struct Listen {
+    pub(crate) https: SocketAddr,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone)]
+pub(crate) struct Audit {
+    pub(crate) folder: PathBuf,
+    pub(crate) node: String,
+    pub(crate) origin: String,
+    pub(crate) lock: PathBuf,
+}

@@ -1,0 +1,111 @@
+//! What the client's door must be told: where it stands, which APIs are behind it, and its bounds.
+
+use bascule_crypto::Secret;
+use bascule_policy::Api;
+use url::Url;
+
+/// The settings of the gateway. The config's two steps (text, typed) end here; nothing below reads a file.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The bridge's own address as clients write it, without a trailing slash; also the OAuth issuer.
+    pub public_url: Url,
+    /// What is behind the bridge.
+    pub apis: Vec<ApiSettings>,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// One API behind the bridge.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// Its name, kind, service, exposure and mode.
+    pub api: Api,
+    /// Where clients find it below `public_url`: `/fhir`. Begins with a slash and does not end with one.
+    pub path: String,
+    /// The system behind it.
+    pub upstream: UpstreamSettings,
+}
+
+/// The system behind an API.
+#[derive(Debug, Clone)]
+pub struct UpstreamSettings {
+    /// Its base: `https://ehr.mercy.internal/fhir`.
+    pub url: Url,
+    /// PEM text of the only authorities to trust; `None` trusts the operating system's.
+    pub ca_pem: Option<String>,
+    /// How the bridge proves itself to it. The client's own token never goes there.
+    pub credential: UpstreamCredential,
+    /// Whether it answers `POST [type]/_search`; then long queries travel in a body.
+    pub post_search: bool,
+}
+
+/// How the bridge proves itself to an upstream.
+#[derive(Debug, Clone)]
+pub enum UpstreamCredential {
+    /// Not at all: the network in between is trusted, which the config must say in words.
+    None,
+    /// `Authorization: Bearer …`
+    Bearer(Secret),
+    /// `Authorization: Basic …`
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A client certificate.
+    MutualTls {
+        /// PEM chain, leaf first.
+        certificate_pem: String,
+        /// PEM key of the leaf.
+        key_pem: Secret,
+    },
+}
+
+/// The bounds of the client's door, each with its unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// A request's body, in bytes; more is refused with 413.
+    pub request_bytes_max: usize,
+    /// An answer up to here is held and recorded before its first byte leaves; a larger one streams.
+    pub hold_bytes_max: usize,
+    /// One resource, in bytes; a larger one is withheld whole.
+    pub resource_bytes_max: usize,
+    /// A streamed answer, in bytes, counted after decompression.
+    pub stream_bytes_max: usize,
+    /// Requests at once; more are refused with 503 and `Retry-After`.
+    pub requests_in_flight_max: usize,
+    /// From sending a request upstream to the last byte of a held answer, in milliseconds.
+    pub upstream_timeout_ms: u64,
+    /// Name lookup, TCP and TLS towards an upstream, in milliseconds.
+    pub upstream_connect_timeout_ms: u64,
+    /// The query of an upstream URL, in bytes; a longer one travels as `POST _search` or is refused.
+    pub query_bytes_max: usize,
+    /// Patients that one upstream query is narrowed to; more are refused with the reason.
+    pub patients_per_query_max: usize,
+    /// Entries of a batch or transaction.
+    pub batch_entries_max: usize,
+    /// How long a page link holds, in seconds.
+    pub page_seconds: i64,
+    /// A caller's `User-Agent` as it is recorded, in bytes.
+    pub user_agent_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes_max: 10_485_760,
+            hold_bytes_max: 1_048_576,
+            resource_bytes_max: 1_048_576,
+            stream_bytes_max: 10_737_418_240,
+            requests_in_flight_max: 2_000,
+            upstream_timeout_ms: 30_000,
+            upstream_connect_timeout_ms: 5_000,
+            query_bytes_max: 4_096,
+            patients_per_query_max: 200,
+            batch_entries_max: 200,
+            page_seconds: 3_600,
+            user_agent_bytes_max: 256,
+        }
+    }
+}
