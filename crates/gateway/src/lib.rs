@@ -2,4 +2,13 @@
 
 pub mod settings;
 
+mod apis;
+mod capability;
+mod headers;
+mod narrow;
+mod outcome;
+mod pages;
+mod rewrite;
+mod upstream;
+
 pub use settings::{ApiSettings, Limits, Settings, UpstreamCredential, UpstreamSettings};
