@@ -70,7 +70,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let hidden = name.starts_with('.') && !matches!(name.as_ref(), ".ci" | ".cargo");
-        if hidden || matches!(name.as_ref(), "target" | "node_modules" | "bascule-demo" | "Cargo.lock") {
+        if hidden
+            || matches!(
+                name.as_ref(),
+                "target" | "node_modules" | "corpus" | "artifacts" | "bascule-demo" | "Cargo.lock"
+            )
+        {
             continue;
         }
         if entry.file_type()?.is_dir() {

@@ -3,7 +3,8 @@
 //! Paths, indexers, `|`, `and`, `or`, `=`, `!=`, `is`, `as`, and the functions `where`, `exists`, `empty`, `not`,
 //! `first`, `last`, `single`, `hasValue`, `extension`, `resolve`, `ofType`, `as`, `is`; `$this`, `%resource` and
 //! literals. An expression is parsed once and evaluated often; types come from the element table, so each value found
-//! is known by its FHIR type.
+//! is known by its FHIR type. One thing is simpler than in FHIRPath: `|` leaves out a value that both sides find at the
+//! same place, not one that equals another elsewhere.
 
 mod evaluate;
 mod parse;
