@@ -11,7 +11,9 @@ fuzz_target!(|data: &[u8]| {
     let _ = element::resolve("Patient", expression).map_err(|fault| fault.to_string());
     let Ok(resource) = serde_json::from_str::<serde_json::Value>(json) else { return };
     if let Ok(expression) = Expression::parse(expression) {
-        assert!(fhirpath::select(&resource, &expression).iter().all(fhirpath::Found::has_value));
+        if let Ok(found) = fhirpath::select_within(&resource, &expression, 100_000) {
+            assert!(found.iter().all(fhirpath::Found::has_value));
+        }
         let _ = expression.paths();
     }
     let _ = compartment::owners(ResourceType::PATIENT, &resource);

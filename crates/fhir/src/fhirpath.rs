@@ -10,7 +10,7 @@ mod evaluate;
 mod parse;
 mod token;
 
-pub use evaluate::{Found, select, select_from};
+pub use evaluate::{Found, TooMuchWork, select, select_from, select_within};
 pub use parse::{EXPRESSION_BYTES_MAX, ExpressionError};
 
 use serde_json::Value;
