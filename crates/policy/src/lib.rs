@@ -6,6 +6,7 @@
 pub mod api;
 pub mod decision;
 pub mod describe;
+pub mod diff;
 pub mod elements;
 pub mod facts;
 pub mod fault;
@@ -17,6 +18,7 @@ pub mod purpose;
 pub mod read;
 pub mod record;
 pub mod rules;
+pub mod shipped;
 pub mod who_may;
 pub mod write;
 

@@ -122,6 +122,8 @@ impl Policy {
         let individual = reach.terms.patients.is_individual();
         let shows = paths.is_empty() || individual || paths.iter().any(|path| reach.elements.reaches(resource, path));
         let Some(label) = self.label_terms(reach, resource, question.label.as_ref()).filter(|_| shows) else { return };
+        let consent = if self.asks_consent(reach, api, resource) { "; with a consent of the patient" } else { "" };
+        let label = if label.is_empty() { consent } else { label };
         let whose = format!("{}{label}", whose(&reach.terms, reach.no_relation));
         let extent = if individual || *reach.elements == Elements::Whole { "whole" } else { "element" };
         let role = reach.role.to_string();
@@ -171,6 +173,14 @@ impl Policy {
         Some("")
     }
 
+    /// Whether none of its purposes is permitted without a consent on file.
+    fn asks_consent(&self, reach: &Reach, api: &str, resource: ResourceType) -> bool {
+        let default = self.settings().consent_default(api);
+        !reach.terms.patients.is_individual()
+            && schema::in_patient_compartment(resource)
+            && !reach.terms.purposes.iter().any(|purpose| default.iter().any(|one| one == purpose.as_ref()))
+    }
+
     fn because(&self, reach: &Reach) -> String {
         let first = reach.rule.split('+').next().unwrap_or_default();
         self.grant(first).and_then(|grant| grant.because.clone()).unwrap_or_default()
@@ -188,7 +198,7 @@ impl Policy {
             leaves.is_some_and(|leaves| leaves.iter().any(|leaf| paths.iter().any(|path| is_within(leaf, path))))
         };
         if let Some(Cell::Granted(reaches)) = self.cell(role, api, resource, InteractionKind::Search)
-            && reaches.iter().any(|reach| reach.search.plain.iter().any(|code| reads(code)))
+            && reaches.iter().any(|reach| reach.search.plain.iter().any(&reads))
             && !answer.searched_by.iter().any(|known| known == role)
         {
             answer.searched_by.push(role.to_owned());

@@ -3,22 +3,12 @@
 //! After a change that is meant: `UPDATE_EXPECT=1 cargo test -p bascule-policy --test shipped`.
 
 use bascule_policy::who_may::Question;
-use bascule_policy::{Label, Policy, PolicyFile};
+use bascule_policy::{Label, Policy};
 use expect_test::expect_file;
 
+#[cfg(test)]
 fn shipped() -> Policy {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policy");
-    let mut files: Vec<PolicyFile> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .map(|path| PolicyFile {
-            name: format!("policy/{}", path.file_name().unwrap().to_string_lossy()),
-            text: std::fs::read_to_string(&path).unwrap(),
-        })
-        .collect();
-    files.sort_by(|left, right| left.name.cmp(&right.name));
-    Policy::load(&files).unwrap_or_else(|faults| panic!("{}", bascule_policy::fault::render(&faults, "")))
+    bascule_policy::shipped::policy().unwrap()
 }
 
 #[test]
