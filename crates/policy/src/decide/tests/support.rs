@@ -1,5 +1,7 @@
 //! A principal, a question and an answer as short texts.
 
+use std::sync::LazyLock;
+
 use bascule_fhir::{Id, Interaction, Level, Parameter, Query, ResourceType, Target, Timestamp, Within};
 use bascule_smart::scope::{Context, Rights, Scope};
 use bascule_smart::{Credentials, Principal, Scopes, TokenRecord, authenticate};
@@ -12,8 +14,9 @@ use crate::{Api, ApiKind, Elements, Exposure, Mode, Policy, PolicyFile};
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
 /// The policy as it is shipped.
-pub(super) fn shipped() -> Policy {
-    crate::shipped::policy().unwrap()
+pub(super) fn shipped() -> &'static Policy {
+    static SHIPPED: LazyLock<Policy> = LazyLock::new(|| crate::shipped::policy().unwrap());
+    &SHIPPED
 }
 
 /// A policy of one text.
