@@ -82,7 +82,8 @@ async fn update(
     };
     let way = allowed(permit, &Change { resource, before: Some(&before), after: &value }, &bases(served))?;
     let whole = *way.elements == Elements::Whole;
-    let body = if whole { body.clone() } else { Bytes::from(merged(resource, &way.elements, &before, &value).to_string()) };
+    let body =
+        if whole { body.clone() } else { Bytes::from(merged(resource, &way.elements, &before, &value).to_string()) };
     Ok(Sent { if_match: version(&before), ..sent(served, body) })
 }
 
@@ -95,7 +96,7 @@ async fn change(
     body: &Bytes,
 ) -> Result<Sent, Refusal> {
     let kind = visit.head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !kind.is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/json-patch+json") {
+    if kind.is_none_or(|kind| kind.split(';').next().unwrap_or_default().trim() != "application/json-patch+json") {
         return Err(Refusal::Unwritable(Unwritable::PatchKind));
     }
     let operations = json::parse(body).map_err(|_| not_json())?;
@@ -122,7 +123,11 @@ async fn before(
     let free = permit.writes().iter().any(|way| way.conditions.is_empty() && *way.elements == Elements::Whole);
     let Target::Instance(id) = target else {
         let unconditional = permit.writes().iter().any(|way| way.conditions.is_empty());
-        return if unconditional && (free || deletes) { Ok(None) } else { Err(Refusal::Unwritable(Unwritable::Conditional)) };
+        return if unconditional && (free || deletes) {
+            Ok(None)
+        } else {
+            Err(Refusal::Unwritable(Unwritable::Conditional))
+        };
     };
     if free && !deletes {
         return Ok(None);
@@ -131,7 +136,7 @@ async fn before(
         return if deletes { Err(Refusal::NotFound) } else { Ok(None) };
     };
     let bases = bases(served);
-    let reaches = |way: &WriteNarrowing| way.conditions.iter().all(|one| holds(one, resource, &current, &bases));
+    let reaches = |way: &WriteNarrowing| way.conditions.iter().all(|one| holds(one, &current, &bases));
     if !permit.writes().iter().any(reaches) {
         return Err(Refusal::NotFound);
     }
@@ -181,14 +186,14 @@ fn fits(way: &WriteNarrowing, change: &Change<'_>, bases: &Bases<'_>) -> Result<
     if *way.elements != Elements::Whole && is_subsetted(after) {
         return Err(Unwritable::Subsetted);
     }
-    let old = before.map(|before| leaves(before)).unwrap_or_default();
+    let old = before.map(leaves).unwrap_or_default();
     for leaf in leaves(after) {
         if leaf.is_ours() || old.contains(&leaf) {
             continue;
         }
         permitted(way, *resource, &leaf)?;
     }
-    if !way.conditions.iter().all(|condition| holds(condition, *resource, after, bases)) {
+    if !way.conditions.iter().all(|condition| holds(condition, after, bases)) {
         return Err(Unwritable::Outside);
     }
     Ok(())

@@ -2,7 +2,12 @@
 //! never edited; a change is a new step.
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, VERIFIED];
+
+/// When an organization was verified, and the law behind an agreement.
+const VERIFIED: &str = "
+ALTER TABLE organization ADD COLUMN verified INTEGER;
+ALTER TABLE agreement ADD COLUMN citation TEXT;";
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
