@@ -1,0 +1,13 @@
+//! The whole walk in one process: real policy, shelf and log in a temporary folder, and a toy upstream that answers more
+//! than it was asked, so that nothing but the bridge keeps anything back.
+
+mod batch;
+mod faults;
+mod house;
+mod pages;
+mod patient;
+mod public;
+mod scheduler;
+mod stream;
+mod upstream;
+mod writes;
