@@ -100,7 +100,7 @@ fn kind_of(head: &Head, body: &Bytes) -> Result<Kind, Refusal> {
     } else if headers::is_json(media) {
         Ok(Kind::Json)
     } else {
-        Err(Refusal::NotJson { what: "this bridge takes `application/fhir+json`, and forms for `_search`" })
+        Err(Refusal::MediaType)
     }
 }
 

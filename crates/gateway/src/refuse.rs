@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
         /// What is wrong, in words that hold nothing of it.
         what: &'static str,
     },
+    /// The body is of a type that the bridge does not read.
+    MediaType,
     /// The caller takes no JSON.
     NotAcceptable,
     /// There is no principal.
@@ -152,6 +154,7 @@ impl Refusal {
             Self::Body(BodyError::TooLarge { .. }) => "body-too-large",
             Self::Body(_) => "body-broke-off",
             Self::NotJson { .. } => "not-json",
+            Self::MediaType => "media-type",
             Self::NotAcceptable => "not-acceptable",
             Self::Unauthenticated(Unauthenticated::Missing) => "token-missing",
             Self::Unauthenticated(Unauthenticated::Unknown) => "token-unknown",
@@ -230,6 +233,11 @@ impl Refusal {
                 words(StatusCode::BAD_REQUEST, IssueCode::Structure, "the body did not arrive whole")
             }
             Self::NotJson { what } => words(StatusCode::BAD_REQUEST, IssueCode::Structure, *what),
+            Self::MediaType => words(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                IssueCode::NotSupported,
+                "this bridge takes `application/fhir+json`, and forms for `_search`",
+            ),
             Self::NotAcceptable => words(
                 StatusCode::NOT_ACCEPTABLE,
                 IssueCode::NotSupported,

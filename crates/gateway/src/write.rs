@@ -17,7 +17,7 @@ use crate::narrow::{self, Sent};
 use crate::patch;
 use crate::record::Visit;
 use crate::refuse::{Refusal, Unwritable};
-use crate::rewrite::{Address, Rewriter};
+use crate::rewrite::moved_body;
 use crate::upstream::{Content, Reply};
 
 const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
@@ -36,7 +36,7 @@ pub(crate) async fn prepare(
         Interaction::Create { resource, .. } => {
             let value = written(body, *resource, None)?;
             create(served, visit, permit, *resource, &value)?;
-            Ok(sent(served, body.clone()))
+            Ok(sent(served, body))
         }
         Interaction::Update { resource, target } => update(served, visit, permit, *resource, target, body).await,
         Interaction::Patch { resource, target } => change(served, visit, permit, *resource, target, body).await,
@@ -45,7 +45,7 @@ pub(crate) async fn prepare(
             let if_match = before.as_ref().and_then(version);
             Ok(Sent { if_match, ..Sent::default() })
         }
-        Interaction::Operation { .. } if !body.is_empty() => Ok(sent(served, body.clone())),
+        Interaction::Operation { .. } if !body.is_empty() => Ok(sent(served, body)),
         _ => Ok(Sent::default()),
     }
 }
@@ -78,13 +78,13 @@ async fn update(
     let value = written(body, resource, id)?;
     let Some(before) = before(served, visit, permit, resource, target).await? else {
         create(served, visit, permit, resource, &value)?;
-        return Ok(sent(served, body.clone()));
+        return Ok(sent(served, body));
     };
     let way = allowed(permit, &Change { resource, before: Some(&before), after: &value }, &bases(served))?;
     let whole = *way.elements == Elements::Whole;
     let body =
         if whole { body.clone() } else { Bytes::from(merged(resource, &way.elements, &before, &value).to_string()) };
-    Ok(Sent { if_match: version(&before), ..sent(served, body) })
+    Ok(Sent { if_match: version(&before), ..sent(served, &body) })
 }
 
 async fn change(
@@ -108,7 +108,7 @@ async fn change(
         return Err(fault.and_then(Result::err).map_or_else(not_json, Refusal::Unwritable));
     }
     let if_match = before.as_ref().and_then(version);
-    Ok(Sent { patch_type: Some(JSON_PATCH), if_match, ..sent(served, body.clone()) })
+    Ok(Sent { patch_type: Some(JSON_PATCH), if_match, ..sent(served, body) })
 }
 
 /// The resource as it is, if the permit makes it matter: its conditions must hold before the write too.
@@ -308,13 +308,8 @@ fn bases(served: &Served) -> Bases<'_> {
 }
 
 /// With addresses on the bridge turned into the upstream's.
-fn sent(served: &Served, body: Bytes) -> Sent {
-    let upstream = served.upstream.base();
-    let mut rewriter = Rewriter::new(&served.public_base, |address| match address {
-        Address::Resource(rest) | Address::Query(rest) => Some(format!("{upstream}{rest}")),
-    });
-    let mut moved = rewriter.push(&body);
-    moved.extend(rewriter.finish());
+fn sent(served: &Served, body: &Bytes) -> Sent {
+    let moved = moved_body(body, &served.public_base, served.upstream.base());
     Sent { body: Bytes::from(moved), ..Sent::default() }
 }
 

@@ -93,6 +93,7 @@ async fn a_transaction_passes_only_if_every_entry_is_permitted() {
     assert_eq!(passed.status, 200, "{}", passed.text);
     let asked = toy.asked();
     assert_eq!(asked.len(), 1, "one call");
+    assert!(asked[0].body.contains("\"transaction\""), "{}", asked[0].body);
     assert_eq!(passed.json()["type"], "transaction-response");
     let entry = &passed.json()["entry"][0];
     assert_eq!(entry["response"]["status"], "201 Created");

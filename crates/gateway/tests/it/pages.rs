@@ -39,3 +39,15 @@ async fn a_made_up_link_is_none() {
     }
     assert_eq!(toy.asked().len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_ends_with_the_policy_under_which_it_was_made() {
+    let toy = Toy::start(hospital()).await;
+    let house = House::before(toy.address).await;
+    let token = house.patient("a");
+    let next = house.get(&token, "/Observation?status=final").await.link("next").unwrap();
+    house.change_policy();
+    let page = house.get(&token, next.strip_prefix(PUBLIC).unwrap()).await;
+    assert_eq!(page.status, 403, "{}", page.text);
+    assert_eq!(house.get(&token, "/Observation?status=final").await.status, 200);
+}
