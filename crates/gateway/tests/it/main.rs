@@ -2,6 +2,13 @@
 //! than it was asked, so that nothing but the bridge keeps anything back.
 
 mod batch;
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first fault, and says where"
+)]
 mod faults;
 mod house;
 mod pages;
