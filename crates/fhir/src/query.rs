@@ -19,7 +19,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// One `name=value` of a query, decoded. `name` is whole: `code:text`, `subject:Patient.name`,
 /// `_has:Observation:patient:code`, `_include:iterate`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Parameter {
     /// The name with modifiers and chain, decoded.
     pub name: String,
@@ -28,7 +28,7 @@ pub struct Parameter {
 }
 
 /// A query in the order in which it was asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The parameters, in order, repeated ones repeated.
     pub parameters: Vec<Parameter>,

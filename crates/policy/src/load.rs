@@ -123,3 +123,6 @@ fn bundle_hash(files: &[PolicyFile]) -> Arc<str> {
     let hex = sha256(&bundle).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
     hex.into()
 }
+
+#[cfg(test)]
+mod tests;

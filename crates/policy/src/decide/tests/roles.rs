@@ -57,7 +57,9 @@ fn a_patient_does_not_reach_another() {
         "patient",
         "patient/*.rs",
         "GET Observation?_include=Observation:subject",
-        &expect!["permit patient.grant[0]: Device whole; Location whole; Observation whole if Patient/a; Patient whole if Patient/a, total"],
+        &expect![
+            "permit patient.grant[0]: Device whole; Location whole; Observation whole if Patient/a; Patient whole if Patient/a, total"
+        ],
     );
     check(
         "patient",
@@ -106,7 +108,9 @@ fn a_scheduler_sees_times_and_no_reason() {
         "scheduler",
         "system/*.rs",
         "GET Appointment?_include=Appointment:actor",
-        &expect!["permit scheduler.grant[0]: Appointment end id meta.lastUpdated meta.versionId minutesDuration participant.actor.reference participant.status slot start status if not(sensitive); Patient id name telecom if not(sensitive)"],
+        &expect![
+            "permit scheduler.grant[0]: Appointment end id meta.lastUpdated meta.versionId minutesDuration participant.actor.reference participant.status slot start status if not(sensitive); Patient id name telecom if not(sensitive)"
+        ],
     );
     check(
         "scheduler",
