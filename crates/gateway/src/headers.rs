@@ -92,9 +92,8 @@ pub(crate) fn takes_json(headers: &HeaderMap) -> bool {
 fn is_json_range(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default();
-    let refused = parts.any(|parameter| {
-        parameter.strip_prefix("q=").is_some_and(|weight| weight.trim_matches(['0', '.']).is_empty())
-    });
+    let refused = parts
+        .any(|parameter| parameter.strip_prefix("q=").is_some_and(|weight| weight.trim_matches(['0', '.']).is_empty()));
     let json = ["application/fhir+json", "application/json", "application/json+fhir", "application/*", "*/*"];
     !refused && (media.is_empty() || json.iter().any(|known| media.eq_ignore_ascii_case(known)))
 }
@@ -110,10 +109,7 @@ mod tests {
     use super::*;
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect()
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
     #[test]

@@ -98,7 +98,8 @@ impl<F: FnMut(Address<'_>) -> Option<String>> Rewriter<F> {
     /// Where the next base begins, and how long it is with its quote.
     fn next_base(&self, bytes: &[u8], at: usize) -> Option<(usize, usize)> {
         let rest = bytes.get(at..)?;
-        let found = self.from.iter().filter_map(|base| memchr::memmem::find(rest, base).map(|found| (found, base.len())));
+        let found =
+            self.from.iter().filter_map(|base| memchr::memmem::find(rest, base).map(|found| (found, base.len())));
         found.min().map(|(found, length)| (at + found, length))
     }
 
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_string_that_never_ends_is_not_held_for_ever() {
-        let text = format!(r#"{{"url":"{FROM}/Patient/{}"#, "a".repeat(100_000));
+        let text = format!(r#"{{"url":"{FROM}/Patient/{}"#, "a".repeat(20_000));
         check(&text, &text);
     }
 

@@ -101,7 +101,7 @@ impl Check {
             }
             Condition::IsOneOf(ids) => Self::IsOneOf(Ids::new(ids)),
             Condition::Matches { any_of } => Self::Matches(any_of.clone()),
-            Condition::HasLabel(labels) => Self::HasLabel(labels.clone()),
+            Condition::HasLabel(labels) => Self::HasLabel(labels.to_vec()),
             Condition::Not(conditions) => Self::Not(all(conditions)),
             Condition::AnyOf(alternatives) => Self::AnyOf(alternatives.iter().map(|one| all(one)).collect()),
         }

@@ -1,6 +1,12 @@
 //! SMART scopes, v1 and v2 syntax, parsed strictly (SMART App Launch 2.2, "Scopes and Launch Context").
 
+mod parse;
+mod print;
+mod set;
+
 use bascule_fhir::ResourceType;
+
+pub use parse::{Requested, SCOPE_TEXT_BYTES_MAX, SCOPES_MAX, ScopeError};
 
 /// Whose data a resource scope is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,99 @@
+//! Organizations: who is on the other side.
+
+use bascule_fhir::Timestamp;
+use bascule_policy::party::Organization;
+use rusqlite::{OptionalExtension as _, Row};
+
+use crate::user::Status;
+use crate::{Store, StoreError};
+
+const COLUMNS: &str = "SELECT id, name, address, class, status FROM organization";
+
+impl Store {
+    /// Adds an organization.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`].
+    pub fn add_organization(&self, organization: &Organization, now: Timestamp) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let Organization { id, name, address, class } = organization;
+            transaction
+                .execute(
+                    "INSERT INTO organization (id, name, address, class, status, created)
+                     VALUES (?1, ?2, ?3, ?4, 'active', ?5)",
+                    (id, name, address, class, now.micros()),
+                )
+                .map_err(|error| StoreError::or_exists(error, "organization", id))?;
+            Ok(())
+        })
+    }
+
+    /// Changes name, address and class of one.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`].
+    pub fn update_organization(&self, organization: &Organization) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let Organization { id, name, address, class } = organization;
+            let statement = "UPDATE organization SET name = ?2, address = ?3, class = ?4 WHERE id = ?1";
+            StoreError::unless_found(transaction.execute(statement, (id, name, address, class))?, "organization", id)
+        })
+    }
+
+    /// Stops or restores an organization: from the next request on, its clients' tokens are worth nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`].
+    pub fn set_organization_status(&self, id: &str, status: Status) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let statement = "UPDATE organization SET status = ?2 WHERE id = ?1";
+            StoreError::unless_found(transaction.execute(statement, (id, status.name()))?, "organization", id)
+        })
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn organization(&self, id: &str) -> Result<Option<(Organization, Status)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?;
+            Ok(statement.query_row([id], read).optional()?)
+        })
+    }
+
+    /// All of them, by id.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn organizations(&self) -> Result<Vec<(Organization, Status)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{COLUMNS} ORDER BY id"))?;
+            Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(Organization, Status)> {
+    let status: String = row.get(4)?;
+    let organization = Organization { id: row.get(0)?, name: row.get(1)?, address: row.get(2)?, class: row.get(3)? };
+    Ok((organization, Status::of(&status)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::tests::{NOW, store};
+
+    #[test]
+    fn an_organization_is_kept_listed_and_stopped() {
+        let (_folder, store) = store();
+        let lab = Organization { id: "lab".into(), name: "Lab".into(), address: None, class: Some("treating".into()) };
+        store.add_organization(&lab, NOW).unwrap();
+        assert!(matches!(store.add_organization(&lab, NOW), Err(StoreError::Exists { .. })));
+        assert_eq!(store.organizations().unwrap(), [(lab.clone(), Status::Active)]);
+        store.set_organization_status("lab", Status::Disabled).unwrap();
+        assert_eq!(store.organization("lab").unwrap(), Some((lab, Status::Disabled)));
+        assert!(matches!(store.set_organization_status("none", Status::Active), Err(StoreError::Missing { .. })));
+    }
+}
