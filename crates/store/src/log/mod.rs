@@ -9,8 +9,10 @@
 
 mod disk;
 mod error;
+pub mod index;
 mod lock;
 mod publisher;
+pub mod read;
 mod recover;
 mod sequencer;
 mod settings;
@@ -229,7 +231,7 @@ impl Log {
 
     /// The keys of the sealed parts.
     #[must_use]
-    pub fn keys(&self) -> &KeyStore {
+    pub fn keys(&self) -> &Arc<KeyStore> {
         &self.0.keys
     }
 
