@@ -51,7 +51,7 @@ impl<'a> Compiler<'a> {
             Clause::Listed { list, reference } => Some(self.listed(list, *reference)),
             Clause::Near { latitude, longitude, place } => Some(self.near(*latitude, *longitude, place)),
             Clause::Words { column, query } => Some(self.words(column, query)),
-            Clause::Ids(_) | Clause::Updated(_) | Clause::Compartment { .. } | Clause::Never => None,
+            Clause::Ids(_) | Clause::Updated(_) | Clause::Compartment { .. } => None,
         })
     }
 
@@ -73,8 +73,10 @@ impl<'a> Compiler<'a> {
             }
             Clause::Updated(tests) => {
                 let now = self.now;
-                let tests: Vec<_> =
-                    tests.iter().map(|(prefix, span)| self.span("r.updated", "r.updated + 1", *prefix, *span, now)).collect();
+                let tests: Vec<_> = tests
+                    .iter()
+                    .map(|(prefix, span)| self.span("r.updated", "r.updated + 1", *prefix, *span, now))
+                    .collect();
                 format!("({})", tests.join(" OR "))
             }
             Clause::Compartment { references, of, id, itself: true } => {
@@ -82,7 +84,6 @@ impl<'a> Compiler<'a> {
                 let id = self.bind(id.clone());
                 format!("(r.id = {id} OR r.pk IN ({rows}))")
             }
-            Clause::Never => "1 = 0".to_owned(),
             other => match self.set(other)? {
                 Some(set) => format!("r.pk IN ({set})"),
                 None => "1 = 0".to_owned(),
@@ -128,7 +129,9 @@ impl<'a> Compiler<'a> {
     fn composite(&mut self, any: &[Vec<RowTest>], key: Option<&str>) -> String {
         let all: Vec<_> = any.iter().map(|parts| self.composite_of(parts, key)).collect();
         match key {
-            Some(_) => format!("({})", all.iter().map(|one| format!("EXISTS ({one})")).collect::<Vec<_>>().join(" OR ")),
+            Some(_) => {
+                format!("({})", all.iter().map(|one| format!("EXISTS ({one})")).collect::<Vec<_>>().join(" OR "))
+            }
             None => all.join(" UNION "),
         }
     }
@@ -154,8 +157,10 @@ impl<'a> Compiler<'a> {
 
     fn present(&mut self, parameter: i64, tables: &[Table]) -> String {
         let parameter = self.bind(parameter);
-        let parts: Vec<_> =
-            tables.iter().map(|table| format!("SELECT pk FROM {} WHERE parameter = {parameter}", table.name())).collect();
+        let parts: Vec<_> = tables
+            .iter()
+            .map(|table| format!("SELECT pk FROM {} WHERE parameter = {parameter}", table.name()))
+            .collect();
         if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ") }
     }
 
