@@ -142,6 +142,26 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Issue::error("exception", "the server failed; its log says why"))
     }
 
+    /// The same, at an element.
+    pub(crate) fn at(mut self, expression: impl Into<String>) -> Self {
+        let expression = expression.into();
+        self.issues.iter_mut().for_each(|issue| issue.expression = Some(expression.clone()));
+        self
+    }
+
+    /// The same, in an entry of a Bundle.
+    pub(crate) fn within(mut self, entry: usize) -> Self {
+        for issue in &mut self.issues {
+            let inner = issue.expression.take().unwrap_or_default();
+            issue.expression = Some(match inner.as_str() {
+                named if named.starts_with("Bundle.entry[") => inner,
+                "" => format!("Bundle.entry[{entry}]"),
+                _ => format!("Bundle.entry[{entry}].resource.{inner}"),
+            });
+        }
+        self
+    }
+
     /// As an `OperationOutcome`.
     pub(crate) fn outcome(&self) -> Value {
         outcome(&self.issues)

@@ -6,7 +6,9 @@ pub mod codes;
 pub mod compartment;
 pub mod element;
 pub mod fhirpath;
+pub mod id;
 pub mod interaction;
+pub mod json;
 pub mod query;
 pub mod reference;
 pub mod resource_type;
@@ -14,8 +16,11 @@ pub mod search;
 pub mod timestamp;
 
 pub use element::{Element, Type};
-pub use interaction::{BatchEntry, BatchKind, Interaction, InteractionKind, Level, Target, Within};
-pub use query::{Id, Parameter, Query};
+pub use id::Id;
+pub use interaction::{
+    BatchEntry, BatchKind, Interaction, InteractionKind, Level, ParseError, Request, Target, Within,
+};
+pub use query::{Parameter, ParameterName, Query};
 pub use reference::Reference;
 pub use resource_type::ResourceType;
 pub use search::{SearchKind, SearchParameter};

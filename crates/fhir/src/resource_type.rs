@@ -34,6 +34,15 @@ impl ResourceType {
         NAMES.binary_search(&name).ok().and_then(|index| u8::try_from(index).ok()).map(Self)
     }
 
+    /// The type whose name is near to this one: another case, a letter or two wrong. For error messages only.
+    #[must_use]
+    pub fn nearest(name: &str) -> Option<Self> {
+        let wrong = name.to_ascii_lowercase();
+        let distance = |one: Self| strsim::damerau_levenshtein(&one.name().to_ascii_lowercase(), &wrong);
+        let (distance, nearest) = Self::all().map(|one| (distance(one), one)).min()?;
+        (name.len() <= 64 && distance <= name.len() / 3).then_some(nearest)
+    }
+
     /// The name as FHIR spells it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -52,7 +52,9 @@ impl Elements {
         match self {
             Self::Whole => true,
             Self::Only(_) if path == "id" => true,
-            Self::Only(named) => named.contains(path) || (covers(named, path) && !schema::is_shielded(resource, named, path)),
+            Self::Only(named) => {
+                named.contains(path) || (covers(named, path) && !schema::is_shielded(resource, named, path))
+            }
         }
     }
 
@@ -75,7 +77,8 @@ impl Elements {
 
 /// Whether the path or one above it is named.
 fn covers(named: &BTreeSet<ElementPath>, path: &str) -> bool {
-    named.contains(path) || path.match_indices('.').any(|(at, _)| path.get(..at).is_some_and(|above| named.contains(above)))
+    named.contains(path)
+        || path.match_indices('.').any(|(at, _)| path.get(..at).is_some_and(|above| named.contains(above)))
 }
 
 #[cfg(test)]

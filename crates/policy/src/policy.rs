@@ -70,7 +70,12 @@ pub(crate) struct Writable {
 const KINDS: usize = InteractionKind::ALL.len();
 
 impl Policy {
-    pub(crate) fn compile(roles: BTreeMap<Arc<str>, Role>, denies: Vec<Deny>, settings: Settings, hash: Arc<str>) -> Self {
+    pub(crate) fn compile(
+        roles: BTreeMap<Arc<str>, Role>,
+        denies: Vec<Deny>,
+        settings: Settings,
+        hash: Arc<str>,
+    ) -> Self {
         let mut policy = Self { roles, denies, settings, hash, tables: HashMap::new() };
         let tables = policy.roles.values().map(|role| (Arc::clone(&role.name), policy.tables_of(role))).collect();
         policy.tables = tables;
@@ -113,7 +118,11 @@ impl Policy {
     /// The APIs that its rules name, sorted.
     #[must_use]
     pub fn apis(&self) -> BTreeSet<&str> {
-        self.roles.values().flat_map(|role| role.grants.iter().flat_map(|grant| &grant.apis)).map(String::as_str).collect()
+        self.roles
+            .values()
+            .flat_map(|role| role.grants.iter().flat_map(|grant| &grant.apis))
+            .map(String::as_str)
+            .collect()
     }
 
     /// What a role may do in that interaction on that type.
@@ -182,9 +191,17 @@ impl Reach {
         let elements = Arc::clone(grant.elements.get(&resource)?);
         let searchable = matches!(
             kind,
-            InteractionKind::Search | InteractionKind::Create | InteractionKind::Update | InteractionKind::Patch | InteractionKind::Delete
+            InteractionKind::Search
+                | InteractionKind::Create
+                | InteractionKind::Update
+                | InteractionKind::Patch
+                | InteractionKind::Delete
         );
-        let search = if searchable { Searchable::of(resource, &elements, grant.search.as_deref()) } else { Searchable::default() };
+        let search = if searchable {
+            Searchable::of(resource, &elements, grant.search.as_deref())
+        } else {
+            Searchable::default()
+        };
         let writes = grant.writes.elements.get(&resource).map(|elements| {
             let values = Arc::clone(&grant.writes.values);
             Arc::new(Writable { elements: Arc::clone(elements), values, references: grant.writes.references.clone() })
@@ -222,7 +239,10 @@ impl Reach {
                 left.elements = Arc::new(without(resource, &self.elements, paths));
                 left.search = Arc::new(self.search.reading_only(resource, &left.elements));
                 left.writes = self.writes.as_ref().map(|writes| {
-                    Arc::new(Writable { elements: Arc::new(without(resource, &writes.elements, paths)), ..Writable::clone(writes) })
+                    Arc::new(Writable {
+                        elements: Arc::new(without(resource, &writes.elements, paths)),
+                        ..Writable::clone(writes)
+                    })
                 });
             }
             Denied::Search(names) => left.search = Arc::new(self.search.without(names)),
@@ -238,7 +258,8 @@ impl Reach {
 impl Searchable {
     fn of(resource: ResourceType, elements: &Elements, listed: Option<&BTreeSet<String>>) -> Self {
         let readable: BTreeSet<&'static str> = readable(resource, elements);
-        let plain = readable.iter().copied().filter(|code| listed.is_none_or(|listed| listed.contains(*code))).collect();
+        let plain =
+            readable.iter().copied().filter(|code| listed.is_none_or(|listed| listed.contains(*code))).collect();
         let sorts = readable
             .iter()
             .copied()
@@ -280,7 +301,12 @@ impl Searchable {
         Self {
             listed: Some(listed),
             plain: self.plain.iter().copied().filter(keep).collect(),
-            sorts: self.sorts.iter().copied().filter(|code| keep(code) && !names.contains(&format!("_sort:{code}"))).collect(),
+            sorts: self
+                .sorts
+                .iter()
+                .copied()
+                .filter(|code| keep(code) && !names.contains(&format!("_sort:{code}")))
+                .collect(),
         }
     }
 

@@ -6,9 +6,8 @@ use std::sync::LazyLock;
 
 use bascule_fhir::element::{self, Element};
 use bascule_fhir::search::{self, SearchKind, SearchParameter};
-use bascule_fhir::ResourceType;
+use bascule_fhir::{ResourceType, compartment};
 
-mod compartment;
 mod expression;
 
 /// What a search parameter of a type reads.
@@ -44,7 +43,11 @@ pub(crate) fn top_elements(resource: ResourceType) -> impl Iterator<Item = &'sta
 pub(crate) fn below(resource: ResourceType, path: &str) -> Vec<&'static str> {
     let Ok(resolved) = element::resolve(resource.name(), path) else { return Vec::new() };
     let kinds = resolved.last().iter().filter_map(|element| element.kind()).filter(|kind| !kind.primitive);
-    kinds.flat_map(|kind| kind.elements().iter().map(|element| element.name).filter(|name| !is_shield(&[kind.name], name))).collect()
+    kinds
+        .flat_map(|kind| {
+            kind.elements().iter().map(|element| element.name).filter(|name| !is_shield(&[kind.name], name))
+        })
+        .collect()
 }
 
 /// Whether between `path` and the named element above it stands something that leaves only if named itself: a display
@@ -106,7 +109,8 @@ fn reads_of(resource: ResourceType, parameter: &SearchParameter) -> Reads {
 
 /// Every part of a composite, below its own expression.
 fn composite_paths(parameter: &SearchParameter) -> Option<Vec<String>> {
-    let bases = if parameter.expression == "$this" { vec![String::new()] } else { expression::paths(parameter.expression)? };
+    let bases =
+        if parameter.expression == "$this" { vec![String::new()] } else { expression::paths(parameter.expression)? };
     let mut all = Vec::new();
     for component in &parameter.components {
         let whole = component.expression.strip_prefix("%resource.");
@@ -176,7 +180,7 @@ pub(crate) fn in_patient_compartment(resource: ResourceType) -> bool {
 
 /// The parameters by which a type belongs to a patient's compartment.
 pub(crate) fn patient_parameters(resource: ResourceType) -> &'static [&'static str] {
-    compartment::patient_parameters(resource)
+    compartment::parameters(ResourceType::PATIENT, resource)
 }
 
 fn join(above: &str, name: &str) -> String {

@@ -1,5 +1,6 @@
 //! The definitions as they lie in the folder, and short ways to look into their JSON.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -44,6 +45,19 @@ impl Definitions {
                 text(definition, "kind") != "logical" && text(definition, "derivation") != "constraint"
             })
             .filter(|definition| text(definition, "fhirVersion") == "4.0.1")
+    }
+
+    /// The search parameters of each type that R4's base CapabilityStatement lists; others are of later releases.
+    pub(crate) fn listed_parameters(&self) -> HashSet<(&str, &str)> {
+        let base = self.resources.iter().filter(|definition| {
+            text(definition, "resourceType") == "CapabilityStatement" && text(definition, "id") == "base"
+        });
+        base.flat_map(|statement| list(statement, "rest"))
+            .flat_map(|rest| list(rest, "resource"))
+            .flat_map(|resource| {
+                list(resource, "searchParam").iter().map(|parameter| (text(resource, "type"), text(parameter, "name")))
+            })
+            .collect()
     }
 
     /// The names of the concrete resource types, sorted.

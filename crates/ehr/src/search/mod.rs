@@ -15,4 +15,5 @@ mod values;
 
 pub(crate) use clause::{Clause, Condition, RowTest};
 pub(crate) use page::{Found, Match, Mode, find_all, run};
-pub(crate) use parse::{Handling, Search, Summary, Total, parse};
+pub use parse::Handling;
+pub(crate) use parse::{Scope, Search, Summary, parse};

@@ -51,6 +51,16 @@ impl Caches {
 }
 
 impl Session<'_> {
+    /// What a search may look at, within this turn.
+    pub(crate) fn scope(&self) -> crate::search::Scope<'_> {
+        crate::search::Scope {
+            connection: self.connection,
+            codes: self.codes,
+            definitions: self.definitions,
+            now: self.now,
+        }
+    }
+
     /// Runs `work` so that its failure leaves nothing behind.
     pub(crate) fn alone<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         self.connection.execute_batch("SAVEPOINT alone")?;

@@ -63,6 +63,11 @@ impl Session<'_> {
         self.put_after(prepared, before)
     }
 
+    /// Stores a resource under an id that nobody can have.
+    pub(crate) fn put_new(&mut self, prepared: Prepared) -> Result<Written, Refusal> {
+        self.put_after(prepared, None)
+    }
+
     /// The same, knowing what is there.
     pub(crate) fn put_after(
         &mut self,

@@ -204,7 +204,7 @@ fn children<'a>(item: Found<'a>, name: &str, at_start: bool) -> Vec<Found<'a>> {
         Kind::Of(kind) => match kind.child(name) {
             Some(element) => members(item.value, element.name, Some(element)),
             None => {
-                let forms = kind.elements().iter().filter(|element| element.choice == Some(name));
+                let forms = kind.forms(name).iter();
                 forms.flat_map(|element| members(item.value, element.name, Some(element))).collect()
             }
         },

@@ -1,0 +1,5 @@
+//! Tests of the whole filter: short texts first, then the lessons, then everything at once against a naive twin.
+
+mod bundles;
+mod elements;
+mod support;

@@ -1,0 +1,5 @@
+//! Small texts through one check: a principal asks, the shipped policy answers.
+
+mod support;
+
+mod roles;
