@@ -10,7 +10,7 @@ use crate::upstream::Toy;
 /// Two thousand observations, half of them of another patient.
 fn many() -> Vec<Value> {
     let observation = |number: usize| {
-        let patient = if number % 2 == 0 { "a" } else { "b" };
+        let patient = if number.is_multiple_of(2) { "a" } else { "b" };
         json!({
             "resourceType": "Observation", "id": format!("o{number}"), "status": "final",
             "code": { "text": format!("TOKEN-OF-{patient}") },
