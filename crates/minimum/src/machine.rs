@@ -195,8 +195,12 @@ impl Machine {
         }
     }
 
+    /// Whether a unit is one object: all but the members of a Bundle.
     const fn stands_alone(&self) -> bool {
-        !matches!(self.stage, Stage::Bundle(_))
+        match &self.stage {
+            Stage::Bundle(bundle) => bundle.is_among_entries(),
+            _ => true,
+        }
     }
 
     const fn is_too_large(&self, bytes: u64, desk: &Desk<'_>) -> bool {

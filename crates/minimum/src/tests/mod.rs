@@ -1,5 +1,8 @@
 //! Tests of the whole filter: short texts first, then the lessons, then everything at once against a naive twin.
 
 mod bundles;
+mod data;
 mod elements;
+mod oracle;
+mod streams;
 mod support;
