@@ -31,7 +31,8 @@ fn judge(condition: &Condition, resource: ResourceType, value: &Value, bases: &B
     match condition {
         Condition::InCompartment { of, ids } => {
             let owners = compartment::owners(*of, value);
-            let inside = |owner: &Reference| bases.local(owner).is_some_and(|(kind, id)| kind == *of && ids.contains(id));
+            let inside =
+                |owner: &Reference| bases.local(owner).is_some_and(|(kind, id)| kind == *of && ids.contains(id));
             Some(owners.iter().any(inside))
         }
         Condition::IsOneOf(ids) => {
@@ -57,7 +58,11 @@ fn judge(condition: &Condition, resource: ResourceType, value: &Value, bases: &B
                 .iter()
                 .map(|all| {
                     let all: Vec<_> = all.iter().map(each).collect();
-                    if all.contains(&Some(false)) { Some(false) } else { all.iter().all(Option::is_some).then_some(true) }
+                    if all.contains(&Some(false)) {
+                        Some(false)
+                    } else {
+                        all.iter().all(Option::is_some).then_some(true)
+                    }
                 })
                 .collect();
             if judged.contains(&Some(true)) { Some(true) } else { judged.iter().all(Option::is_some).then_some(false) }

@@ -343,9 +343,7 @@ fn denied(reason: &DenialReason) -> Words {
         DenialReason::ParameterNotGranted { parameter } => {
             no(format!("the parameter `{parameter}` is not granted to this access, or not known"))
         }
-        DenialReason::ElementNotGranted { element } => {
-            no(format!("no role of this access grants writing `{element}`"))
-        }
+        DenialReason::ElementNotGranted { element } => no(format!("no role of this access grants writing `{element}`")),
         DenialReason::OutsideCompartment => no("this access does not extend to that patient".to_owned()),
         DenialReason::Agreement { missing } => no(format!("there is no {missing} in force for this recipient")),
         DenialReason::Consent => no("a consent or restriction on file does not permit this access".to_owned()),
@@ -358,7 +356,8 @@ fn denied(reason: &DenialReason) -> Words {
             format!("{fact} could not be looked up, and without it nothing passes; try again shortly"),
         ),
         DenialReason::ReasonAsked { .. } => {
-            no("no relation between this user and the patient is known; state the reason for access and repeat".to_owned())
+            no("no relation between this user and the patient is known; state the reason for access and repeat"
+                .to_owned())
         }
         DenialReason::NotSupported { mend } => {
             words(StatusCode::NOT_IMPLEMENTED, IssueCode::NotSupported, mend.clone())
@@ -491,11 +490,9 @@ fn upstream(fault: &UpstreamFault) -> Words {
             IssueCode::Exception,
             format!("{name} does not accept the bridge; its operator has been told"),
         ),
-        UpstreamFault::Failed { status: 429 | 503, .. } => words(
-            StatusCode::SERVICE_UNAVAILABLE,
-            IssueCode::Throttled,
-            format!("{name} is busy; try again shortly"),
-        ),
+        UpstreamFault::Failed { status: 429 | 503, .. } => {
+            words(StatusCode::SERVICE_UNAVAILABLE, IssueCode::Throttled, format!("{name} is busy; try again shortly"))
+        }
         UpstreamFault::Failed { .. } => {
             words(StatusCode::BAD_GATEWAY, IssueCode::Transient, format!("{name} failed; nothing is passed on"))
         }

@@ -140,17 +140,10 @@ async fn data(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
     }
 }
 
-fn said(
-    facts: AccessFacts,
-    mut listed: Vec<bascule_minimum::ReleasedResource>,
-    finished: &Finished,
-) -> AccessFacts {
+fn said(facts: AccessFacts, mut listed: Vec<bascule_minimum::ReleasedResource>, finished: &Finished) -> AccessFacts {
     listed.extend(finished.resources().iter().cloned());
-    let mut facts = AccessFacts {
-        patients: patients(&listed),
-        withheld: finished.withheld_elements().to_vec(),
-        ..facts
-    };
+    let mut facts =
+        AccessFacts { patients: patients(&listed), withheld: finished.withheld_elements().to_vec(), ..facts };
     facts.agent.digests = Some(Digests {
         received: Some(hex(finished.received_digest())),
         released: Some(hex(finished.released_digest())),

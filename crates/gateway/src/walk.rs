@@ -148,7 +148,9 @@ async fn disclose(
     let body = match content {
         Content::Empty if expects_body(permit) => return Err(Refusal::unfilterable("the answer has no body")),
         Content::Empty => return bare(gateway, visit, status, head, now).await,
-        Content::Streaming(first, rest) => return stream::open(gateway, served, visit, permit, (first, rest), head, now),
+        Content::Streaming(first, rest) => {
+            return stream::open(gateway, served, visit, permit, (first, rest), head, now);
+        }
         Content::Held(body) => body,
     };
     let shape = links::shape(permit);
@@ -185,8 +187,7 @@ async fn bare(
 pub(crate) async fn refused(gateway: &Gateway, visit: &mut Visit, refusal: Refusal, now: Timestamp) -> Refusal {
     tracing::info!(request = visit.head.request_id, status = refusal.status().as_u16(), %refusal, "ended early");
     let facts = visit.facts_of(&refusal);
-    let entry =
-        if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };
+    let entry = if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };
     match gateway.log().append(entry, visit.intent.take()).await {
         Ok(_) => refusal,
         Err(error) => Refusal::audit(error),

@@ -82,7 +82,8 @@ async fn update(
     };
     let way = allowed(permit, &Change { resource, before: Some(&before), after: &value }, &bases(served))?;
     let whole = *way.elements == Elements::Whole;
-    let body = if whole { body.clone() } else { Bytes::from(merged(resource, &way.elements, &before, &value).to_string()) };
+    let body =
+        if whole { body.clone() } else { Bytes::from(merged(resource, &way.elements, &before, &value).to_string()) };
     Ok(Sent { if_match: version(&before), ..sent(served, body) })
 }
 
@@ -122,7 +123,11 @@ async fn before(
     let free = permit.writes().iter().any(|way| way.conditions.is_empty() && *way.elements == Elements::Whole);
     let Target::Instance(id) = target else {
         let unconditional = permit.writes().iter().any(|way| way.conditions.is_empty());
-        return if unconditional && (free || deletes) { Ok(None) } else { Err(Refusal::Unwritable(Unwritable::Conditional)) };
+        return if unconditional && (free || deletes) {
+            Ok(None)
+        } else {
+            Err(Refusal::Unwritable(Unwritable::Conditional))
+        };
     };
     if free && !deletes {
         return Ok(None);
