@@ -5,6 +5,7 @@
 pub mod gateway;
 pub mod settings;
 pub mod smart;
+pub mod tell;
 
 mod walk;
 
