@@ -90,6 +90,14 @@ impl When {
         }
     }
 
+    /// `Tuesday, December 1`, with the year unless it is this one.
+    pub(super) fn weekday(self, clock: Clock) -> String {
+        match self.precision {
+            Precision::Year | Precision::Month => self.long(),
+            _ => format!("{}, {}", self.day.weekday(), self.short(clock)),
+        }
+    }
+
     /// `8:30 am`, if the time of day is known.
     pub(super) fn hour(self) -> Option<String> {
         self.moment.map(|moment| hour(moment.time()))
@@ -113,7 +121,7 @@ impl When {
             -13..=-2 => format!("{} days ago", -days),
             -59..=-14 => format!("{} weeks ago", -days / 7),
             -700..=-60 => format!("{} months ago", -days / 30),
-            _ => format!("{} years ago", -days / 365),
+            _ => format!("{} years ago", (182 - days) / 365),
         }
     }
 
@@ -132,7 +140,7 @@ fn hour(time: Time) -> String {
         12 => (12, "pm"),
         hour => (hour - 12, "pm"),
     };
-    format!("{hour}:{:02} {half}", time.minute())
+    format!("{hour}:{:02}\u{a0}{half}", time.minute())
 }
 
 #[cfg(test)]
@@ -156,16 +164,17 @@ mod tests {
         check("2026-11-23", "November 23", "yesterday");
         check("2026-12-01", "December 1", "in 7 days");
         check("2026-09-01", "September 1", "2 months ago");
-        check("2024-03-02", "March 2, 2024", "2 years ago");
-        check("2024-03", "March 2024", "2 years ago");
-        check("2020", "2020", "6 years ago");
+        check("2024-03-02", "March 2, 2024", "3 years ago");
+        check("2024-12-20", "December 20, 2024", "2 years ago");
+        check("2024-06", "June 2024", "2 years ago");
+        check("2020", "2020", "7 years ago");
     }
 
     #[test]
     fn hours_have_twelve_for_midnight_and_noon() {
         let hour = |text: &str| When::parse(text).unwrap().hour();
-        assert_eq!(hour("2026-11-25T00:05:00-07:00").as_deref(), Some("12:05 am"));
-        assert_eq!(hour("2026-11-25T12:30:00-07:00").as_deref(), Some("12:30 pm"));
+        assert_eq!(hour("2026-11-25T00:05:00-07:00").as_deref(), Some("12:05\u{a0}am"));
+        assert_eq!(hour("2026-11-25T12:30:00-07:00").as_deref(), Some("12:30\u{a0}pm"));
         assert_eq!(hour("2026-11-25"), None);
     }
 

@@ -32,7 +32,8 @@ impl Scope<'_> {
         let set = match self.definition("ValueSet", value)? {
             Some(set) => set,
             None => {
-                return listed(value).ok_or_else(|| unknown("value set", "a stored ValueSet, by Type/id or by its url"));
+                return listed(value)
+                    .ok_or_else(|| unknown("value set", "a stored ValueSet, by Type/id or by its url"));
             }
         };
         if let Some(contains) = set.pointer("/expansion/contains") {

@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::oracle;
-use super::support::{PUBLIC, UPSTREAM, Dice, is_long, page, shared};
+use super::support::{Dice, PUBLIC, UPSTREAM, is_long, page, shared};
 use crate::limits::Limits;
 use crate::masks::Masks;
 use crate::release::release_narrowed;
@@ -80,7 +80,8 @@ fn check_line(dice: &mut Dice, line: &str) {
 #[test]
 fn what_leaves_of_synthetic_bundles_is_what_the_twin_lets_out() {
     let Some(shared) = shared() else { return };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(shared.join("data/fhir/synthea")).unwrap().map(|one| one.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(shared.join("data/fhir/synthea")).unwrap().map(|one| one.unwrap().path()).collect();
     files.sort();
     let mut dice = Dice::new(2);
     let step = if is_long() { 1 } else { 12 };
@@ -142,7 +143,10 @@ fn difference(found: &Value, expected: &Value) -> Option<String> {
         (Value::Object(left), Value::Object(right)) => {
             let keys = left.keys().chain(right.keys());
             let mut parts = keys.filter_map(|key| {
-                Some(format!("{key}.{}", difference(left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null))?))
+                Some(format!(
+                    "{key}.{}",
+                    difference(left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null))?
+                ))
             });
             parts.next()
         }

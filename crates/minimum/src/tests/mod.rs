@@ -3,6 +3,9 @@
 mod bundles;
 mod data;
 mod elements;
+mod leaks;
+mod lessons;
+mod made;
 mod oracle;
 mod streams;
 mod support;

@@ -90,7 +90,8 @@ fn object(
             left.insert(key.clone(), value.clone());
             continue;
         }
-        let sibling = key.strip_prefix('_').and_then(|name| element::child(type_name, name)).filter(|one| one.has_sibling());
+        let sibling =
+            key.strip_prefix('_').and_then(|name| element::child(type_name, name)).filter(|one| one.has_sibling());
         let Some(element) = element::child(type_name, key).or(sibling) else { continue };
         let rests = through(paths, element);
         let is_named = rests.iter().any(Vec::is_empty)
@@ -100,7 +101,7 @@ fn object(
         let deeper: Paths<'_> = rests.into_iter().filter(|rest| !rest.is_empty()).collect();
         let kept = if sibling.is_some() {
             if deeper.is_empty() { None } else { siblings(narrowing, element, value, is_named, &deeper) }
-        } else if is_named || !deeper.is_empty() {
+        } else if is_named || (!deeper.is_empty() && !element.is_primitive()) {
             content(narrowing, type_name, element, value, is_named, &deeper, root)
         } else {
             None
@@ -138,7 +139,8 @@ fn content(
             Value::Array(items) => {
                 let foreign = items.iter().any(|item| item.is_array() || item.is_object());
                 let some = items.iter().any(|item| !item.is_null());
-                (some && !foreign).then(|| Value::Array(items.iter().map(|item| addressed(parent, element, item)).collect()))
+                (some && !foreign)
+                    .then(|| Value::Array(items.iter().map(|item| addressed(parent, element, item)).collect()))
             }
             _ => Some(addressed(parent, element, value)),
         };
@@ -231,7 +233,8 @@ fn tag(left: &mut Map<String, Value>) {
     if matches!(left["resourceType"].as_str(), Some("OperationOutcome" | "Bundle" | "Parameters")) {
         return;
     }
-    let subsetted = json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED" });
+    let subsetted =
+        json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED" });
     let meta = left.entry("meta").or_insert_with(|| json!({}));
     let tags = meta.as_object_mut().unwrap().entry("tag").or_insert_with(|| json!([])).as_array_mut().unwrap();
     if !tags.iter().any(|tag| tag.get("code") == Some(&json!("SUBSETTED"))) {
@@ -258,7 +261,8 @@ fn public(value: &Value) -> Value {
 fn rewritten(type_name: &str, value: &Value) -> Value {
     let Value::Object(members) = value else { return value.clone() };
     let left = members.iter().map(|(key, value)| {
-        let sibling = key.strip_prefix('_').and_then(|name| element::child(type_name, name)).filter(|one| one.has_sibling());
+        let sibling =
+            key.strip_prefix('_').and_then(|name| element::child(type_name, name)).filter(|one| one.has_sibling());
         let one = |value: &Value| match (element::child(type_name, key), sibling) {
             (_, Some(_)) => rewritten("Element", value),
             (Some(element), _) if element.type_name == "Resource" => {

@@ -13,7 +13,8 @@ use crate::reply::{Reply, Shape};
 use crate::rewrite::Rewrite;
 use crate::withheld::Withheld;
 
-const LIMITS: Limits = Limits { resource_bytes_max: 400, depth_max: 40, listed_resources_max: 100, withheld_paths_max: 50 };
+const LIMITS: Limits =
+    Limits { resource_bytes_max: 400, depth_max: 40, listed_resources_max: 100, withheld_paths_max: 50 };
 
 static MASKS: LazyLock<Masks> = LazyLock::new(Masks::default);
 
@@ -49,7 +50,8 @@ fn check(narrowing: &Narrowing, shape: Shape, body: &str) {
 }
 
 fn narrowing() -> Narrowing {
-    let patient = in_compartment(grants(&[("Patient", "name identifier"), ("Observation", "*")]), "Patient", &["1", "2"]);
+    let patient =
+        in_compartment(grants(&[("Patient", "name identifier"), ("Observation", "*")]), "Patient", &["1", "2"]);
     Narrowing { types: patient.types.into_iter().chain(grants(&[("Practitioner", "name")]).types).collect(), ..patient }
 }
 
@@ -57,7 +59,10 @@ const PATIENT: &str = r#"{"resourceType":"Patient","id":"1","name":[{"family":"Ã
 const OBSERVATION: &str = r#"{ "id":"o", "status":"final", "valueQuantity":{"value":-1.50e+3}, "code":{}, "subject":{"reference":"http://ehr.internal/fhir/Patient/2"}, "resourceType":"Observation" }"#;
 
 fn bundle(resources: &[&str]) -> String {
-    let entries: Vec<String> = resources.iter().map(|one| format!(r#"{{"fullUrl":"http://ehr.internal/fhir/A/1","resource":{one}}}"#)).collect();
+    let entries: Vec<String> = resources
+        .iter()
+        .map(|one| format!(r#"{{"fullUrl":"http://ehr.internal/fhir/A/1","resource":{one}}}"#))
+        .collect();
     format!(
         r#" {{"type":"searchset","resourceType":"Bundle","total":12,"meta":{{"lastUpdated":"2020"}},"link":[{{"relation":"next","url":"http://x"}}],"zebra":[1,{{"a":null}}],"entry":[{}],"timestamp":"2020" }} "#,
         entries.join(" , ")
@@ -68,8 +73,16 @@ fn bundle(resources: &[&str]) -> String {
 fn a_bundle_cut_anywhere_is_the_same() {
     check(&narrowing(), Shape::Bundle, &bundle(&[PATIENT, OBSERVATION, r#"{"resourceType":"Device"}"#, PATIENT]));
     check(&narrowing(), Shape::Bundle, &bundle(&[]));
-    check(&narrowing(), Shape::Bundle, r#"{"entr\u0079":[{"resource":{"resourceType":"Practitioner","id":"p"}}],"resourceType":"Bundle"}"#);
-    check(&narrowing(), Shape::BatchResponse, &bundle(&[PATIENT, r#"{"resourceType":"Device"}"#, &bundle(&[PATIENT]).replace('\n', " ")]));
+    check(
+        &narrowing(),
+        Shape::Bundle,
+        r#"{"entr\u0079":[{"resource":{"resourceType":"Practitioner","id":"p"}}],"resourceType":"Bundle"}"#,
+    );
+    check(
+        &narrowing(),
+        Shape::BatchResponse,
+        &bundle(&[PATIENT, r#"{"resourceType":"Device"}"#, &bundle(&[PATIENT]).replace('\n', " ")]),
+    );
 }
 
 #[test]
@@ -81,7 +94,11 @@ fn a_resource_cut_anywhere_is_the_same() {
 
 #[test]
 fn lines_cut_anywhere_are_the_same() {
-    check(&narrowing(), Shape::Ndjson, &format!("{PATIENT}\n{OBSERVATION}\r\n\n{{\"resourceType\":\"Device\"}}\n{PATIENT}"));
+    check(
+        &narrowing(),
+        Shape::Ndjson,
+        &format!("{PATIENT}\n{OBSERVATION}\r\n\n{{\"resourceType\":\"Device\"}}\n{PATIENT}"),
+    );
     check(&narrowing(), Shape::Ndjson, &format!("{PATIENT}\n{OBSERVATION}\n"));
 }
 
@@ -99,9 +116,14 @@ fn what_is_too_large_is_left_out_however_it_comes() {
         let left = held(&narrowing(), Shape::Bundle, bundle(&[PATIENT, &large]).as_bytes()).unwrap();
         assert_eq!(String::from_utf8(left).unwrap().matches("family").count(), 1);
     }
-    let unreadable = PATIENT.replace(r#""1980-01-01""#, &format!("[{}]", r#"{"a":"b" "c"},"#.repeat(60).trim_end_matches(',')));
+    let unreadable =
+        PATIENT.replace(r#""1980-01-01""#, &format!("[{}]", r#"{"a":"b" "c"},"#.repeat(60).trim_end_matches(',')));
     check(&narrowing(), Shape::Bundle, &bundle(&[PATIENT, &unreadable, OBSERVATION]));
-    check(&narrowing(), Shape::Bundle, &bundle(&[PATIENT]).replace("[1,", &format!("[{},", "1,".repeat(300).trim_end_matches(','))));
+    check(
+        &narrowing(),
+        Shape::Bundle,
+        &bundle(&[PATIENT]).replace("[1,", &format!("[{},", "1,".repeat(300).trim_end_matches(','))),
+    );
 }
 
 #[test]
@@ -159,8 +181,11 @@ fn memory_is_that_of_one_resource() {
     let narrowing = grants(&[("Practitioner", "name")]);
     let mut filter = Filter::narrowed(masks, &narrowing, Shape::Bundle, &rewrite, &LIMITS);
     let mut out = Vec::new();
-    filter.push(br#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Practitioner"}}"#, &mut out).unwrap();
-    let entry = format!(r#",{{"resource":{{"resourceType":"Practitioner","id":"{}"}}}}{}"#, "x".repeat(200), " ".repeat(100));
+    filter
+        .push(br#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Practitioner"}}"#, &mut out)
+        .unwrap();
+    let entry =
+        format!(r#",{{"resource":{{"resourceType":"Practitioner","id":"{}"}}}}{}"#, "x".repeat(200), " ".repeat(100));
     let huge = "y".repeat(100_000);
     for round in 0..2_000 {
         out.clear();

@@ -17,6 +17,8 @@ mod recover;
 mod sequencer;
 mod settings;
 mod shard;
+#[cfg(test)]
+mod simulation;
 mod threads;
 pub mod verify;
 mod wal;

@@ -60,6 +60,8 @@ pub(in super::super) struct Visit {
     pub(in super::super) start: Moment,
     pub(in super::super) end: Moment,
     pub(in super::super) with: &'static Staff,
+    /// What it was and what for, in a line.
+    pub(in super::super) about: String,
     /// `Condition/…`, the diagnosis.
     pub(in super::super) diagnosis: String,
 }
@@ -85,7 +87,8 @@ impl Chart<'_> {
         let reference = self.encounter(kind, with, (start, end), reason.0);
         let diagnosis = self.diagnosis(&reference, with, start, reason);
         self.link_diagnosis(&reference, &diagnosis);
-        let visit = Visit { reference, start, end, with, diagnosis };
+        let about = format!("{}: {}", sort.what.say, reason.0.say);
+        let visit = Visit { reference, start, end, with, about, diagnosis };
         if !kind.institutional() {
             self.kept_appointment(&visit, &sort, reason.0);
         }
@@ -166,7 +169,7 @@ impl Chart<'_> {
             "serviceType": [sort.what.concept()],
             "appointmentType": hl7("v2-0276", "ROUTINE", "Routine appointment"),
             "reasonCode": [reason.concept()],
-            "description": format!("{}: {}", sort.what.say, reason.say),
+            "description": visit.about,
             "start": visit.start.text(),
             "end": visit.end.text(),
             "minutesDuration": sort.minutes,

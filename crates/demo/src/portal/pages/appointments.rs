@@ -43,13 +43,13 @@ fn lists(frame: Frame<'_>, all: &[Appointment]) -> Markup {
 fn table(frame: Frame<'_>, past: &[&Appointment]) -> Markup {
     html! {
         div.card.scroll {
-            table {
+            table.stack {
                 thead { tr { th scope="col" { "Date" } th scope="col" { "What" } th scope="col" { "With" } th scope="col" { "" span.hidden { "How it went" } } } }
                 tbody {
                     @for appointment in past.iter().rev().take(PAST_SHOWN) {
                         tr {
                             td { (day(appointment.start, frame.clock)) }
-                            td { (appointment.what) }
+                            td { (appointment.what) @if let Some(about) = &appointment.about { span.small { " · " (about) } } }
                             td { @if let Some(with) = &appointment.with { bdi { (with) } } }
                             td { span.small { (appointment.status.words()) } }
                         }
@@ -67,8 +67,9 @@ pub(super) fn ticket(frame: Frame<'_>, appointment: &Appointment) -> Markup {
             @if let Some(start) = appointment.start { (leaf(start)) }
             div {
                 h3 { (appointment.what) }
+                @if let Some(about) = &appointment.about { p.small { (about) } }
                 @if let Some(start) = appointment.start {
-                    p.when { time datetime=(start.machine()) { (start.long()) } @if let Some(hour) = start.hour() { ", " (hour) } }
+                    p.when { time datetime=(start.machine()) { (start.weekday(frame.clock)) } @if let Some(hour) = start.hour() { " at " (hour) } }
                     p.small { (start.distance(frame.clock)) @if let Some(minutes) = appointment.minutes { ", " (minutes) " minutes" } }
                 }
                 @if let Some(with) = &appointment.with { p { "with " bdi { (with) } } }

@@ -79,7 +79,7 @@ pub(super) fn line(series: &Series, clock: Clock) -> Option<Markup> {
             @if let Some(range) = &series.range { (band(range, scale)) }
             @for path in &paths {
                 polyline points=(path.iter().map(|(x, y)| format!("{},{}", round(*x), round(*y))).collect::<Vec<_>>().join(" ")) {}
-                @if let Some((x, y)) = path.last() { circle.dot cx=(round(*x)) cy=(round(*y)) r="3.5" {} }
+                @if let Some((x, y)) = path.last() { circle.dot cx=(round(*x)) cy=(round(*y)) r="3" {} }
             }
         }
     })

@@ -26,7 +26,10 @@ fn row(frame: Frame<'_>, document: &Document) -> Markup {
         div.row {
             div.what {
                 a href={ "/documents/" (document.id) } { (document.title) span.hidden { " of " (day(document.when, frame.clock)) } }
-                @if let Some(author) = &document.author { span.small { bdi { (author) } } }
+                span.small {
+                    @if let Some(about) = &document.about { (about) }
+                    @if let Some(author) = &document.author { " · " bdi { (author) } }
+                }
             }
             span.small { (day(document.when, frame.clock)) }
         }

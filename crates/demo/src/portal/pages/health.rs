@@ -71,7 +71,7 @@ pub(super) fn allergy_list(all: &[Allergy]) -> Markup {
 
 fn vaccines(frame: Frame<'_>, all: &[Vaccine]) -> Markup {
     html! {
-        table {
+        table.stack {
             thead { tr { th scope="col" { "Vaccine" } th scope="col" { "Date" } th scope="col" { span.hidden { "Given" } } } }
             tbody {
                 @for vaccine in all {

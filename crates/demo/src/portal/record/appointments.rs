@@ -9,6 +9,8 @@ use super::read::{concept, display, list, text, when};
 #[derive(Debug, Clone)]
 pub(in super::super) struct Appointment {
     pub(in super::super) what: String,
+    /// What for, if that says more.
+    pub(in super::super) about: Option<String>,
     pub(in super::super) start: Option<When>,
     pub(in super::super) minutes: Option<u64>,
     pub(in super::super) with: Option<String>,
@@ -57,10 +59,12 @@ fn one(body: &Value) -> Appointment {
             .find(|part| text(part, "/actor/reference").is_some_and(|to| is_of(to, kind)))
             .and_then(|part| display(part, "/actor"))
     };
+    let what = concept(body, "/serviceType/0")
+        .or_else(|| concept(body, "/appointmentType"))
+        .unwrap_or_else(|| String::from("Appointment"));
     Appointment {
-        what: concept(body, "/serviceType/0")
-            .or_else(|| concept(body, "/appointmentType"))
-            .unwrap_or_else(|| String::from("Appointment")),
+        about: concept(body, "/reasonCode/0").filter(|about| *about != what),
+        what,
         start: when(body, "/start"),
         minutes: body.get("minutesDuration").and_then(Value::as_u64),
         with: actor("Practitioner"),

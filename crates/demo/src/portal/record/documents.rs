@@ -12,6 +12,8 @@ use super::read::{concept, display, first_when, id, text};
 pub(in super::super) struct Document {
     pub(in super::super) id: String,
     pub(in super::super) title: String,
+    /// What it is about, if that says more than the title.
+    pub(in super::super) about: Option<String>,
     pub(in super::super) when: Option<When>,
     pub(in super::super) author: Option<String>,
 }
@@ -39,11 +41,13 @@ pub(in super::super) fn documents(bodies: &[Value]) -> Vec<Document> {
 
 /// Reads one DocumentReference.
 pub(in super::super) fn document(body: &Value) -> Document {
+    let kind = concept(body, "/type");
+    let about = text(body, "/description").map(str::to_owned);
+    let title = kind.or_else(|| about.clone()).unwrap_or_else(|| String::from("Document"));
     Document {
         id: id(body),
-        title: concept(body, "/type")
-            .or_else(|| text(body, "/description").map(str::to_owned))
-            .unwrap_or_else(|| String::from("Document")),
+        about: about.filter(|about| *about != title),
+        title,
         when: first_when(body, &["/context/period/start", "/date"]),
         author: display(body, "/author/0"),
     }
