@@ -1,22 +1,49 @@
 //! What a permit asks for beside letting through: reviews of access without a relation, of emergency access, and the
 //! notice that travels with records of substance use treatment.
 
+use std::time::Duration;
+
+use bascule_crypto::digest::{Sha256, sha256};
 use bascule_fhir::Timestamp;
 use bascule_policy::{Duty, Permit};
-use bascule_store::Store;
 use bascule_store::alert::NewAlert;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use moka::sync::Cache;
+
+use crate::gateway::Gateway;
+
+/// The same access by the same person raises one alert in so long; each one has its entry.
+const RAISED_ONCE_IN: Duration = Duration::from_secs(3_600);
+/// Alerts that are remembered.
+const RAISED_MAX: u64 = 100_000;
 
 /// 42 CFR 2.32(a)(2).
 const PART2_NOTICE: HeaderValue =
     HeaderValue::from_static("42 CFR part 2 prohibits unauthorized use or disclosure of these records.");
 const NOTICE: HeaderName = HeaderName::from_static("disclosure-notice");
 
+/// What was raised a short while ago.
+pub(crate) struct Raised(Cache<Sha256, ()>);
+
+impl Raised {
+    pub(crate) fn new() -> Self {
+        Self(Cache::builder().max_capacity(RAISED_MAX).time_to_live(RAISED_ONCE_IN).build())
+    }
+
+    fn is_new(&self, what: &str) -> bool {
+        self.0.entry(sha256(what.as_bytes())).or_insert(()).is_fresh()
+    }
+}
+
 /// Raises what has to be looked at later. Care comes first: a queue that cannot be written is told to the operator and
 /// stops nothing, since the entry of the access itself is kept.
-pub(crate) fn review(store: &Store, permit: &Permit, patients: &[&str], request_id: &str, now: Timestamp) {
+pub(crate) fn review(gateway: &Gateway, permit: &Permit, patients: &[&str], request_id: &str, now: Timestamp) {
     for (rule, severity, why) in permit.duties().iter().filter_map(|duty| due(duty, patients)) {
         let principal = permit.principal();
+        let who = principal.user().unwrap_or_else(|| principal.client());
+        if !gateway.raised().is_new(&format!("{rule} {who} {}", patients.join(" "))) {
+            continue;
+        }
         let alert = NewAlert {
             at: now,
             rule: rule.to_owned(),
@@ -26,7 +53,7 @@ pub(crate) fn review(store: &Store, permit: &Permit, patients: &[&str], request_
             api: Some(permit.asked().api.clone()),
             said: format!("request {request_id}: {why}"),
         };
-        if let Err(error) = store.raise_alert(&alert) {
+        if let Err(error) = gateway.store().raise_alert(&alert) {
             tracing::error!(request = request_id, rule, %error, "an alert cannot be raised");
         }
     }

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
+use crate::duties::Raised;
 use crate::head::Head;
 use crate::headers;
 use crate::narrow::Frame;
@@ -57,6 +58,7 @@ struct Inner {
     masks: Masks,
     in_flight: Arc<Semaphore>,
     origins: Origins,
+    raised: Raised,
 }
 
 /// What a door needs beside its settings.
@@ -100,6 +102,7 @@ impl Gateway {
             masks: Masks::new(MASKS_MAX),
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
+            raised: Raised::new(),
             limits,
         })))
     }
@@ -244,6 +247,10 @@ impl Gateway {
 
     pub(crate) fn masks(&self) -> &Masks {
         &self.0.masks
+    }
+
+    pub(crate) fn raised(&self) -> &Raised {
+        &self.0.raised
     }
 
     pub(crate) fn store(&self) -> &Store {

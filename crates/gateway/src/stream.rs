@@ -80,7 +80,7 @@ impl Flow {
         let (log, now, request) = (self.gateway.log().clone(), self.now, self.facts.request_id.clone());
         match self.flow(&mut sender).await {
             Ok((facts, last)) => {
-                duties::review(gateway.store(), &permit, &ids_of(&facts.patients), &request, now);
+                duties::review(&gateway, &permit, &ids_of(&facts.patients), &request, now);
                 if let Err(error) = log.append(Entry::disclosure(*facts, now), Some(intent)).await {
                     tracing::error!(request, %error, "a stream's record cannot be kept");
                     sender.abort(BodyError::BrokenOff("the record cannot be kept".to_owned()));

@@ -171,7 +171,7 @@ async fn disclose(
     visit.digests.released = Some(crate::record::hex(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
-    duties::review(gateway.store(), permit, &released.patients(), &visit.head.request_id, now);
+    duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
     let mut head = head;
     duties::notice(&mut head, permit, Some(released.body()));
     Ok(Response::held(released, &receipt).with(status, head))
@@ -188,7 +188,7 @@ async fn bare(
 ) -> Result<Response, Refusal> {
     let entry = Entry::disclosure(visit.facts(status.as_u16()), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
-    duties::review(gateway.store(), permit, &visit.written_ids(), &visit.head.request_id, now);
+    duties::review(gateway, permit, &visit.written_ids(), &visit.head.request_id, now);
     Ok(Response::bare(&receipt).with(status, head))
 }
 
