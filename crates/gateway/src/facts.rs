@@ -1,5 +1,6 @@
 //! Gathers exactly the facts that policy says it needs. What the shelf cannot say is `Unknown`, never a guess.
 
+use bascule_audit::Recipient;
 use bascule_fhir::Timestamp;
 use bascule_policy::{Fact, Facts, Needs};
 use bascule_store::{Store, StoreError};
@@ -30,4 +31,10 @@ fn fact<T>(found: Result<T, StoreError>, what: &'static str) -> Fact<T> {
         },
         Fact::Known,
     )
+}
+
+/// To whom it goes, as the accounting of disclosures must tell it later.
+pub(crate) fn recipient(facts: &Facts) -> Option<Recipient> {
+    let organization = facts.organization.known()?.as_ref()?;
+    Some(Recipient { name: organization.name.clone(), address: organization.address.clone() })
 }

@@ -4,6 +4,7 @@
 
 pub mod gateway;
 pub mod settings;
+pub mod smart;
 
 mod walk;
 

@@ -18,7 +18,7 @@ use crate::answer::Response;
 use crate::apis::Served;
 use crate::gateway::Gateway;
 use crate::links;
-use crate::record::{Visit, hex, patients};
+use crate::record::{Patients, Visit, hex};
 use crate::refuse::Refusal;
 
 /// Begins the answer and leaves the rest to a task that runs to its end, whatever the client does.
@@ -98,7 +98,7 @@ impl Flow {
         let shape = links::shape(&permit);
         let mut filter = Filter::new(gateway.masks(), &permit, shape, &rewrite, gateway.filter_limits());
         let mut left = gateway.limits().stream_bytes_max;
-        let mut listed = Vec::new();
+        let mut listed = Patients::default();
         let mut pending = Vec::new();
         let mut next = Some(Ok(first));
         while let Some(chunk) = next {
@@ -106,12 +106,12 @@ impl Flow {
                 left = left.checked_sub(chunk.len()).ok_or("stream-bytes-max")?;
                 filter.push(&chunk, &mut pending).map_err(|_| "unfilterable")
             });
-            listed.extend(filter.take_resources());
+            listed.add(&filter.take_resources());
             if let Err(cause) = step {
-                return Err(Broken { cause, facts: Box::new(AccessFacts { patients: patients(&listed), ..facts }) });
+                return Err(Broken { cause, facts: Box::new(AccessFacts { patients: listed.into_parts(), ..facts }) });
             }
             if !pending.is_empty() && sender.send_data(Bytes::from(std::mem::take(&mut pending))).await.is_err() {
-                let facts = Box::new(AccessFacts { patients: patients(&listed), ..facts });
+                let facts = Box::new(AccessFacts { patients: listed.into_parts(), ..facts });
                 return Err(Broken { cause: "client-gone", facts });
             }
             next = data(&mut rest).await;
@@ -119,7 +119,7 @@ impl Flow {
         match filter.finish(&mut pending) {
             Ok(finished) => Ok((Box::new(said(facts, listed, &finished)), pending)),
             Err(_) => {
-                let facts = Box::new(AccessFacts { patients: patients(&listed), ..facts });
+                let facts = Box::new(AccessFacts { patients: listed.into_parts(), ..facts });
                 Err(Broken { cause: "unfilterable", facts })
             }
         }
@@ -140,17 +140,10 @@ async fn data(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
     }
 }
 
-fn said(
-    facts: AccessFacts,
-    mut listed: Vec<bascule_minimum::ReleasedResource>,
-    finished: &Finished,
-) -> AccessFacts {
-    listed.extend(finished.resources().iter().cloned());
-    let mut facts = AccessFacts {
-        patients: patients(&listed),
-        withheld: finished.withheld_elements().to_vec(),
-        ..facts
-    };
+fn said(facts: AccessFacts, mut listed: Patients, finished: &Finished) -> AccessFacts {
+    listed.add(finished.resources());
+    let mut facts =
+        AccessFacts { patients: listed.into_parts(), withheld: finished.withheld_elements().to_vec(), ..facts };
     facts.agent.digests = Some(Digests {
         received: Some(hex(finished.received_digest())),
         released: Some(hex(finished.released_digest())),

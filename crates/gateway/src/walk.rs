@@ -60,12 +60,12 @@ async fn serve(
         Interaction::Page { token } => {
             let page = gateway.page(&token, served, &principal, now)?;
             let asked = asked(served, ask::reread(&page.asked).map_err(Refusal::Unreadable)?);
-            let permit = decide(gateway, visit, principal, asked, now)?;
+            let permit = decide(gateway, served, visit, principal, asked, now)?;
             exchange(gateway, served, visit, &permit, narrow::page(&page.address), now).await
         }
         interaction => {
-            let permit = decide(gateway, visit, principal, asked(served, interaction), now)?;
-            let sent = write::sent(served, visit, &permit, &read.body)?;
+            let permit = decide(gateway, served, visit, principal, asked(served, interaction), now)?;
+            let sent = write::prepare(served, visit, &permit, &read.body).await?;
             one(gateway, served, visit, &permit, sent, now).await
         }
     }
@@ -80,7 +80,6 @@ pub(crate) async fn one(
     sent: Sent,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
-    write::before(gateway, served, visit, permit).await?;
     let call = narrow::call(permit, sent, &gateway.frame(served)).map_err(Refusal::Narrow)?;
     exchange(gateway, served, visit, permit, call, now).await
 }
@@ -88,6 +87,7 @@ pub(crate) async fn one(
 /// Asks policy, with exactly the facts that it needs.
 pub(crate) fn decide(
     gateway: &Gateway,
+    served: &Served,
     visit: &mut Visit,
     principal: Principal,
     asked: Asked,
@@ -97,7 +97,7 @@ pub(crate) fn decide(
     let policy = gateway.policy();
     let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
     visit.recipient = crate::facts::recipient(&facts);
-    let permit = policy.decide(principal, asked, facts, now).map_err(Refusal::Denied)?;
+    let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
     visit.permit = Some(permit.clone());
     Ok(permit)
 }
@@ -148,7 +148,10 @@ async fn disclose(
     let body = match content {
         Content::Empty if expects_body(permit) => return Err(Refusal::unfilterable("the answer has no body")),
         Content::Empty => return bare(gateway, visit, status, head, now).await,
-        Content::Streaming(first, rest) => return stream::open(gateway, served, visit, permit, (first, rest), head, now),
+        Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
+        Content::Streaming(first, rest) => {
+            return stream::open(gateway, served, visit, permit, (first, rest), head, now);
+        }
         Content::Held(body) => body,
     };
     let shape = links::shape(permit);
@@ -185,8 +188,7 @@ async fn bare(
 pub(crate) async fn refused(gateway: &Gateway, visit: &mut Visit, refusal: Refusal, now: Timestamp) -> Refusal {
     tracing::info!(request = visit.head.request_id, status = refusal.status().as_u16(), %refusal, "ended early");
     let facts = visit.facts_of(&refusal);
-    let entry =
-        if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };
+    let entry = if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };
     match gateway.log().append(entry, visit.intent.take()).await {
         Ok(_) => refusal,
         Err(error) => Refusal::audit(error),

@@ -64,13 +64,21 @@ pub(crate) enum Value {
     Object(u32),
     /// As `Object`, but an item without members becomes `null`: these are the `_name` siblings of arrays.
     Sibling(u32),
-    /// A resource, or an array of resources, each with the mask of its own type or `whole`.
-    Resource {
-        /// Whether it leaves as it is.
-        whole: bool,
-    },
+    /// A resource, or an array of resources.
+    Resource(Holder),
     /// Anything, not looked into.
     Opaque,
+}
+
+/// What holds a resource, and so decides how it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A Bundle or Parameters: it leaves as if it came alone.
+    Envelope,
+    /// A resource of which `contained` is named: it leaves as its own type may, on the conditions of its holder.
+    Contained,
+    /// A resource that leaves whole: it leaves as it is.
+    Whole,
 }
 
 /// What else is to be done with a string.

@@ -6,7 +6,7 @@ use bascule_policy::Elements;
 use crate::condition::Known;
 use crate::fault::Fault;
 use crate::log::ReleasedResource;
-use crate::mask::Mask;
+use crate::mask::{Holder, Mask};
 use crate::plan::Granted;
 use crate::reply::Shape;
 use crate::table;
@@ -15,27 +15,34 @@ use crate::trail::Trail;
 use crate::walk::{Facts, Verdict, Walk};
 
 impl Walk<'_> {
-    /// The resource whose `{`, at `open`, was just taken. `whole` is what leaves with the resource that contains it.
-    /// A resource that does not leave has to be rolled back by the caller.
-    pub(crate) fn resource(&mut self, open: usize, whole: bool) -> Result<(Verdict, usize), Fault> {
-        let Some(resource) = self.resource_type()? else {
-            return self.refuse(open, Verdict::UnknownType);
-        };
-        if whole {
-            let mask = self.plan.masks.mask(resource, &Elements::Whole);
-            let end = self.apart(resource, |walk| walk.root(&mask, open))?;
-            return Ok((Verdict::Kept, end));
-        }
-        let plan = self.plan;
-        match resource {
-            ResourceType::BUNDLE if self.may_nest() => self.nested_bundle(open),
-            ResourceType::BUNDLE => self.refuse(open, Verdict::NotGranted),
-            _ => match plan.granted(resource) {
-                Some(granted) => self.granted_resource(resource, granted, open),
-                None if resource == ResourceType::OPERATION_OUTCOME => self.unlisted(resource, &plan.outcome, open),
-                None if resource == ResourceType::PARAMETERS => self.unlisted(resource, &plan.parameters, open),
+    /// The resource whose `{`, at `open`, was just taken. If it does not leave, the caller has to roll it back.
+    pub(crate) fn resource(&mut self, open: usize, holder: Holder) -> Result<(Verdict, usize), Fault> {
+        let resource = self.resource_type()?;
+        match (holder, resource) {
+            (Holder::Whole, None) => self.pass_from(open, b'{').map(|end| (Verdict::Kept, end)),
+            (_, None) => self.refuse(open, Verdict::UnknownType),
+            (Holder::Whole, Some(resource)) => {
+                let mask = self.plan.masks.mask(resource, &Elements::Whole);
+                self.unlisted(resource, &mask, open)
+            }
+            (Holder::Contained, Some(resource)) => match self.plan.granted(resource) {
+                Some(granted) => self.unlisted(resource, &granted.mask, open),
                 None => self.refuse(open, Verdict::NotGranted),
             },
+            (Holder::Envelope, Some(resource)) => self.own_resource(resource, open),
+        }
+    }
+
+    /// A resource that stands for itself.
+    fn own_resource(&mut self, resource: ResourceType, open: usize) -> Result<(Verdict, usize), Fault> {
+        let plan = self.plan;
+        match plan.granted(resource) {
+            _ if resource == ResourceType::BUNDLE && self.may_nest() => self.nested_bundle(open),
+            _ if resource == ResourceType::BUNDLE => self.refuse(open, Verdict::NotGranted),
+            Some(granted) => self.granted_resource(resource, granted, open),
+            None if resource == ResourceType::OPERATION_OUTCOME => self.unlisted(resource, &plan.outcome, open),
+            None if resource == ResourceType::PARAMETERS => self.unlisted(resource, &plan.parameters, open),
+            None => self.refuse(open, Verdict::NotGranted),
         }
     }
 
@@ -77,7 +84,7 @@ impl Walk<'_> {
         })
     }
 
-    /// A resource that speaks of no patient and is not listed.
+    /// A resource that needs no line of its own in the record.
     fn unlisted(&mut self, resource: ResourceType, mask: &Mask, open: usize) -> Result<(Verdict, usize), Fault> {
         let end = self.apart(resource, |walk| walk.root(mask, open))?;
         Ok((Verdict::Kept, end))

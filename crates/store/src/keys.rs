@@ -174,16 +174,15 @@ impl KeyStore {
     /// What the store refuses.
     pub fn read_patient(&self, id: KeyId, month: &MonthKeys) -> Result<Option<Secret>, KeyError> {
         let inner = self.lock();
-        let held = inner.held.values().find(|held| held.id == id && !held.stored).map(|held| held.key.clone());
-        let key = match held {
-            Some(key) => Some(key),
-            None => inner
-                .database
-                .prepare_cached("SELECT name, wrapped FROM key WHERE id = ?1")?
-                .query_row([id.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
-                .optional()?
-                .map(|(name, wrapped)| self.unwrap(&name, &wrapped))
-                .transpose()?,
+        let row = inner
+            .database
+            .prepare_cached("SELECT name, wrapped FROM key WHERE id = ?1")?
+            .query_row([id.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+            .optional()?;
+        let key = match row {
+            Some((name, wrapped)) => Some(self.unwrap(&name, &wrapped)?),
+            // Not in the database yet: one of the few that the log has still to move there.
+            None => inner.held.values().find(|held| held.id == id && !held.stored).map(|held| held.key.clone()),
         };
         key.map(|key| base(&key, month)).transpose()
     }

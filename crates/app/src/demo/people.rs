@@ -155,3 +155,18 @@ async fn done(records: &Records, act: Act) -> Result<Value, String> {
         Outcome::Refused(sentence) => Err(sentence),
     }
 }
+
+/// The portal may stand on another port than last time: its redirect URI moves with it.
+pub(super) fn move_portal(records: &Records, state: &mut super::state::State, redirect: &str) -> Result<(), String> {
+    let Some(portal) = state.clients.get_mut(bascule_demo::cast::PORTAL) else { return Ok(()) };
+    if portal.redirect_uri.as_deref() == Some(redirect) {
+        return Ok(());
+    }
+    let said = |error: bascule_store::StoreError| error.to_string();
+    let client = records.store.client(bascule_demo::cast::PORTAL).map_err(said)?;
+    let mut metadata = client.ok_or("the portal is not registered; start over with --fresh")?.metadata;
+    metadata.redirect_uris = vec![redirect.to_owned()];
+    records.store.update_client(bascule_demo::cast::PORTAL, &metadata).map_err(said)?;
+    portal.redirect_uri = Some(redirect.to_owned());
+    Ok(())
+}

@@ -77,7 +77,11 @@ fn same(given: &[u8], word: &[u8]) -> bool {
 
 async fn read(server: &Server, request: Request) -> Result<Ask, Refusal> {
     let (parts, body) = request.into_parts();
-    let root = server.base().split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..))).unwrap_or("");
+    let root = server
+        .base()
+        .split_once("://")
+        .and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)))
+        .unwrap_or("");
     let path = parts.uri.path().strip_prefix(root).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let path = path.ok_or_else(|| Refusal::not_found(format!("this server's base is {root}")))?;
     let verb = verb(&parts.method, path)?;
@@ -176,7 +180,15 @@ mod tests {
             authorize(&access, &headers).is_ok()
         };
         assert!(check(Some("Bearer secret")) && check(Some("bearer secret")));
-        for wrong in [None, Some("Bearer secre"), Some("Bearer secrets"), Some("Bearer Secret"), Some("Basic secret"), Some("secret"), Some("Bearer ")] {
+        for wrong in [
+            None,
+            Some("Bearer secre"),
+            Some("Bearer secrets"),
+            Some("Bearer Secret"),
+            Some("Basic secret"),
+            Some("secret"),
+            Some("Bearer "),
+        ] {
             assert!(!check(wrong), "{wrong:?}");
         }
         assert!(authorize(&Access::Open, &HeaderMap::new()).is_ok());

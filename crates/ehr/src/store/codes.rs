@@ -85,10 +85,7 @@ fn known(
     let mut statement = transaction.prepare("SELECT type, name, code FROM parameter_code")?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)))?;
     let rows = rows.collect::<Result<Vec<(i64, String, i64)>, _>>()?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(of, name, code)| Some(((resources.get(&of).copied()?, name), code)))
-        .collect())
+    Ok(rows.into_iter().filter_map(|(of, name, code)| Some(((resources.get(&of).copied()?, name), code))).collect())
 }
 
 #[cfg(test)]

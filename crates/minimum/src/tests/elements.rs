@@ -101,6 +101,11 @@ fn siblings_of_primitives_follow_the_naming_of_extensions() {
         r#"{"resourceType":"Patient","birthDate":"1980","_birthDate":{"id":"b","extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},"name":[{"given":["a","b"],"_given":[null,{"extension":[{"url":"v"}]}]}],TAG}"#,
     );
     check(
+        "birthDate.extension",
+        body,
+        r#"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},TAG}"#,
+    );
+    check(
         "name.given.id name.given",
         r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[{"extension":[{"url":"v"}]},{"id":"x","extension":[{"url":"v"}]}]}]}"#,
         r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[null,{"id":"x"}]}],TAG}"#,
@@ -180,8 +185,17 @@ fn contained_resources_leave_if_named_and_as_their_own_type_may() {
         left.contains(r#""name":[{"family":"f"}]"#) && !left.contains("1980") && !left.contains("Device"),
         "{left}"
     );
-    let whole = r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p","birthDate":"1980"}],"status":"final"}"##;
+    let whole = r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p","birthDate":"1980"},{"resourceType":"Zebra"},7],"status":"final"}"##;
     check("*", whole, whole);
+}
+
+#[test]
+fn a_contained_patient_is_nobody_in_the_record() {
+    let body = r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#p"}}"##;
+    for narrowing in [grants(&[("Observation", "contained"), ("Patient", "*")]), grants(&[("Observation", "*")])] {
+        let released = filter(&narrowing, Shape::Resource, body.as_bytes()).unwrap();
+        assert_eq!((released.resources().len(), released.patients().len()), (1, 0));
+    }
 }
 
 #[test]

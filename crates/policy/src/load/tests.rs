@@ -55,7 +55,9 @@ fn a_wrong_element_is_marked_and_mended() {
 fn every_fault_of_every_file_is_found_at_once() {
     let first = grant("resource = \"Apointment\"\ninteractions = [\"raed\"]\nelements = \"*\"\nserch = [\"date\"]\n");
     let second = "[role.nurse]\ntitle = \"Nurses\"\npurpose = [\"treatment\"]\n[[role.nurse.grant]]\nresource = \"Patient\"\ninteractions = [\"read\"]\nelements = [\"nmae\"]\n";
-    check(&[&first, second], &expect![[r#"
+    check(
+        &[&first, second],
+        &expect![[r#"
         error: no such resource type: `Apointment`
          --> policy/0.toml:6:12
           |
@@ -87,7 +89,8 @@ fn every_fault_of_every_file_is_found_at_once() {
         7 | elements = ["nmae"]
           |             ^^^^^^ did you mean `name`?
         6 errors. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -150,7 +153,9 @@ fn lists_are_composed_and_may_not_lead_back() {
     );
     check(&[&sound], &expect!["1 roles"]);
     let circle = format!("{}\n[elements]\na = [\"@b\"]\nb = [\"@a\"]\n", grant(SOUND));
-    check(&[&circle], &expect![[r#"
+    check(
+        &[&circle],
+        &expect![[r#"
         error: the list `a` leads back to itself
           --> policy/0.toml:11:1
            |
@@ -162,48 +167,61 @@ fn lists_are_composed_and_may_not_lead_back() {
         12 | b = ["@a"]
            | ^ through b, a
         2 errors. Nothing was started.
-    "#]]);
+    "#]],
+    );
     let unknown = format!(
         "{}\n[elements]\ntimes = [\"start\"]\n",
         grant("resource = \"Appointment\"\ninteractions = [\"read\"]\nelements = [\"@time\"]\n")
     );
-    check(&[&unknown], &expect![[r#"
+    check(
+        &[&unknown],
+        &expect![[r#"
         error: no such list: `@time`
          --> policy/0.toml:8:13
           |
         8 | elements = ["@time"]
           |             ^^^^^^^ did you mean `times`?
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
     let twice = format!("{}\n[elements]\ntimes = [\"start\"]\n", grant(SOUND));
-    check(&[&twice, "[elements]\ntimes = [\"end\"]\n"], &expect![[r#"
+    check(
+        &[&twice, "[elements]\ntimes = [\"end\"]\n"],
+        &expect![[r#"
         error: the list `times` is defined twice
          --> policy/1.toml:2:1
           |
         2 | times = ["end"]
           | ^^^^^ it stands in policy/0.toml already
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_said_twice_is_refused() {
-    check(&[&grant(SOUND), &grant(SOUND)], &expect![[r#"
+    check(
+        &[&grant(SOUND), &grant(SOUND)],
+        &expect![[r#"
         error: role `desk` is defined twice
          --> policy/1.toml:1:7
           |
         1 | [role.desk]
           |       ^^^^ it stands in policy/0.toml already
         1 error. Nothing was started.
-    "#]]);
-    check(&[&format!("{}[[role.desk.grant]]\n{SOUND}", grant(SOUND))], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[&format!("{}[[role.desk.grant]]\n{SOUND}", grant(SOUND))],
+        &expect![[r#"
         error: `desk.grant[1]` says the same as `desk.grant[0]`
          --> policy/0.toml:1:7
           |
         1 | [role.desk]
           |       ^^^^ remove the one in line 9
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
     check(
         &[&grant("resource = [\"Appointment\", \"Appointment\"]\ninteractions = [\"read\"]\nelements = [\"start\"]\n")],
         &expect![[r#"
@@ -239,14 +257,17 @@ fn the_own_record_is_asked_for_types_that_have_an_owner() {
 
 #[test]
 fn a_write_says_what_it_may_set() {
-    check(&[&grant("resource = \"Appointment\"\ninteractions = [\"create\"]\nelements = \"*\"\n")], &expect![[r#"
+    check(
+        &[&grant("resource = \"Appointment\"\ninteractions = [\"create\"]\nelements = \"*\"\n")],
+        &expect![[r#"
         error: `role.desk.grant[0]` lets write and does not say what
          --> policy/0.toml:5:1
           |
         5 | [[role.desk.grant]]
           | ^^^^^^^^^^^^^^^^^^^ write writes = ["…"], or "*" for all
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
     check(
         &[&grant("resource = \"Appointment\"\ninteractions = [\"read\"]\nelements = \"*\"\nwrites = \"*\"\n")],
         &expect![[r#"
@@ -337,7 +358,9 @@ fn words_of_the_wrong_kind_are_refused() {
 
 #[test]
 fn a_role_has_a_title_a_purpose_and_a_grant() {
-    check(&["[role.Desk]\n"], &expect![[r#"
+    check(
+        &["[role.Desk]\n"],
+        &expect![[r#"
         error: `Desk` is no name of a role
          --> policy/0.toml:1:7
           |
@@ -359,24 +382,33 @@ fn a_role_has_a_title_a_purpose_and_a_grant() {
         1 | [role.Desk]
           |       ^^^^ write [[role.Desk.grant]]
         4 errors. Nothing was started.
-    "#]]);
-    check(&["# nothing\n"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["# nothing\n"],
+        &expect![[r#"
         error: there is no role in any file
           --> policy
            = write [role.NAME]
         1 error. Nothing was started.
-    "#]]);
-    check(&[], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[],
+        &expect![[r#"
         error: there is no policy file
           --> policy
            = put at least one role into the folder
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn syntax_is_no_reason_to_stop_looking() {
-    check(&[&format!("{}\nthis = is not toml\n[labels]\npart-2 = [\"SUD\"]\n", grant(SOUND))], &expect![[r#"
+    check(
+        &[&format!("{}\nthis = is not toml\n[labels]\npart-2 = [\"SUD\"]\n", grant(SOUND))],
+        &expect![[r#"
         error: unknown key `this` in `role.desk.grant[0]`
           --> policy/0.toml:10:1
            |
@@ -393,48 +425,61 @@ fn syntax_is_no_reason_to_stop_looking() {
         12 | part-2 = ["SUD"]
            |           ^^^^^ write it as `system|code`, as http://terminology.hl7.org/CodeSystem/v3-ActCode|SUD
         3 errors. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn emergency_access_is_for_who_treats() {
-    check(&[&format!("{ROLE}[[role.desk.emergency]]\n{SOUND}")], &expect![[r#"
+    check(
+        &[&format!("{ROLE}[[role.desk.emergency]]\n{SOUND}")],
+        &expect![[r#"
         error: role `desk` does not treat, so it has no emergency access
          --> policy/0.toml:5:1
           |
         5 | [[role.desk.emergency]]
           | ^^^^^^^^^^^^^^^^^^^^^^^ write treating = true
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_deny_takes_one_kind_of_thing_away() {
     let deny = "[[deny]]\napi = \"ehr\"\nresource = \"Patient\"\nelements = [\"name\"]\nlabels = [\"a|b\"]\n";
-    check(&[&grant(SOUND), deny], &expect![[r#"
+    check(
+        &[&grant(SOUND), deny],
+        &expect![[r#"
         error: a deny takes away one kind of thing
          --> policy/1.toml:1:1
           |
         1 | [[deny]]
           | ^^^^^^^^ write one deny for elements, one for search, one for labels
         1 error. Nothing was started.
-    "#]]);
-    check(&[&grant(SOUND), "[[deny]]\napi = \"ehr\"\nelements = [\"name\"]\n"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[&grant(SOUND), "[[deny]]\napi = \"ehr\"\nelements = [\"name\"]\n"],
+        &expect![[r#"
         error: a deny names the types that it is about
          --> policy/1.toml:1:1
           |
         1 | [[deny]]
           | ^^^^^^^^ write resource = "…", or "*" for all
         1 error. Nothing was started.
-    "#]]);
-    check(&[&grant(SOUND), "[[deny]]\nresource = \"*\"\n"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[&grant(SOUND), "[[deny]]\nresource = \"*\"\n"],
+        &expect![[r#"
         error: `deny[0]` names no api
          --> policy/1.toml:1:1
           |
         1 | [[deny]]
           | ^^^^^^^^ write api = "…" here
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
