@@ -5,7 +5,6 @@
 pub mod gateway;
 pub mod settings;
 pub mod smart;
-pub mod tell;
 
 mod walk;
 
