@@ -104,6 +104,7 @@ fn every_service_of_the_hospital_is_there() {
     let all = hospital(1, 12);
     for kind in [
         "Patient",
+        "Medication",
         "Practitioner",
         "PractitionerRole",
         "Organization",

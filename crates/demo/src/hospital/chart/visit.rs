@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::admin;
-use super::super::code::{Code, hl7, hl7_coding, refer, refer_named, snomed};
+use super::super::code::{Code, ICD10, hl7, hl7_coding, refer, refer_named, snomed};
 use super::super::house::{Staff, location_name};
 use super::super::moment::Moment;
 use super::Chart;
@@ -87,7 +87,9 @@ impl Chart<'_> {
         let reference = self.encounter(kind, with, (start, end), reason.0);
         let diagnosis = self.diagnosis(&reference, with, start, reason);
         self.link_diagnosis(&reference, &diagnosis);
-        let about = format!("{}: {}", sort.what.say, reason.0.say);
+        // A check-up has no problem: its reason is the check-up itself.
+        let check_up = reason.0.system == ICD10;
+        let about = if check_up { sort.what.say.to_owned() } else { format!("{}: {}", sort.what.say, reason.0.say) };
         let visit = Visit { reference, start, end, with, about, diagnosis };
         if !kind.institutional() {
             self.kept_appointment(&visit, &sort, reason.0);

@@ -43,7 +43,7 @@ fn lists(frame: Frame<'_>, all: &[Appointment]) -> Markup {
 fn table(frame: Frame<'_>, past: &[&Appointment]) -> Markup {
     html! {
         div.card.scroll {
-            table.stack {
+            table.stack.wordy {
                 thead { tr { th scope="col" { "Date" } th scope="col" { "What" } th scope="col" { "With" } th scope="col" { "" span.hidden { "How it went" } } } }
                 tbody {
                     @for appointment in past.iter().rev().take(PAST_SHOWN) {

@@ -94,7 +94,7 @@ impl Frame<'_> {
                     a.skip href="#main" { "Skip to content" }
                     header.top {
                         div.bar {
-                            a.brand href="/" { (mark()) span { (self.organization) small { "Patient portal" @if let Some(patient) = self.patient { span.person { " · " (name(patient)) } } } } }
+                            a.brand href="/" { (mark()) span { (self.organization) small { span.portal { "Patient portal" } @if let Some(patient) = self.patient { span.person { (name(patient)) } } } } }
                             @if let Some(patient) = self.patient { (who(patient)) }
                         }
                         @if let (Some(_), Some(tab)) = (self.patient, tab) { (navigation(tab)) }
