@@ -1,6 +1,6 @@
 //! How long a decision takes: 15 roles, 500 grants, a person with 1,000 identity links.
 //!
-//! `cargo run --release -p bascule-policy --example decision_bench`
+//! `cargo run --release -p bascule-policy --example decision_bench [-- WORDS OF ONE LINE]`
 
 #![expect(clippy::print_stdout, reason = "a bench speaks to a terminal")]
 #![expect(clippy::expect_used, reason = "a bench may stop")]
@@ -48,6 +48,9 @@ fn main() {
         ("search, all fifteen roles", 0..ROLES, true, search("Observation", &[("code", "x"), ("date", "ge2026")])),
         ("refused, one role", 1..2, false, read("Group")),
     ] {
+        if std::env::args().nth(1).is_some_and(|wanted| !name.contains(&wanted)) {
+            continue;
+        }
         let principal = principal(roles, patient);
         let nanos = measure(&policy, &principal, &asked, &facts);
         println!("{nanos:>8.0} ns  {name}");
