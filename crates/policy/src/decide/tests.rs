@@ -2,5 +2,6 @@
 
 mod support;
 
+mod explained;
 mod lanes;
 mod roles;
