@@ -2,12 +2,12 @@
 
 use bascule_minimum::Released;
 use bascule_store::log::{Intent, Receipt};
+use bascule_wire::BodyError;
 use bascule_wire::{Body, boxed, empty, full};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::channel::{Channel, Sender};
-use bascule_wire::BodyError;
 
 use crate::headers;
 

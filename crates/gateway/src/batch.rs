@@ -127,12 +127,7 @@ pub(crate) fn inner(step: &Step, refusal: Option<&Refusal>, status: u16) -> Inne
 }
 
 /// The entries, each with a head and a record of its own.
-fn steps(
-    visit: &Visit,
-    principal: &Principal,
-    entries: Vec<BatchEntry>,
-    body: &Bytes,
-) -> Result<Vec<Step>, Refusal> {
+fn steps(visit: &Visit, principal: &Principal, entries: Vec<BatchEntry>, body: &Bytes) -> Result<Vec<Step>, Refusal> {
     let bundle = json::parse(body).map_err(|_| Refusal::NotJson { what: "the Bundle cannot be read" })?;
     let of = |index: usize| bundle.get("entry").and_then(|all| all.get(index)).unwrap_or(&Value::Null);
     let step = |BatchEntry { index, interaction }: BatchEntry| {

@@ -21,17 +21,18 @@ impl Bases<'_> {
 }
 
 /// Whether it certainly holds.
-pub(crate) fn holds(condition: &Condition, resource: ResourceType, value: &Value, bases: &Bases<'_>) -> bool {
-    judge(condition, resource, value, bases) == Some(true)
+pub(crate) fn holds(condition: &Condition, value: &Value, bases: &Bases<'_>) -> bool {
+    judge(condition, value, bases) == Some(true)
 }
 
 /// `None` is: cannot be judged.
-fn judge(condition: &Condition, resource: ResourceType, value: &Value, bases: &Bases<'_>) -> Option<bool> {
-    let each = |one: &Condition| judge(one, resource, value, bases);
+fn judge(condition: &Condition, value: &Value, bases: &Bases<'_>) -> Option<bool> {
+    let each = |one: &Condition| judge(one, value, bases);
     match condition {
         Condition::InCompartment { of, ids } => {
             let owners = compartment::owners(*of, value);
-            let inside = |owner: &Reference| bases.local(owner).is_some_and(|(kind, id)| kind == *of && ids.contains(id));
+            let inside =
+                |owner: &Reference| bases.local(owner).is_some_and(|(kind, id)| kind == *of && ids.contains(id));
             Some(owners.iter().any(inside))
         }
         Condition::IsOneOf(ids) => {
@@ -57,7 +58,11 @@ fn judge(condition: &Condition, resource: ResourceType, value: &Value, bases: &B
                 .iter()
                 .map(|all| {
                     let all: Vec<_> = all.iter().map(each).collect();
-                    if all.contains(&Some(false)) { Some(false) } else { all.iter().all(Option::is_some).then_some(true) }
+                    if all.contains(&Some(false)) {
+                        Some(false)
+                    } else {
+                        all.iter().all(Option::is_some).then_some(true)
+                    }
                 })
                 .collect();
             if judged.contains(&Some(true)) { Some(true) } else { judged.iter().all(Option::is_some).then_some(false) }
@@ -82,8 +87,7 @@ mod tests {
     }
 
     fn check(condition: &Condition, value: &Value, expect: bool) {
-        let resource = ResourceType::parse("Observation").unwrap();
-        assert_eq!(holds(condition, resource, value, &BASES), expect, "{condition:?} on {value}");
+        assert_eq!(holds(condition, value, &BASES), expect, "{condition:?} on {value}");
     }
 
     #[test]

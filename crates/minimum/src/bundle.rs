@@ -202,15 +202,13 @@ impl Bundle {
         let (entries, empty) = (self.entries, self.empty);
         walk.facts = Facts::default();
         walk.trail = Trail::at("Bundle.entry");
-        let (kept, end) = match byte {
-            b'{' => {
-                self.before_entry(walk);
-                let found = walk.entry(at, self.answers);
-                (self.entries, self.empty) = (entries, empty);
-                found?
-            }
-            _ => (false, walk.pass_from(at, byte)?),
-        };
+        if byte != b'{' {
+            return Err(Fault::Malformed("an entry that is no object"));
+        }
+        self.before_entry(walk);
+        let found = walk.entry(at, self.answers);
+        (self.entries, self.empty) = (entries, empty);
+        let (kept, end) = found?;
         if kept && end - at <= walk.plan.limits.resource_bytes_max {
             walk.slices.stop(end);
             self.wrote_entry();

@@ -7,7 +7,7 @@ use bascule_fhir::element::Element;
 use bascule_policy::Elements;
 
 use crate::absent;
-use crate::mask::{Edge, Mask, Node, NodeKind, Required, Role, Value};
+use crate::mask::{Edge, Holder, Mask, Node, NodeKind, Required, Role, Value};
 use crate::table;
 
 /// The mask of `resource` under `elements`.
@@ -163,7 +163,8 @@ impl Compiler {
     }
 
     fn edge(&mut self, state: &State, element: &'static Element) -> Option<Edge> {
-        let grant = state.grant.of_child(state, element);
+        // A path that goes on below a primitive names its id or extensions, not its value.
+        let grant = state.grant.of_child(state, element).filter(|grant| grant.is_named() || !element.is_primitive());
         // What is only watched is rolled back as a whole; until then the run just goes on.
         let keep = grant.is_some() || state.grant == Grant::Watched;
         let next = State {
@@ -179,7 +180,7 @@ impl Compiler {
         }
         let value = match element.type_name {
             "Resource" if !keep => Value::Opaque,
-            "Resource" => Value::Resource { whole: state.grant == Grant::Whole && element.name == "contained" },
+            "Resource" => Value::Resource(holder(&state.grant, element)),
             _ if element.is_primitive() => Value::Primitive,
             _ if keep || decides => Value::Object(self.number(next)),
             _ => Value::Opaque,
@@ -208,6 +209,10 @@ impl Compiler {
 }
 
 impl Grant {
+    const fn is_named(&self) -> bool {
+        matches!(self, Self::Whole | Self::Only { named: true, .. })
+    }
+
     /// Whether something below is named by a path of its own.
     fn goes_deeper(&self) -> bool {
         matches!(self, Self::Only { paths, .. } if !paths.is_empty())
@@ -235,6 +240,14 @@ fn place(state: &State, element: &Element) -> Place {
         (Place::Resource, "meta") => Place::Meta,
         (Place::Meta, "tag") => Place::Tag,
         _ => Place::Elsewhere,
+    }
+}
+
+fn holder(grant: &Grant, element: &Element) -> Holder {
+    match grant {
+        _ if element.name != "contained" => Holder::Envelope,
+        Grant::Whole => Holder::Whole,
+        Grant::Watched | Grant::Only { .. } => Holder::Contained,
     }
 }
 

@@ -113,6 +113,12 @@ impl<'f> Filter<'f> {
         std::mem::take(&mut self.log.resources)
     }
 
+    /// Bytes of the body that are held now: those of a resource whose end has not come, and what came with them.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     fn take(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);

@@ -8,9 +8,11 @@ pub(crate) struct Gate {
     /// The next token to look at.
     next: usize,
     depth: u32,
-    /// Whether the unit itself has begun: not at the comma before it.
+    /// Whether the comma before the unit has been seen.
+    comma: bool,
+    /// Whether the unit itself has begun.
     begun: bool,
-    /// Whether a closing bracket that brings the depth to nothing ends the unit: a value that stands alone.
+    /// Whether the unit is one object, which ends with its own bracket: not a key and a value.
     alone: bool,
     /// Where the unit begins and where the last token looked at ends, in bytes of the stream.
     start: u64,
@@ -20,16 +22,17 @@ pub(crate) struct Gate {
 impl Gate {
     /// A look at the unit that begins at token number `from`.
     pub(crate) const fn new(from: usize, alone: bool) -> Self {
-        Self { next: from, depth: 0, begun: false, alone, start: 0, end: 0 }
+        Self { next: from, depth: 0, comma: false, begun: false, alone, start: 0, end: 0 }
     }
 
     /// Looks on; the number of the first token after the unit, once the unit is there in full. `base` is where the
     /// window begins in the stream.
     pub(crate) fn look(&mut self, window: &[u8], index: &Index, base: u64) -> Option<usize> {
-        while let Some(at) = index.tokens.get(self.next) {
+        while let Some(at) = index.tokens().get(self.next) {
             let byte = window.get(*at as usize).copied().unwrap_or_default();
             let place = base + u64::from(*at);
-            if !self.begun && byte == b',' {
+            if !self.begun && !self.comma && byte == b',' {
+                self.comma = true;
                 self.next += 1;
                 continue;
             }

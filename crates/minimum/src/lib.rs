@@ -20,6 +20,8 @@ mod machine;
 mod mask;
 mod masks;
 mod matches;
+#[cfg(fuzzing)]
+pub mod open;
 mod plan;
 mod release;
 mod released;

@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::keys::Keys;
 use crate::log::Log;
+use crate::mask::Holder;
 use crate::plan::Plan;
 use crate::reply::Shape;
 use crate::resource::named_type;
@@ -96,13 +97,13 @@ impl Machine {
         if self.gate.is_some() {
             return self.guarded_unit(desk, from);
         }
-        if from >= desk.index.tokens.len() {
+        if from >= desk.index.tokens().len() {
             return Ok(None);
         }
         match self.step(desk, from) {
             Ok(next) => Ok(Some(next)),
             Err(Fault::Incomplete) if !desk.last => {
-                let telling = from + TELLING_TOKENS <= desk.index.tokens.len();
+                let telling = from + TELLING_TOKENS <= desk.index.tokens().len();
                 if telling && !matches!(self.stage, Stage::Start) {
                     self.gate = Some(Gate::new(from, self.stands_alone()));
                 }
@@ -195,8 +196,12 @@ impl Machine {
         }
     }
 
+    /// Whether a unit is one object: all but the members of a Bundle.
     const fn stands_alone(&self) -> bool {
-        !matches!(self.stage, Stage::Bundle(_))
+        match &self.stage {
+            Stage::Bundle(bundle) => bundle.is_among_entries(),
+            _ => true,
+        }
     }
 
     const fn is_too_large(&self, bytes: u64, desk: &Desk<'_>) -> bool {
@@ -205,11 +210,11 @@ impl Machine {
 
     fn done(&self, desk: &Desk<'_>, tokens: usize) -> Done {
         let scanned = desk.index.scanned().min(desk.window.len());
-        let all = desk.index.tokens.len();
+        let all = desk.index.tokens().len();
         if self.dropping || (tokens == all && self.gate.is_none()) {
             return Done { tokens: all, bytes: scanned };
         }
-        let last = tokens.checked_sub(1).and_then(|last| desk.index.tokens.get(last));
+        let last = tokens.checked_sub(1).and_then(|last| desk.index.tokens().get(last));
         Done { tokens, bytes: last.map_or(0, |at| *at as usize + 1) }
     }
 }
@@ -250,7 +255,7 @@ fn start(walk: &mut Walk<'_>) -> Result<Stage, Fault> {
 fn single(walk: &mut Walk<'_>) -> Result<Stage, Fault> {
     let open = walk.cursor.expect(b'{', "not an object")?;
     walk.slices.start(open);
-    let (verdict, end) = walk.resource(open, false)?;
+    let (verdict, end) = walk.resource(open, Holder::Envelope)?;
     if end - open > walk.plan.limits.resource_bytes_max {
         return Err(Fault::TooLarge);
     }
@@ -268,7 +273,7 @@ fn line(walk: &mut Walk<'_>) -> Result<(), Fault> {
     let (mark, log_mark) = (walk.slices.mark(), walk.log.mark());
     let open = walk.cursor.expect(b'{', "a line that is no object")?;
     walk.slices.start(open);
-    let (verdict, end) = walk.resource(open, false)?;
+    let (verdict, end) = walk.resource(open, Holder::Envelope)?;
     let item = walk.cursor.bytes().get(open..end).unwrap_or_default();
     if memchr::memchr2(b'\n', b'\r', item).is_some() {
         return Err(Fault::Malformed("a resource on more than one line"));

@@ -1,12 +1,14 @@
 //! The walk over a resource: what it is, what of it leaves, whether it leaves at all.
 
+use std::borrow::Cow;
+
 use bascule_fhir::ResourceType;
 use bascule_policy::Elements;
 
 use crate::condition::Known;
 use crate::fault::Fault;
 use crate::log::ReleasedResource;
-use crate::mask::Mask;
+use crate::mask::{Holder, Mask};
 use crate::plan::Granted;
 use crate::reply::Shape;
 use crate::table;
@@ -14,28 +16,35 @@ use crate::token::{Cursor, Text, unescape};
 use crate::trail::Trail;
 use crate::walk::{Facts, Verdict, Walk};
 
-impl Walk<'_> {
-    /// The resource whose `{`, at `open`, was just taken. `whole` is what leaves with the resource that contains it.
-    /// A resource that does not leave has to be rolled back by the caller.
-    pub(crate) fn resource(&mut self, open: usize, whole: bool) -> Result<(Verdict, usize), Fault> {
-        let Some(resource) = self.resource_type()? else {
-            return self.refuse(open, Verdict::UnknownType);
-        };
-        if whole {
-            let mask = self.plan.masks.mask(resource, &Elements::Whole);
-            let end = self.apart(resource, |walk| walk.root(&mask, open))?;
-            return Ok((Verdict::Kept, end));
-        }
-        let plan = self.plan;
-        match resource {
-            ResourceType::BUNDLE if self.may_nest() => self.nested_bundle(open),
-            ResourceType::BUNDLE => self.refuse(open, Verdict::NotGranted),
-            _ => match plan.granted(resource) {
-                Some(granted) => self.granted_resource(resource, granted, open),
-                None if resource == ResourceType::OPERATION_OUTCOME => self.unlisted(resource, &plan.outcome, open),
-                None if resource == ResourceType::PARAMETERS => self.unlisted(resource, &plan.parameters, open),
+impl<'w> Walk<'w> {
+    /// The resource whose `{`, at `open`, was just taken. If it does not leave, the caller has to roll it back.
+    pub(crate) fn resource(&mut self, open: usize, holder: Holder) -> Result<(Verdict, usize), Fault> {
+        let resource = self.resource_type()?;
+        match (holder, resource) {
+            (Holder::Whole, None) => self.pass_from(open, b'{').map(|end| (Verdict::Kept, end)),
+            (_, None) => self.refuse(open, Verdict::UnknownType),
+            (Holder::Whole, Some(resource)) => {
+                let mask = self.plan.masks.mask(resource, &Elements::Whole);
+                self.unlisted(resource, &mask, open)
+            }
+            (Holder::Contained, Some(resource)) => match self.plan.granted(resource) {
+                Some(granted) => self.unlisted(resource, &granted.mask, open),
                 None => self.refuse(open, Verdict::NotGranted),
             },
+            (Holder::Envelope, Some(resource)) => self.own_resource(resource, open),
+        }
+    }
+
+    /// A resource that stands for itself.
+    fn own_resource(&mut self, resource: ResourceType, open: usize) -> Result<(Verdict, usize), Fault> {
+        let plan = self.plan;
+        match plan.granted(resource) {
+            _ if resource == ResourceType::BUNDLE && self.may_nest() => self.nested_bundle(open),
+            _ if resource == ResourceType::BUNDLE => self.refuse(open, Verdict::NotGranted),
+            Some(granted) => self.granted_resource(resource, granted, open),
+            None if resource == ResourceType::OPERATION_OUTCOME => self.unlisted(resource, &plan.outcome, open),
+            None if resource == ResourceType::PARAMETERS => self.unlisted(resource, &plan.parameters, open),
+            None => self.refuse(open, Verdict::NotGranted),
         }
     }
 
@@ -49,7 +58,7 @@ impl Walk<'_> {
         let (cursor, mark, log_mark) = (self.cursor, self.slices.mark(), self.log.mark());
         let (facts, end) = self.narrowed(resource, &granted.mask, open)?;
         let id = facts.id.map(|text| self.text(text));
-        let references: Vec<(u8, String)> =
+        let references: Vec<(u8, Cow<'_, str>)> =
             facts.references.iter().map(|(bits, text)| (*bits, self.text(*text))).collect();
         let bytes = self.cursor.bytes().get(open..end);
         let rewrite = self.plan.rewrite;
@@ -64,7 +73,8 @@ impl Walk<'_> {
             self.narrowed(resource, &mask, open)?;
         }
         let patients = patients(&known);
-        let version = facts.version.map(|text| self.text(text));
+        let id = id.as_deref().map(str::to_owned);
+        let version = facts.version.map(|text| self.text(text).into_owned());
         self.log.release(ReleasedResource { resource, id, version, patients })?;
         Ok((Verdict::Kept, end))
     }
@@ -77,7 +87,7 @@ impl Walk<'_> {
         })
     }
 
-    /// A resource that speaks of no patient and is not listed.
+    /// A resource that needs no line of its own in the record.
     fn unlisted(&mut self, resource: ResourceType, mask: &Mask, open: usize) -> Result<(Verdict, usize), Fault> {
         let end = self.apart(resource, |walk| walk.root(mask, open))?;
         Ok((Verdict::Kept, end))
@@ -116,12 +126,12 @@ impl Walk<'_> {
     }
 
     /// What a text reads.
-    pub(crate) fn text(&self, text: Text) -> String {
+    pub(crate) fn text(&self, text: Text) -> Cow<'w, str> {
         let raw = self.cursor.slice(text);
         if text.escaped {
-            return String::from_utf8_lossy(&unescape(raw)).into_owned();
+            return Cow::Owned(String::from_utf8_lossy(&unescape(raw)).into_owned());
         }
-        String::from_utf8_lossy(raw).into_owned()
+        String::from_utf8_lossy(raw)
     }
 
     /// Whether a Bundle may stand in a Bundle: only as the answer to an entry of a batch.

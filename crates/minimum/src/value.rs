@@ -3,7 +3,7 @@
 use crate::absent::SUBSETTED;
 use crate::fault::Fault;
 use crate::keys::Key;
-use crate::mask::{Edge, Mask, Node, Role, Value};
+use crate::mask::{Edge, Holder, Mask, Node, Role, Value};
 use crate::slices::Series;
 use crate::token::{Text, unescape};
 use crate::walk::{Fate, Verdict, Walk};
@@ -18,14 +18,14 @@ impl Walk<'_> {
         match edge.value {
             Value::Primitive => self.primitive(edge.role, node.verbatim),
             Value::Object(number) | Value::Sibling(number) => self.objects(mask, number, edge, node.verbatim),
-            Value::Resource { whole } => self.resources(whole, edge.role),
+            Value::Resource(holder) => self.resources(holder, edge.role),
             Value::Opaque => self.pass().map(|end| (Fate::Kept, end)),
         }
     }
 
     /// A primitive or an array of them.
     #[inline(always)]
-    fn primitive(&mut self, role: Role, verbatim: bool) -> Result<(Fate, usize), Fault> {
+    pub(crate) fn primitive(&mut self, role: Role, verbatim: bool) -> Result<(Fate, usize), Fault> {
         let (at, byte) = self.cursor.token()?;
         match byte {
             b'"' => {
@@ -201,28 +201,28 @@ impl Walk<'_> {
     }
 
     /// A resource or an array of resources, each with its own mask.
-    fn resources(&mut self, whole: bool, role: Role) -> Result<(Fate, usize), Fault> {
+    fn resources(&mut self, holder: Holder, role: Role) -> Result<(Fate, usize), Fault> {
         let (at, byte) = self.cursor.token()?;
         match byte {
             b'{' => {
-                let (verdict, end) = self.resource(at, whole)?;
+                let (verdict, end) = self.resource(at, holder)?;
                 if role == Role::EntryResource {
                     self.facts.entry = Some(verdict);
                 }
                 Ok((if verdict == Verdict::Kept { Fate::Kept } else { Fate::Emptied }, end))
             }
-            b'[' if role != Role::EntryResource => self.resource_array(at, whole),
+            b'[' if role != Role::EntryResource => self.resource_array(at, holder),
             _ => {
                 let end = self.pass_from(at, byte)?;
                 if role == Role::EntryResource {
                     self.facts.entry = Some(Verdict::UnknownType);
                 }
-                Ok((unless(whole), end))
+                Ok((unless(holder == Holder::Whole), end))
             }
         }
     }
 
-    fn resource_array(&mut self, open: usize, whole: bool) -> Result<(Fate, usize), Fault> {
+    fn resource_array(&mut self, open: usize, holder: Holder) -> Result<(Fate, usize), Fault> {
         self.descend()?;
         let mut series = Series::after(open + 1);
         let mut next = self.cursor.token()?;
@@ -230,7 +230,7 @@ impl Walk<'_> {
             next.0
         } else {
             loop {
-                self.resource_item(next, whole, &mut series)?;
+                self.resource_item(next, holder, &mut series)?;
                 match self.cursor.token()? {
                     (_, b',') => next = self.cursor.token()?,
                     (close, b']') => break close,
@@ -239,19 +239,19 @@ impl Walk<'_> {
             }
         };
         self.ascend();
-        let kept = whole || !series.empty;
+        let kept = holder == Holder::Whole || !series.empty;
         if kept {
             self.slices.close(close);
         }
         Ok((if kept { Fate::Kept } else { Fate::Emptied }, close + 1))
     }
 
-    fn resource_item(&mut self, (at, byte): (usize, u8), whole: bool, series: &mut Series) -> Result<(), Fault> {
+    fn resource_item(&mut self, (at, byte): (usize, u8), holder: Holder, series: &mut Series) -> Result<(), Fault> {
         let mark = self.slices.mark();
         self.slices.keep(series, at);
         let (verdict, end) = match byte {
-            b'{' => self.resource(at, whole)?,
-            _ if whole => (Verdict::Kept, self.pass_from(at, byte)?),
+            b'{' => self.resource(at, holder)?,
+            _ if holder == Holder::Whole => (Verdict::Kept, self.pass_from(at, byte)?),
             _ => (Verdict::UnknownType, self.pass_from(at, byte)?),
         };
         if verdict == Verdict::Kept {

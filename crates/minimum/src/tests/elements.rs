@@ -1,6 +1,6 @@
 //! Which elements of a resource leave: many small texts.
 
-use super::support::{filter, grants, left, left_of};
+use super::support::{filter, grants, in_compartment, left, left_of};
 use crate::reply::Shape;
 
 #[track_caller]
@@ -101,6 +101,11 @@ fn siblings_of_primitives_follow_the_naming_of_extensions() {
         r#"{"resourceType":"Patient","birthDate":"1980","_birthDate":{"id":"b","extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},"name":[{"given":["a","b"],"_given":[null,{"extension":[{"url":"v"}]}]}],TAG}"#,
     );
     check(
+        "birthDate.extension",
+        body,
+        r#"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},TAG}"#,
+    );
+    check(
         "name.given.id name.given",
         r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[{"extension":[{"url":"v"}]},{"id":"x","extension":[{"url":"v"}]}]}]}"#,
         r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[null,{"id":"x"}]}],TAG}"#,
@@ -172,6 +177,20 @@ fn the_version_and_the_patient_are_known_even_if_they_do_not_leave() {
 }
 
 #[test]
+fn what_decides_is_seen_beside_what_leaves() {
+    let body = r#"{"resourceType":"Observation","id":"o","meta":{"versionId":"7","lastUpdated":"2020"},"subject":{"reference":"http://ehr.internal/fhir/Patient/p","type":"Patient"}}"#;
+    let narrowing = in_compartment(grants(&[("Observation", "meta.lastUpdated subject.type")]), "Patient", &["p"]);
+    let released = filter(&narrowing, Shape::Resource, body.as_bytes()).unwrap();
+    assert_eq!(released.resources()[0].version.as_deref(), Some("7"));
+    assert_eq!(released.patients(), ["p"]);
+    let left = String::from_utf8(released.into_body()).unwrap();
+    assert!(
+        left.contains(r#""subject":{"type":"Patient"}"#) && !left.contains("Patient/p") && !left.contains("versionId"),
+        "{left}"
+    );
+}
+
+#[test]
 fn contained_resources_leave_if_named_and_as_their_own_type_may() {
     let body = r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p","birthDate":"1980","name":[{"family":"f"}]},{"resourceType":"Device","id":"d"}],"status":"final","code":{}}"##;
     let narrowing = grants(&[("Observation", "status code contained"), ("Patient", "name")]);
@@ -180,8 +199,17 @@ fn contained_resources_leave_if_named_and_as_their_own_type_may() {
         left.contains(r#""name":[{"family":"f"}]"#) && !left.contains("1980") && !left.contains("Device"),
         "{left}"
     );
-    let whole = r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p","birthDate":"1980"}],"status":"final"}"##;
+    let whole = r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p","birthDate":"1980"},{"resourceType":"Zebra"},7],"status":"final"}"##;
     check("*", whole, whole);
+}
+
+#[test]
+fn a_contained_patient_is_nobody_in_the_record() {
+    let body = r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#p"}}"##;
+    for narrowing in [grants(&[("Observation", "contained"), ("Patient", "*")]), grants(&[("Observation", "*")])] {
+        let released = filter(&narrowing, Shape::Resource, body.as_bytes()).unwrap();
+        assert_eq!((released.resources().len(), released.patients().len()), (1, 0));
+    }
 }
 
 #[test]

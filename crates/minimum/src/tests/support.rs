@@ -1,6 +1,6 @@
 //! What the tests share: narrowings from short texts, and one call that filters.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bascule_fhir::{Id, ResourceType};
 use bascule_policy::{Condition, Elements, Narrowing, TotalRule, TypeNarrowing};
@@ -51,10 +51,12 @@ pub(crate) fn page(relation: &str, url: &str) -> Option<String> {
     (relation != "previous").then(|| format!("{PUBLIC}/page/{}", url.len()))
 }
 
+static MASKS: LazyLock<Masks> = LazyLock::new(Masks::default);
+
 /// Filters `body` under `narrowing`.
 pub(crate) fn filter(narrowing: &Narrowing, shape: Shape, body: &[u8]) -> Result<Released, Withheld> {
     let rewrite = Rewrite::new(UPSTREAM, PUBLIC, &page);
-    release_narrowed(&Masks::default(), narrowing, Reply { body, shape }, &rewrite, &Limits::default())
+    release_narrowed(&MASKS, narrowing, Reply { body, shape }, &rewrite, &Limits::default())
 }
 
 /// What leaves of `body`, as text; of an error, its debug form.
@@ -77,4 +79,35 @@ pub(crate) fn left_of(paths: &str, body: &str) -> String {
     left(&grants(&[(&name, paths)]), Shape::Resource, body)
         .replace(r#""meta":{"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}"#, "TAG")
         .replace(r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]"#, "MASKED")
+}
+
+/// Where data that others made lies; without it a test says that it did not run.
+pub(crate) fn shared() -> Option<std::path::PathBuf> {
+    let found = std::env::var_os("BASCULE_SHARED").map(Into::into);
+    if found.is_none() {
+        println!("skipped: BASCULE_SHARED is not set");
+    }
+    found
+}
+
+/// Whether the counts of the long run are wanted.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("BASCULE_LONG").is_some()
+}
+
+/// Numbers that look random and are the same in every run.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
 }
