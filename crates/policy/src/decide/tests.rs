@@ -4,4 +4,5 @@ mod support;
 
 mod explained;
 mod lanes;
+mod monotone;
 mod roles;

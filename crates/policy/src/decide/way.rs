@@ -298,22 +298,24 @@ impl<'a> Ask<'a> {
         Ok(())
     }
 
-    /// Patients with a relation now. An unknown relation means what the role says of it.
+    /// Patients with a relation now. An unknown relation means what the role says of it: a hard panel is suspended, a
+    /// soft one asks or reviews as if there were none.
     fn related(&self, reach: &Reach, duties: &mut Vec<Duty>) -> Result<Option<Condition>, No> {
-        let Some(related) = self.relations(reach) else {
-            let why = if reach.no_relation == NoRelation::Refuse {
-                "the feed of relations is stale: the panel is suspended"
-            } else {
-                "relations are not known"
-            };
-            duties.push(Duty::Review { why: why.to_owned() });
-            return Ok(None);
-        };
+        let known = self.relations(reach);
         if reach.no_relation == NoRelation::Refuse {
-            return Ok(Some(compartment(related)));
+            if known.is_none() {
+                duties.push(Duty::Review { why: "the feed of relations is stale: the panel is suspended".to_owned() });
+            }
+            return Ok(known.map(compartment));
         }
+        let is_known = known.is_some();
+        let related = known.unwrap_or_default();
         let Some(named) = &self.patients else {
-            duties.push(Duty::ReviewUnlessRelated { related });
+            duties.push(if is_known {
+                Duty::ReviewUnlessRelated { related }
+            } else {
+                Duty::Review { why: "relations are not known".to_owned() }
+            });
             return Ok(None);
         };
         if let Some(stranger) = named.iter().find(|id| !related.contains(id)) {
@@ -321,7 +323,8 @@ impl<'a> Ask<'a> {
                 let reason = DenialReason::ReasonAsked { patient: stranger.clone() };
                 return Err(No { reason, rule: Arc::clone(&reach.rule) });
             }
-            duties.push(Duty::Review { why: "no relation is known".to_owned() });
+            let why = if is_known { "no relation is known" } else { "relations are not known" };
+            duties.push(Duty::Review { why: why.to_owned() });
         }
         Ok(None)
     }
