@@ -23,19 +23,19 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use url::Url;
 
-pub const ISSUER: &str = "https://bridge.example";
-pub const BASE: &str = "https://bridge.example/fhir";
-pub const TOKEN_URL: &str = "https://bridge.example/oauth/token";
-pub const BACK: &str = "https://portal.example/back";
-pub const SECRET: &str = "a-secret-of-the-portal-that-nobody-guesses";
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const ISSUER: &str = "https://bridge.example";
+pub(crate) const BASE: &str = "https://bridge.example/fhir";
+pub(crate) const TOKEN_URL: &str = "https://bridge.example/oauth/token";
+pub(crate) const BACK: &str = "https://portal.example/back";
+pub(crate) const SECRET: &str = "a-secret-of-the-portal-that-nobody-guesses";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 /// RFC 7636, appendix B.
-pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-pub const FULL: &str = "openid fhirUser launch/patient offline_access patient/*.rs";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const FULL: &str = "openid fhirUser launch/patient offline_access patient/*.rs";
 
 /// The types that US Core puts into the patient's compartment.
-pub const US_CORE: [&str; 17] = [
+pub(crate) const US_CORE: [&str; 17] = [
     "Patient",
     "AllergyIntolerance",
     "CarePlan",
@@ -57,61 +57,61 @@ pub const US_CORE: [&str; 17] = [
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
-    pub fn location(&self) -> Url {
+    pub(crate) fn location(&self) -> Url {
         Url::parse(ISSUER).unwrap().join(self.header("location")).unwrap()
     }
 
     /// A parameter of the address to which the browser is sent.
-    pub fn sent(&self, name: &str) -> Option<String> {
+    pub(crate) fn sent(&self, name: &str) -> Option<String> {
         self.location().query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
     }
 
     #[track_caller]
-    pub fn refused(&self, statuses: &[u16], error: &str) {
+    pub(crate) fn refused(&self, statuses: &[u16], error: &str) {
         assert!(statuses.contains(&self.status.as_u16()), "{} {}", self.status, self.text);
         assert_eq!(self.json()["error"], error, "{}", self.text);
         assert!(!self.json()["error_description"].as_str().unwrap_or_default().is_empty());
     }
 }
 
-pub struct House {
+pub(crate) struct House {
     _folder: tempfile::TempDir,
-    pub store: Arc<Store>,
-    pub router: Router,
-    pub events: Arc<Mutex<Vec<SmartEvent>>>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) router: Router,
+    pub(crate) events: Arc<Mutex<Vec<SmartEvent>>>,
     /// Seconds since the epoch.
-    pub clock: Arc<AtomicI64>,
+    pub(crate) clock: Arc<AtomicI64>,
     /// What stands at a client's `jwks_uri`, and how often it was asked for.
-    pub remote_keys: Arc<Mutex<(Value, u32)>>,
+    pub(crate) remote_keys: Arc<Mutex<(Value, u32)>>,
     /// Whether the log refuses to be written.
-    pub log_broken: Arc<AtomicBool>,
+    pub(crate) log_broken: Arc<AtomicBool>,
 }
 
-pub fn metadata(value: Value) -> ClientMetadata {
+pub(crate) fn metadata(value: Value) -> ClientMetadata {
     ClientMetadata::parse(&value).unwrap()
 }
 
 impl House {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| (), SmartLimits::default())
     }
 
-    pub fn with(change: impl FnOnce(&mut Server), limits: SmartLimits) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Server), limits: SmartLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start = 1_800_000_000;
         let clock = Arc::new(AtomicI64::new(start));
@@ -201,15 +201,15 @@ impl House {
         add(user("nobody", "patient", "Patient/p9", vec![]));
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_seconds(self.clock.load(Ordering::Relaxed))
     }
 
-    pub fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    pub fn add_client(&self, id: &str, value: Value) {
+    pub(crate) fn add_client(&self, id: &str, value: Value) {
         let client = Client {
             id: id.into(),
             organization: None,
@@ -221,7 +221,7 @@ impl House {
     }
 
     /// A backend client with an elliptic key.
-    pub fn add_backend(&self, id: &str, scope: &str) -> SigningKey {
+    pub(crate) fn add_backend(&self, id: &str, scope: &str) -> SigningKey {
         let key = key(SigningAlgorithm::Es384);
         self.add_client(
             id,
@@ -232,7 +232,7 @@ impl House {
         key
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
@@ -240,7 +240,7 @@ impl House {
         Answer { status: parts.status, headers: parts.headers, text }
     }
 
-    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::get(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -248,7 +248,7 @@ impl House {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub async fn post(&self, path: &str, headers: &[(&str, &str)], pairs: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], pairs: &[(&str, &str)]) -> Answer {
         let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -257,34 +257,34 @@ impl House {
     }
 
     /// The token endpoint with the portal's secret.
-    pub async fn token(&self, pairs: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn token(&self, pairs: &[(&str, &str)]) -> Answer {
         self.post("/oauth/token", &[("authorization", &basic("portal", SECRET))], pairs).await
     }
 
     /// What the walk would read of an access token.
-    pub fn record(&self, token: &Value) -> Option<TokenRecord> {
+    pub(crate) fn record(&self, token: &Value) -> Option<TokenRecord> {
         let held = self.store.credentials(&sha256(token.as_str()?.as_bytes())).unwrap()?;
         Some(held.described().clone())
     }
 
     /// Whether a request with this access token would find a principal now.
-    pub fn opens(&self, token: &Value) -> bool {
+    pub(crate) fn opens(&self, token: &Value) -> bool {
         self.record(token).is_some_and(|record| record.active && record.expires > self.now())
     }
 
-    pub fn event_names(&self) -> Vec<&'static str> {
+    pub(crate) fn event_names(&self) -> Vec<&'static str> {
         self.events.lock().unwrap().iter().map(SmartEvent::name).collect()
     }
 
     /// A whole launch of the portal by Maria: from the authorization request to the code.
-    pub async fn code(&self, changes: &[(&str, &str)]) -> String {
+    pub(crate) async fn code(&self, changes: &[(&str, &str)]) -> String {
         let mut browser = Browser::new(self);
         let answer = browser.launch("maria", changes, |_| true).await;
         answer.sent("code").unwrap_or_else(|| panic!("{}", answer.location()))
     }
 
     /// A whole launch of the portal by Maria, with tokens.
-    pub async fn tokens(&self, changes: &[(&str, &str)]) -> Value {
+    pub(crate) async fn tokens(&self, changes: &[(&str, &str)]) -> Value {
         let code = self.code(changes).await;
         let answer = self.token(&redeem(&code)).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -292,20 +292,20 @@ impl House {
     }
 }
 
-pub fn redeem(code: &str) -> [(&str, &str); 4] {
+pub(crate) fn redeem(code: &str) -> [(&str, &str); 4] {
     [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", BACK), ("code_verifier", VERIFIER)]
 }
 
-pub fn encode(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn encode(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-pub fn basic(id: &str, secret: &str) -> String {
+pub(crate) fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
 /// The parameters of a sound request of the portal, with changes; an empty value takes one away.
-pub fn request(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn request(changes: &[(&str, &str)]) -> Vec<(String, String)> {
     let sound = [
         ("response_type", "code"),
         ("client_id", "portal"),
@@ -327,25 +327,25 @@ pub fn request(changes: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs
 }
 
-pub fn authorize_path(changes: &[(&str, &str)]) -> String {
+pub(crate) fn authorize_path(changes: &[(&str, &str)]) -> String {
     let pairs = request(changes);
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
     format!("/oauth/authorize?{query}")
 }
 
 /// A browser without JavaScript: keeps cookies, follows redirects within the house, fills in forms.
-pub struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     house: &'a House,
     cookies: Vec<(String, String)>,
-    pub seen: Vec<String>,
+    pub(crate) seen: Vec<String>,
 }
 
 impl<'a> Browser<'a> {
-    pub fn new(house: &'a House) -> Self {
+    pub(crate) fn new(house: &'a House) -> Self {
         Self { house, cookies: Vec::new(), seen: Vec::new() }
     }
 
-    pub async fn visit(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
+    pub(crate) async fn visit(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if !self.cookies.is_empty() {
             let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -376,7 +376,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Visits and follows redirects until a page, or an address outside the house.
-    pub async fn go(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
+    pub(crate) async fn go(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
         let mut answer = self.visit(method, path, form).await;
         for _ in 0..5 {
             if !answer.status.is_redirection() || answer.location().host_str() != Some("bridge.example") {
@@ -390,7 +390,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends the form of a page with what a person fills in, and those of its ticks that `keep` keeps.
-    pub async fn submit(&mut self, page: &Answer, fill: &[(&str, &str)], keep: impl Fn(&str) -> bool) -> Answer {
+    pub(crate) async fn submit(&mut self, page: &Answer, fill: &[(&str, &str)], keep: impl Fn(&str) -> bool) -> Answer {
         let action = attribute(&page.text[page.text.find("<form").expect(&page.text)..], "action");
         let mut pairs: Vec<(String, String)> = Vec::new();
         for input in page.text.split("<input").skip(1) {
@@ -412,14 +412,14 @@ impl<'a> Browser<'a> {
     }
 
     /// From the authorization request over sign-in to the consent page.
-    pub async fn to_consent(&mut self, login: &str, changes: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn to_consent(&mut self, login: &str, changes: &[(&str, &str)]) -> Answer {
         let page = self.go(Method::GET, &authorize_path(changes), None).await;
         assert!(page.text.contains("name=\"password\""), "{} {}", page.status, page.text);
         self.submit(&page, &[("login", login), ("password", PASSWORD)], |_| true).await
     }
 
     /// From the authorization request to where the app's address takes over. `keep` says which ticks stay.
-    pub async fn launch(&mut self, login: &str, changes: &[(&str, &str)], keep: impl Fn(&str) -> bool) -> Answer {
+    pub(crate) async fn launch(&mut self, login: &str, changes: &[(&str, &str)], keep: impl Fn(&str) -> bool) -> Answer {
         let page = self.to_consent(login, changes).await;
         if page.status.is_redirection() {
             return page;
@@ -436,7 +436,7 @@ fn attribute(tag: &str, name: &str) -> String {
     value.replace("&amp;", "&").replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">")
 }
 
-pub fn key(algorithm: SigningAlgorithm) -> SigningKey {
+pub(crate) fn key(algorithm: SigningAlgorithm) -> SigningKey {
     let ec = |alg| EcdsaKeyPair::generate(alg).unwrap().to_pkcs8v1().unwrap().as_ref().to_vec();
     let der = match algorithm {
         SigningAlgorithm::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
@@ -452,11 +452,11 @@ pub fn key(algorithm: SigningAlgorithm) -> SigningKey {
 }
 
 /// A client assertion as Inferno makes it: `exp` exactly 300 seconds ahead.
-pub fn assertion(house: &House, key: &SigningKey, client: &str) -> String {
+pub(crate) fn assertion(house: &House, key: &SigningKey, client: &str) -> String {
     assertion_with(house, key, client, |_| ())
 }
 
-pub fn assertion_with(house: &House, key: &SigningKey, client: &str, change: impl FnOnce(&mut Value)) -> String {
+pub(crate) fn assertion_with(house: &House, key: &SigningKey, client: &str, change: impl FnOnce(&mut Value)) -> String {
     use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let jti = format!("jti-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -466,10 +466,10 @@ pub fn assertion_with(house: &House, key: &SigningKey, client: &str, change: imp
     key.sign(&claims, "JWT").unwrap()
 }
 
-pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A DPoP proof.
-pub fn proof(house: &House, key: &SigningKey, method: &str, address: &str, token: Option<&str>) -> String {
+pub(crate) fn proof(house: &House, key: &SigningKey, method: &str, address: &str, token: Option<&str>) -> String {
     use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut jwk = key.public_jwk().clone();
@@ -488,6 +488,6 @@ pub fn proof(house: &House, key: &SigningKey, method: &str, address: &str, token
 }
 
 /// The set of scopes of a text.
-pub fn scope_set(text: &Value) -> std::collections::BTreeSet<String> {
+pub(crate) fn scope_set(text: &Value) -> std::collections::BTreeSet<String> {
     text.as_str().unwrap_or_default().split(' ').map(str::to_owned).collect()
 }
