@@ -3,16 +3,18 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore speaks to the terminal")]
 
 mod r#gen;
+mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask gen DEFINITIONS_DIR";
+const USAGE: &str = "usage: cargo xtask tidy | gen DEFINITIONS_DIR";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["gen", definitions] => r#gen::run(definitions.as_ref()),
+        ["tidy"] => tidy::run(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(64);

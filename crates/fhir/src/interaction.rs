@@ -1,6 +1,18 @@
 //! What is asked, in FHIR's terms (R4, RESTful API, section 3.1.0). A path is parsed once; router, policy,
 //! filter and audit read the same value.
 
+mod bundle;
+mod error;
+mod parse;
+mod path;
+#[cfg(test)]
+mod tests;
+
+pub use error::{
+    BATCH_ENTRIES_MAX, BundleFault, EntryFault, PAGE_TOKEN_BYTES_MAX, PATH_BYTES_MAX, ParseError, SegmentFault,
+};
+pub use parse::Request;
+
 use crate::{Id, Query, ResourceType};
 
 /// A FHIR interaction.
@@ -249,10 +261,7 @@ impl Interaction {
             | Self::Update { resource, .. }
             | Self::Patch { resource, .. }
             | Self::Delete { resource, .. } => Some(*resource),
-            Self::History { on, .. } | Self::Operation { on, .. } => match on {
-                Level::System => None,
-                Level::Type(resource) | Level::Instance(resource, _) => Some(*resource),
-            },
+            Self::History { on, .. } | Self::Operation { on, .. } => on.resource(),
             Self::Search { within, .. } => match within {
                 Within::System => None,
                 Within::Type(resource) => Some(*resource),

@@ -13,6 +13,10 @@ impl ResourceType {
     pub const BINARY: Self = Self::named("Binary");
     /// `Bundle`
     pub const BUNDLE: Self = Self::named("Bundle");
+    /// `Device`
+    pub const DEVICE: Self = Self::named("Device");
+    /// `Encounter`
+    pub const ENCOUNTER: Self = Self::named("Encounter");
     /// `OperationOutcome`
     pub const OPERATION_OUTCOME: Self = Self::named("OperationOutcome");
     /// `Parameters`
@@ -21,11 +25,25 @@ impl ResourceType {
     pub const PATIENT: Self = Self::named("Patient");
     /// `Practitioner`
     pub const PRACTITIONER: Self = Self::named("Practitioner");
+    /// `RelatedPerson`
+    pub const RELATED_PERSON: Self = Self::named("RelatedPerson");
 
     /// The type of this name, spelled exactly as FHIR spells it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         NAMES.binary_search(&name).ok().and_then(|index| u8::try_from(index).ok()).map(Self)
+    }
+
+    /// The type whose name is near to this one: another case, a letter or two wrong. For error messages only.
+    #[must_use]
+    pub fn nearest(name: &str) -> Option<Self> {
+        if name.len() > NEAR_BYTES_MAX {
+            return None;
+        }
+        let wrong = name.to_ascii_lowercase();
+        let distance = |one: Self| strsim::damerau_levenshtein(&one.name().to_ascii_lowercase(), &wrong);
+        let (distance, nearest) = Self::all().map(|one| (distance(one), one)).min()?;
+        (distance <= name.len() / 3).then_some(nearest)
     }
 
     /// The name as FHIR spells it.
@@ -99,8 +117,11 @@ impl fmt::Debug for ResourceType {
     }
 }
 
+/// A name that is longer than this is near to none, and is not compared: comparing costs its length for every type.
+const NEAR_BYTES_MAX: usize = 40;
+
 /// Sorted by byte, so that `parse` can search.
-const NAMES: [&str; 147] = [
+const NAMES: [&str; 146] = [
     "Account",
     "ActivityDefinition",
     "AdverseEvent",
@@ -231,7 +252,6 @@ const NAMES: [&str; 147] = [
     "StructureDefinition",
     "StructureMap",
     "Subscription",
-    "SubscriptionStatus",
     "Substance",
     "SubstanceNucleicAcid",
     "SubstancePolymer",
@@ -262,6 +282,16 @@ mod tests {
         }
         assert_eq!(ResourceType::parse("patient"), None);
         assert_eq!(ResourceType::parse("DomainResource"), None);
+    }
+
+    #[test]
+    fn a_slip_is_near_and_a_stranger_is_not() {
+        let near = |name: &str| ResourceType::nearest(name).map(ResourceType::name);
+        assert_eq!(near("patient"), Some("Patient"));
+        assert_eq!(near("Obsrevation"), Some("Observation"));
+        assert_eq!(near("Zebra"), None);
+        assert_eq!(near(""), None);
+        assert_eq!(near(&"Patient".repeat(300)), None);
     }
 
     #[test]

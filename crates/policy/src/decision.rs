@@ -37,7 +37,7 @@ pub enum Condition {
     /// The resource is one of these (the own `fhirUser`).
     IsOneOf(Vec<Id>),
     /// Its `meta.security`, or that of anything inside it, has one of these labels.
-    HasLabel(Vec<Label>),
+    HasLabel(Arc<[Label]>),
     /// Not all of these hold together. A condition that cannot be judged on a resource counts as held, so that the
     /// resource stays.
     Not(Vec<Condition>),
@@ -104,16 +104,16 @@ pub struct Permit {
     pub(crate) principal: Principal,
     pub(crate) asked: Asked,
     pub(crate) narrowing: Narrowing,
-    pub(crate) rule: String,
-    pub(crate) role: String,
-    pub(crate) purpose: String,
-    pub(crate) policy_hash: String,
-    pub(crate) agreement: String,
+    pub(crate) rule: Arc<str>,
+    pub(crate) role: Arc<str>,
+    pub(crate) purpose: Arc<str>,
+    pub(crate) policy_hash: Arc<str>,
+    pub(crate) agreement: Arc<str>,
     pub(crate) would_refuse: Option<DenialReason>,
     pub(crate) would_narrow: Option<Narrowing>,
     pub(crate) exemption: Option<Exemption>,
     pub(crate) duties: Vec<Duty>,
-    pub(crate) writes: Option<WriteNarrowing>,
+    pub(crate) writes: Vec<WriteNarrowing>,
 }
 
 /// Why the minimum-necessary filter does not act (45 CFR 164.502(b)(2)). A property of a verified recipient, never
@@ -164,7 +164,7 @@ pub enum Duty {
     /// The notice of 42 CFR 2.32 travels with the answer if anything in it bears one of these labels.
     Part2Notice {
         /// The labels.
-        labels: Vec<Label>,
+        labels: Arc<[Label]>,
     },
 }
 
@@ -241,10 +241,10 @@ impl Permit {
         &self.duties
     }
 
-    /// For a write: what the body may say.
+    /// For a write: what the body may say. It must be admitted by one of these, whole.
     #[must_use]
-    pub const fn writes(&self) -> Option<&WriteNarrowing> {
-        self.writes.as_ref()
+    pub fn writes(&self) -> &[WriteNarrowing] {
+        &self.writes
     }
 }
 

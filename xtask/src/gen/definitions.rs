@@ -1,5 +1,6 @@
 //! The definitions as they lie in the folder, and short ways to look into their JSON.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -10,6 +11,12 @@ pub(crate) struct Definitions {
     pub(crate) search_parameters: Vec<Value>,
     /// Every `StructureDefinition` and `CompartmentDefinition` of the resources.
     pub(crate) resources: Vec<Value>,
+    /// Every `StructureDefinition` of the data types.
+    pub(crate) types: Vec<Value>,
+    /// The elements as R4 publishes them one by one.
+    pub(crate) data_elements: Vec<Value>,
+    /// Every `ValueSet` and `CodeSystem`.
+    pub(crate) terminology: Vec<Value>,
 }
 
 impl Definitions {
@@ -18,16 +25,46 @@ impl Definitions {
         Ok(Self {
             search_parameters: bundle(folder, "search-parameters.json")?,
             resources: bundle(folder, "profiles-resources.json")?,
+            types: bundle(folder, "profiles-types.json")?,
+            data_elements: bundle(folder, "dataelements.json")?
+                .iter()
+                .flat_map(|definition| definition.pointer("/snapshot/element").and_then(Value::as_array).cloned())
+                .flatten()
+                .collect(),
+            terminology: [bundle(folder, "valuesets.json")?, bundle(folder, "v3-codesystems.json")?].concat(),
         })
+    }
+
+    /// The structures that R4 defines: resources and types, not the profiles of them.
+    pub(crate) fn structures(&self) -> impl Iterator<Item = &Value> {
+        self.types
+            .iter()
+            .chain(&self.resources)
+            .filter(|definition| text(definition, "resourceType") == "StructureDefinition")
+            .filter(|definition| {
+                text(definition, "kind") != "logical" && text(definition, "derivation") != "constraint"
+            })
+            .filter(|definition| text(definition, "fhirVersion") == "4.0.1")
+    }
+
+    /// The search parameters of each type that R4's base CapabilityStatement lists; others are of later releases.
+    pub(crate) fn listed_parameters(&self) -> HashSet<(&str, &str)> {
+        let base = self.resources.iter().filter(|definition| {
+            text(definition, "resourceType") == "CapabilityStatement" && text(definition, "id") == "base"
+        });
+        base.flat_map(|statement| list(statement, "rest"))
+            .flat_map(|rest| list(rest, "resource"))
+            .flat_map(|resource| {
+                list(resource, "searchParam").iter().map(|parameter| (text(resource, "type"), text(parameter, "name")))
+            })
+            .collect()
     }
 
     /// The names of the concrete resource types, sorted.
     pub(crate) fn concrete(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self
-            .resources
-            .iter()
+            .structures()
             .filter(|definition| text(definition, "kind") == "resource" && !flag(definition, "abstract"))
-            .filter(|definition| text(definition, "resourceType") == "StructureDefinition")
             .map(|definition| text(definition, "name"))
             .collect();
         names.sort_unstable();

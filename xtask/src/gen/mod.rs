@@ -1,9 +1,12 @@
 //! Makes the tables in `crates/fhir/src/tables` from FHIR's own definitions (R4, 4.0.1; they are CC0).
 //!
 //! The definitions are read from a folder that holds `search-parameters.json`, `profiles-resources.json`,
-//! `profiles-types.json`, `valuesets.json` and `v3-codesystems.json` as HL7 publishes them.
+//! `profiles-types.json`, `dataelements.json`, `valuesets.json` and `v3-codesystems.json` as HL7 publishes them.
 
+mod codes;
+mod compartments;
 mod definitions;
+mod elements;
 mod search;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +20,11 @@ const HEAD: &str = "# Made by `cargo xtask gen` from the definitions of HL7 FHIR
 /// Reads the definitions and writes every table.
 pub(crate) fn run(folder: &Path) -> Result<(), String> {
     let definitions = Definitions::read(folder)?;
-    write("search.txt", &search::table(&definitions)?)
+    write("search.txt", &search::table(&definitions)?)?;
+    let elements = elements::table(&definitions)?;
+    write("elements.txt", &elements)?;
+    write("compartments.txt", &compartments::table(&definitions)?)?;
+    write("codes.txt", &codes::table(&definitions, &elements))
 }
 
 fn write(name: &str, body: &str) -> Result<(), String> {

@@ -16,9 +16,13 @@ pub(crate) fn table(definitions: &Definitions) -> Result<String, String> {
     let every = definitions.concrete();
     let by_url: HashMap<&str, &Value> =
         definitions.search_parameters.iter().map(|parameter| (text(parameter, "url"), parameter)).collect();
+    let listed = definitions.listed_parameters();
     let mut types: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
     for parameter in &definitions.search_parameters {
         for base in texts(parameter, "base") {
+            if every.contains(&base) && !listed.contains(&(base, text(parameter, "code"))) {
+                continue;
+            }
             let line = line(base, parameter, &by_url, every.len())?;
             if types.entry(base).or_default().insert(text(parameter, "code"), line).is_some() {
                 return Err(format!("{base} defines `{}` twice", text(parameter, "code")));

@@ -1,0 +1,287 @@
+//! The one handler of administrators' acts: it checks, changes the shelf, and says so in the log before it answers.
+
+use std::sync::Arc;
+
+use bascule_audit::{Entry, SystemEvent};
+use bascule_crypto::Secret;
+use bascule_fhir::{Id, ResourceType, Timestamp};
+use bascule_policy::party::{Agreement, Organization, RecipientClass, Relation};
+use bascule_smart::client::ClientMetadata;
+use bascule_store::client::Client;
+use bascule_store::log::Log;
+use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
+use bascule_store::{Store, StoreError, random};
+use serde_json::{Value, json};
+
+use super::{Act, Outcome};
+use crate::clock;
+use crate::config::{end_of_day, start_of_day};
+
+/// The records of a house, and its log.
+pub(crate) struct Records {
+    pub(crate) store: Arc<Store>,
+    pub(crate) log: Log,
+    /// The API in which patient ids given to `user add` count.
+    pub(crate) api: String,
+}
+
+/// Why an act was refused, in a sentence with its mend.
+struct Refused(String);
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Acted = Result<(Value, Option<String>), Refused>;
+
+impl Records {
+    /// Does it, keeps it in the log, answers.
+    pub(crate) async fn act(&self, act: Act, by: &str) -> Outcome {
+        let now = clock::now();
+        let name = act.name();
+        let (value, changed) = match self.perform(act, by, now) {
+            Ok(done) => done,
+            Err(Refused(sentence)) => return Outcome::Refused(sentence),
+        };
+        if let Some(record) = changed {
+            let event = SystemEvent::Changed { what: name.to_owned(), from: by.to_owned(), to: record };
+            if let Err(error) = self.log.append(Entry::system(&event, now), None).await {
+                return Outcome::Refused(format!("the change was made and could not be logged: {error}"));
+            }
+        }
+        Outcome::Done(value)
+    }
+
+    fn perform(&self, act: Act, by: &str, now: Timestamp) -> Acted {
+        match act {
+            Act::UserAdd { name, display, roles, fhir_user, patient } => {
+                self.add_user(name, display, roles, fhir_user.as_deref(), patient.as_deref(), now)
+            }
+            Act::UserReset { name } => self.reset_user(&name, now),
+            Act::UserDisable { name } => {
+                let user = self.user(&name)?;
+                self.store.set_user_status(&user.id, Status::Disabled, now)?;
+                changed(json!({ "name": name, "status": "disabled" }), user.id)
+            }
+            Act::UserList => listed(self.store.users()?.iter().map(user_row)),
+            Act::ClientAdd { metadata, id, organization, roles } => self.add_client(&metadata, id, organization, roles, now),
+            Act::ClientRotate { id } => {
+                let secret = random::text(&self.store.rotate_client_secret(&id, now, now)?);
+                changed(json!({ "client_id": id, "client_secret": secret }), id)
+            }
+            Act::ClientDisable { id } => {
+                self.store.set_client_status(&id, Status::Disabled, now)?;
+                changed(json!({ "client_id": id, "status": "disabled" }), id)
+            }
+            Act::ClientList => listed(self.store.clients()?.iter().map(client_row)),
+            Act::OrganizationAdd { id, name, class, address } => self.add_organization(id, name, class, address, now),
+            Act::OrganizationList => listed(self.store.organizations()?.iter().map(organization_row)),
+            Act::AgreementAdd { id, organization, kind, from, until, purposes } => {
+                let agreement = agreement(id, organization, kind, &from, until.as_deref(), purposes)?;
+                self.store.add_agreement(&agreement)?;
+                changed(agreement_row(&agreement), agreement.id)
+            }
+            Act::AgreementList => listed(self.store.agreements()?.iter().map(agreement_row)),
+            Act::RelationAdd { patient, practitioner, kind, until } => {
+                self.add_relation(&patient, &practitioner, kind, until.as_deref(), by, now)
+            }
+            Act::RelationList => listed(self.store.relations()?.iter().map(relation_row)),
+            Act::AlertList => listed(self.store.alerts(true)?.iter().map(alert_row)),
+            Act::AlertClose { number, note } => {
+                self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
+                changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
+            }
+        }
+    }
+
+    fn user(&self, name: &str) -> Result<User, Refused> {
+        let missing = || Refused(format!("there is no user `{name}`; see `bascule user list`"));
+        self.store.user_by_login(name)?.ok_or_else(missing)
+    }
+
+    fn add_user(
+        &self,
+        login: String,
+        display: Option<String>,
+        roles: Vec<String>,
+        fhir_user: Option<&str>,
+        patient: Option<&str>,
+        now: Timestamp,
+    ) -> Acted {
+        let own = fhir_user.map(own_resource).transpose()?;
+        let name = display.unwrap_or_else(|| login.clone());
+        let patients = match patient {
+            None => Vec::new(),
+            Some(id) => {
+                let patient = Id::parse(id).ok_or_else(|| Refused(format!("`{id}` is not a FHIR id")))?;
+                vec![UserPatient { api: self.api.clone(), patient, label: name.clone(), kind: "self".to_owned() }]
+            }
+        };
+        let password = random::text(&random::token()?);
+        let new = NewUser { id: None, login, name, email: None, roles, fhir_user: own, patients, external: None };
+        let user = self.store.add_user(&new, Some(&Secret::new(password.clone())), now)?;
+        changed(json!({ "name": user.login, "password": password }), user.id)
+    }
+
+    fn reset_user(&self, name: &str, now: Timestamp) -> Acted {
+        let user = self.user(name)?;
+        let password = random::text(&random::token()?);
+        self.store.set_password(&user.id, &Secret::new(password.clone()), now)?;
+        changed(json!({ "name": name, "password": password }), user.id)
+    }
+
+    fn add_client(
+        &self,
+        metadata: &str,
+        id: Option<String>,
+        organization: Option<String>,
+        roles: Vec<String>,
+        now: Timestamp,
+    ) -> Acted {
+        let value = serde_json::from_str(metadata).map_err(|error| Refused(format!("the metadata is not JSON: {error}")))?;
+        let mut metadata = ClientMetadata::parse(&value).map_err(|error| Refused(error.to_string()))?;
+        if let [first, ..] = metadata.unknown.as_slice() {
+            return Err(Refused(format!("the metadata has no member `{first}`; see docs/operating.md")));
+        }
+        if !roles.is_empty() {
+            metadata.roles = roles;
+        }
+        let id = id.map_or_else(random::id, Ok)?;
+        let uses_secret = metadata.auth_method.uses_secret();
+        self.store.add_client(&Client { id: id.clone(), organization, metadata, status: Status::Active, created: now })?;
+        let mut row = json!({ "client_id": id });
+        if uses_secret && let Some(row) = row.as_object_mut() {
+            let secret = random::text(&self.store.rotate_client_secret(&id, now, now)?);
+            row.insert("client_secret".to_owned(), secret.into());
+        }
+        changed(row, id)
+    }
+
+    fn add_organization(
+        &self,
+        id: String,
+        name: String,
+        class: Option<String>,
+        address: Option<String>,
+        now: Timestamp,
+    ) -> Acted {
+        if let Some(class) = class.as_deref().filter(|class| RecipientClass::parse(class).is_none()) {
+            let known = RecipientClass::ALL.map(RecipientClass::name).join(", ");
+            return Err(Refused(format!("there is no class `{class}`; choose one of {known}")));
+        }
+        let organization = Organization { id, name, address, class, verified: None };
+        self.store.add_organization(&organization, now)?;
+        changed(json!({ "id": organization.id, "name": organization.name }), organization.id)
+    }
+
+    fn add_relation(
+        &self,
+        patient: &str,
+        practitioner: &str,
+        kind: String,
+        until: Option<&str>,
+        by: &str,
+        now: Timestamp,
+    ) -> Acted {
+        let id = |text: &str| Id::parse(text).ok_or_else(|| Refused(format!("`{text}` is not a FHIR id")));
+        let until = until.map(last_day).transpose()?;
+        let relation = Relation { patient: id(patient)?, practitioner: id(practitioner)?, kind, from: now, until };
+        self.store.put_relation(&relation, by, now)?;
+        changed(relation_row(&relation), "relation".to_owned())
+    }
+}
+
+fn changed(value: Value, record: String) -> Acted {
+    Ok((value, Some(record)))
+}
+
+fn listed(rows: impl Iterator<Item = Value>) -> Acted {
+    Ok((Value::Array(rows.collect()), None))
+}
+
+fn own_resource(text: &str) -> Result<(ResourceType, Id), Refused> {
+    parse_reference(text).ok_or_else(|| Refused(format!("`{text}` is not a reference; write `Practitioner/d1`")))
+}
+
+fn last_day(day: &str) -> Result<Timestamp, Refused> {
+    end_of_day(day).ok_or_else(|| Refused(format!("`{day}` is not a day; write 2026-12-31")))
+}
+
+fn agreement(
+    id: String,
+    organization: String,
+    kind: String,
+    from: &str,
+    until: Option<&str>,
+    purposes: Vec<String>,
+) -> Result<Agreement, Refused> {
+    if !["baa", "data-use", "none-needed"].contains(&kind.as_str()) {
+        return Err(Refused(format!("there is no kind `{kind}`; choose baa, data-use or none-needed")));
+    }
+    let from = start_of_day(from).ok_or_else(|| Refused(format!("`{from}` is not a day; write 2026-12-31")))?;
+    let until = until.map(last_day).transpose()?;
+    if until.is_some_and(|until| until <= from) {
+        return Err(Refused("the agreement would end before it begins".to_owned()));
+    }
+    Ok(Agreement { id, organization, kind, from, until, purposes, citation: None })
+}
+
+fn user_row(user: &User) -> Value {
+    let own = user.fhir_user.as_ref().map(|(resource, id)| format!("{resource}/{id}"));
+    json!({ "name": user.login, "roles": user.roles, "fhir-user": own, "status": user.status.name() })
+}
+
+fn client_row(client: &Client) -> Value {
+    json!({
+        "client_id": client.id,
+        "name": client.metadata.client_name,
+        "organization": client.organization,
+        "roles": client.metadata.roles,
+        "status": client.status.name(),
+    })
+}
+
+fn organization_row((organization, status): &(Organization, Status)) -> Value {
+    json!({
+        "id": organization.id,
+        "name": organization.name,
+        "class": organization.class,
+        "address": organization.address,
+        "status": status.name(),
+    })
+}
+
+fn agreement_row(agreement: &Agreement) -> Value {
+    json!({
+        "id": agreement.id,
+        "organization": agreement.organization,
+        "kind": agreement.kind,
+        "from": agreement.from.to_instant(),
+        "until": agreement.until.map(Timestamp::to_instant),
+        "purposes": agreement.purposes,
+    })
+}
+
+fn relation_row(relation: &Relation) -> Value {
+    json!({
+        "patient": relation.patient.as_str(),
+        "practitioner": relation.practitioner.as_str(),
+        "kind": relation.kind,
+        "from": relation.from.to_instant(),
+        "until": relation.until.map(Timestamp::to_instant),
+    })
+}
+
+fn alert_row(alert: &bascule_store::alert::Alert) -> Value {
+    let raised = &alert.alert;
+    json!({
+        "number": alert.number,
+        "at": raised.at.to_instant(),
+        "severity": raised.severity,
+        "rule": raised.rule,
+        "client": raised.client,
+        "said": raised.said,
+    })
+}

@@ -1,0 +1,44 @@
+//! The policy folder: its TOML files, read whole, in the order of their names.
+
+use std::path::Path;
+
+use bascule_policy::fault::Fault;
+use bascule_policy::{Policy, PolicyFile};
+
+/// Files of a policy folder; more is a mistake.
+const FILES_MAX: usize = 1_000;
+
+/// Reads and checks the policy of a folder.
+///
+/// # Errors
+/// Every fault of every file.
+pub(crate) fn load(folder: &Path) -> Result<Policy, Vec<Fault>> {
+    Policy::load(&files(folder).map_err(|fault| vec![fault])?)
+}
+
+fn files(folder: &Path) -> Result<Vec<PolicyFile>, Fault> {
+    let shown = folder.display().to_string();
+    let fault = |error: std::io::Error| {
+        Fault::of_file(&shown, format!("cannot read the policy folder: {error}"), "[policy] folder = …, with a file for each role")
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() || paths.len() > FILES_MAX {
+        return Err(Fault::of_file(&shown, format!("{} policy files", paths.len()), "put one .toml file for each role into it"));
+    }
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| Fault::of_file(&name, format!("cannot read it: {error}"), "mend its permissions"))?;
+            Ok(PolicyFile { name, text })
+        })
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! `bascule check`: every fault of configuration, policy and certificates at once. Nothing is started, nothing changed.
+
+use bascule_policy::fault::Fault;
+use bascule_wire::{ReloadableTls, TlsFiles};
+use serde_json::json;
+
+use crate::cli::CheckArgs;
+use crate::config::{self, Settings};
+use crate::exit::Exit;
+use crate::{policy_folder, terminal};
+
+/// A certificate that ends within this many days is warned of.
+const CERTIFICATE_DAYS_WARN: i64 = 30;
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) policy_hash: Option<String>,
+}
+
+/// Checks and reports.
+pub(crate) fn run(args: &CheckArgs) -> Exit {
+    let file = &args.config.config;
+    let found = match config::load(file) {
+        Ok(settings) => check(&settings, &file.display().to_string()),
+        Err(faults) => Found { faults, ..Found::default() },
+    };
+    if args.json {
+        terminal::line(&format!("{:#}", as_json(&found)));
+    } else {
+        for warning in &found.warnings {
+            terminal::note(&format!("warning: {warning}"));
+        }
+        if found.faults.is_empty() {
+            let hash = found.policy_hash.as_deref().unwrap_or_default();
+            terminal::line(&format!("{} is sound; policy {}", file.display(), hash.get(..16).unwrap_or(hash)));
+        } else {
+            terminal::faults(&found.faults, "Nothing was started.");
+        }
+    }
+    if found.faults.is_empty() { Exit::Done } else { Exit::Usage }
+}
+
+/// Checks what lies beyond the text: certificates, policy, authorities of upstreams.
+pub(crate) fn check(settings: &Settings, file: &str) -> Found {
+    let mut found = Found::default();
+    check_certificate(settings, file, &mut found);
+    match policy_folder::load(&settings.policy) {
+        Ok(policy) => found.policy_hash = Some(policy.hash().to_owned()),
+        Err(faults) => found.faults.extend(faults),
+    }
+    for api in &settings.gateway.apis {
+        if api.upstream.url.scheme() == "http" {
+            found.warnings.push(format!("api `{}` reaches its upstream without TLS, on this machine", api.api.name));
+        }
+        if let bascule_policy::Mode::Observe { until, owner, .. } = &api.api.mode {
+            let (name, until) = (&api.api.name, until.to_instant());
+            found.warnings.push(format!("api `{name}` only observes until {until}; {owner} answers for it"));
+        }
+    }
+    found
+}
+
+fn check_certificate(settings: &Settings, file: &str, found: &mut Found) {
+    let tls = ReloadableTls::load(tls_files(settings));
+    match tls.and_then(|tls| tls.days_left()) {
+        Ok(days) if days < CERTIFICATE_DAYS_WARN => {
+            let certificate = settings.listen.certificate.display();
+            found.warnings.push(format!("the certificate {certificate} ends in {days} days; renew it and send SIGHUP"));
+        }
+        Ok(_) => {}
+        Err(error) => found.faults.push(Fault::of_file(file, format!("[listen] tls: {error}"), "name a PEM certificate chain and its key")),
+    }
+}
+
+/// The files of the listener.
+pub(crate) fn tls_files(settings: &Settings) -> TlsFiles {
+    TlsFiles {
+        certificate: settings.listen.certificate.clone(),
+        key: settings.listen.key.clone(),
+        client_ca: settings.listen.client_ca.clone(),
+    }
+}
+
+fn as_json(found: &Found) -> serde_json::Value {
+    let faults = found.faults.iter().map(|fault| {
+        json!({
+            "file": fault.file,
+            "line": fault.line,
+            "column": fault.column,
+            "message": fault.message,
+            "mend": fault.mend,
+        })
+    });
+    json!({ "faults": faults.collect::<Vec<_>>(), "warnings": found.warnings, "policy": found.policy_hash })
+}

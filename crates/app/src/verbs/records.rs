@@ -1,0 +1,137 @@
+//! `bascule user|client|organization|agreement|relation|alert`: asks the running house, or opens it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::admin::records::Records;
+use crate::admin::{Act, Outcome, socket};
+use crate::cli::{AgreementVerb, AlertVerb, ClientVerb, OrganizationVerb, RecordsArgs, RelationVerb, UserVerb};
+use crate::exit::Exit;
+use crate::house::House;
+use crate::{clock, config, terminal};
+
+/// Performs an act and shows what came of it.
+pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
+    let file = config::found_here(args.config.as_deref());
+    let settings = match config::load(&file) {
+        Ok(settings) => settings,
+        Err(faults) => return terminal::faults(&faults, "Nothing was changed."),
+    };
+    let outcome = match socket::ask(&settings.store, &act).await {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => match House::open(settings, clock::now()) {
+            Ok(house) => {
+                let outcome = Records::of(&house).act(act, "command").await;
+                house.close().await;
+                outcome
+            }
+            Err(error) => return terminal::failed(&error),
+        },
+        Err(error) => return terminal::failed(&format!("admin.sock: {error}")),
+    };
+    match outcome {
+        Outcome::Done(value) => {
+            show(&value, args.json);
+            Exit::Done
+        }
+        Outcome::Refused(sentence) => {
+            terminal::error(&sentence);
+            Exit::Usage
+        }
+    }
+}
+
+impl Records {
+    /// The records of an open house.
+    pub(crate) fn of(house: &House) -> Self {
+        let api = house.settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
+        Self { store: Arc::clone(&house.store), log: house.log.clone(), api }
+    }
+}
+
+fn show(value: &Value, json: bool) {
+    match value {
+        _ if json => terminal::line(&format!("{value:#}")),
+        Value::Array(rows) => terminal::table(rows),
+        Value::Object(record) => {
+            for (name, value) in record {
+                terminal::line(&format!("{name:<14} {}", terminal::cell(value)));
+            }
+        }
+        other => terminal::line(&terminal::cell(other)),
+    }
+}
+
+impl UserVerb {
+    pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
+        match self {
+            Self::Add { name, roles, fhir_user, patient, display, records } => {
+                (Act::UserAdd { name, display, roles, fhir_user, patient }, records)
+            }
+            Self::Reset { name, records } => (Act::UserReset { name }, records),
+            Self::Disable { name, records } => (Act::UserDisable { name }, records),
+            Self::List { records } => (Act::UserList, records),
+        }
+    }
+}
+
+impl ClientVerb {
+    /// # Errors
+    /// If the metadata file cannot be read.
+    pub(crate) fn into_act(self) -> std::io::Result<(Act, RecordsArgs)> {
+        Ok(match self {
+            Self::Add { file, id, organization, roles, records } => {
+                let metadata = if file.as_os_str() == "-" {
+                    std::io::read_to_string(std::io::stdin())?
+                } else {
+                    std::fs::read_to_string(&file)?
+                };
+                (Act::ClientAdd { metadata, id, organization, roles }, records)
+            }
+            Self::Rotate { id, records } => (Act::ClientRotate { id }, records),
+            Self::Disable { id, records } => (Act::ClientDisable { id }, records),
+            Self::List { records } => (Act::ClientList, records),
+        })
+    }
+}
+
+impl OrganizationVerb {
+    pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
+        match self {
+            Self::Add { id, name, class, address, records } => (Act::OrganizationAdd { id, name, class, address }, records),
+            Self::List { records } => (Act::OrganizationList, records),
+        }
+    }
+}
+
+impl AgreementVerb {
+    pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
+        match self {
+            Self::Add { id, organization, kind, from, until, purposes, records } => {
+                (Act::AgreementAdd { id, organization, kind, from, until, purposes }, records)
+            }
+            Self::List { records } => (Act::AgreementList, records),
+        }
+    }
+}
+
+impl RelationVerb {
+    pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
+        match self {
+            Self::Add { patient, practitioner, kind, until, records } => {
+                (Act::RelationAdd { patient, practitioner, kind, until }, records)
+            }
+            Self::List { records } => (Act::RelationList, records),
+        }
+    }
+}
+
+impl AlertVerb {
+    pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
+        match self {
+            Self::List { records } => (Act::AlertList, records),
+            Self::Close { alert, note, records } => (Act::AlertClose { number: alert, note }, records),
+        }
+    }
+}

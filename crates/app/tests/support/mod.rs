@@ -1,0 +1,171 @@
+//! A demo of its own for tests: the real binary, in a temporary folder, on free ports, stopped by its own id.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bascule_wire::{Client, ClientSettings, collect, empty, full};
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::Value;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_bascule");
+/// How long a demo may take to open in a debug build on a busy machine.
+const OPEN_SECONDS_MAX: u64 = 240;
+
+/// A running demo.
+pub struct Demo {
+    child: Child,
+    pub folder: tempfile::TempDir,
+    pub state: Value,
+    client: Client,
+    tokens: BTreeMap<String, String>,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Demo {
+    /// Starts a demo and waits until it is open.
+    pub fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Self::spawn(&folder, arguments);
+        let mut demo = Self::around(folder, child);
+        demo.wait();
+        demo
+    }
+
+    fn around(folder: tempfile::TempDir, child: Child) -> Self {
+        let client = Client::new(&ClientSettings { ca_pem: Some(String::new()), ..ClientSettings::default() })
+            .or_else(|_| Client::new(&ClientSettings::default()))
+            .unwrap();
+        Self { child, folder, state: Value::Null, client, tokens: BTreeMap::new() }
+    }
+
+    fn spawn(folder: &tempfile::TempDir, arguments: &[&str]) -> Child {
+        let out = |name: &str| std::fs::File::create(folder.path().join(name)).unwrap();
+        Command::new(BINARY)
+            .args(["demo", "--data"])
+            .arg(folder.path().join("demo"))
+            .args(["--port", &free_port().to_string(), "--portal-port", &free_port().to_string()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(out("welcome.txt"))
+            .stderr(out("log.txt"))
+            .spawn()
+            .unwrap()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("demo")
+    }
+
+    /// Kills it without a warning and starts it again on the same folder.
+    pub fn kill_and_start_again(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = Self::spawn(&self.folder, &[]);
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        let start = Instant::now();
+        loop {
+            let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+            if read("welcome.txt").contains("Ctrl-C") {
+                break;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the demo ended with {status}: {}\n{}", read("welcome.txt"), read("log.txt"));
+            }
+            assert!(start.elapsed() < Duration::from_secs(OPEN_SECONDS_MAX), "not open in time: {}", read("log.txt"));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let text = std::fs::read_to_string(self.data().join("demo.json")).unwrap();
+        self.state = serde_json::from_str(&text).unwrap();
+        let ca_pem = std::fs::read_to_string(self.state["ca"].as_str().unwrap()).unwrap();
+        self.client = Client::new(&ClientSettings { ca_pem: Some(ca_pem), ..ClientSettings::default() }).unwrap();
+        self.tokens.clear();
+    }
+
+    /// Runs a verb on this demo; its status and what it printed.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(BINARY).args(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
+    pub fn config(&self) -> String {
+        self.data().join("bascule.toml").display().to_string()
+    }
+
+    /// A token of a backend client or a person, kept for the next time.
+    pub fn token(&mut self, name: &str) -> String {
+        if let Some(token) = self.tokens.get(name) {
+            return token.clone();
+        }
+        let data = self.data().display().to_string();
+        let (name_only, scope) = name.split_once(' ').unwrap_or((name, ""));
+        let mut arguments = vec!["demo", "token", name_only, "--data", &data];
+        if !scope.is_empty() {
+            arguments.extend(["--scope", scope]);
+        }
+        let (status, out, error) = self.run(&arguments);
+        assert_eq!(status, 0, "no token for {name}: {error}");
+        let token = out.trim().to_owned();
+        self.tokens.insert(name.to_owned(), token.clone());
+        token
+    }
+
+    /// Sends a request to the bridge; `path` begins with a slash, or is a whole URL.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+        let uri = if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.state["issuer"].as_str().unwrap())
+        };
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.map_or_else(empty, full)).unwrap();
+        let answer = self.client.send(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = collect(body, 64 << 20).await.unwrap().to_vec();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    /// `GET` with a bearer.
+    pub async fn get(&self, token: &str, path: &str) -> Answer {
+        self.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], None).await
+    }
+
+    /// `GET` at the EHR itself, round the bridge, with the bearer that only the bridge should hold.
+    pub async fn raw(&self, path: &str) -> Answer {
+        let bearer = std::fs::read_to_string(self.state["ehr_bearer"].as_str().unwrap()).unwrap();
+        let url = format!("{}{path}", self.state["ehr"].as_str().unwrap());
+        self.send(Method::GET, &url, &[("authorization", &format!("Bearer {}", bearer.trim()))], None).await
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

@@ -1,0 +1,6 @@
+//! Small texts through one check: a principal asks, the shipped policy answers.
+
+mod support;
+
+mod lanes;
+mod roles;

@@ -1,0 +1,113 @@
+//! `[consent.API]`, `[labels]` and `[relations]`: what the policy says beside its roles.
+
+use std::collections::BTreeMap;
+
+use super::words;
+use crate::label::Label;
+use crate::read::{Reader, Section, Word};
+use crate::rules::Settings;
+
+const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+
+/// Codes of [`ACT_CODE`] that mark records of substance use treatment.
+const PART2: [&str; 7] = ["42CFRPart2", "SUD", "ETH", "ETHUD", "OPIOIDUD", "ALCUD", "SUDPT"];
+
+/// The code of [`ACT_CODE`] that marks psychotherapy notes.
+const PSYCHOTHERAPY: [&str; 1] = ["PSYTHPN"];
+
+/// Purposes that need no consent unless the policy says otherwise: treatment, payment, operations, and what a patient
+/// or the law asks for. Research is not among them.
+const CONSENT_DEFAULT: [&str; 21] = [
+    "TREAT",
+    "ETREAT",
+    "BTG",
+    "CAREMGT",
+    "COC",
+    "HPAYMT",
+    "CLMATTCH",
+    "COVERAGE",
+    "ELIGDTRM",
+    "REMITADV",
+    "HOPERAT",
+    "PATADMIN",
+    "HQUALIMP",
+    "HCOMPL",
+    "HSYSADMIN",
+    "PATRQT",
+    "FAMRQT",
+    "PWATRNY",
+    "PUBHLTH",
+    "DISASTER",
+    "THREAT",
+];
+
+/// A feed of relations older than this is not known, unless the policy says otherwise.
+const RELATIONS_AGE_MINUTES_MAX: u64 = 24 * 60;
+
+/// Settings as far as they were read.
+#[derive(Default)]
+pub(super) struct Draft {
+    consent_default: BTreeMap<Option<String>, Vec<String>>,
+    part2: Option<Vec<Label>>,
+    psychotherapy: Option<Vec<Label>>,
+    minor_consented: Option<Vec<Label>>,
+    relations_age_minutes_max: Option<u64>,
+}
+
+impl Draft {
+    pub(super) fn read(&mut self, top: &mut Section<'_>, reader: &mut Reader<'_>) {
+        if let Some(consent) = top.section("consent", reader) {
+            for (api, section) in consent.named_sections(reader) {
+                self.consent(&api, section, reader);
+            }
+        }
+        if let Some(mut labels) = top.section("labels", reader) {
+            let span = labels.span();
+            for (key, slot) in [
+                ("part-2", &mut self.part2),
+                ("psychotherapy-notes", &mut self.psychotherapy),
+                ("minor-consented", &mut self.minor_consented),
+            ] {
+                let Some(words) = labels.words(key, reader) else { continue };
+                if slot.is_some() {
+                    reader.fault(span.clone(), format!("the labels `{key}` are set in two files"), "set them once");
+                }
+                *slot = Some(words.iter().filter_map(|word| words::label(word, reader)).collect());
+            }
+            labels.finish(reader);
+        }
+        if let Some(mut relations) = top.section("relations", reader) {
+            if let Some(minutes) = relations.number("age-minutes-max", reader) {
+                self.relations_age_minutes_max = Some(minutes);
+            }
+            relations.finish(reader);
+        }
+    }
+
+    fn consent(&mut self, api: &Word, mut section: Section<'_>, reader: &mut Reader<'_>) {
+        let words = section.words("default", reader).unwrap_or_default();
+        let purposes = words.iter().filter_map(|word| words::purpose(word, reader)).collect();
+        section.finish(reader);
+        if self.consent_default.insert(Some(api.text.clone()), purposes).is_some() {
+            reader.fault(api.span.clone(), format!("consent for `{}` is set in two files", api.text), "set it once");
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Settings {
+        self.consent_default.entry(None).or_insert_with(|| CONSENT_DEFAULT.map(str::to_owned).to_vec());
+        let part2 = self.part2.unwrap_or_else(|| act_codes(&PART2));
+        let psychotherapy = self.psychotherapy.unwrap_or_else(|| act_codes(&PSYCHOTHERAPY));
+        Settings {
+            consent_default: self.consent_default,
+            sensitive: part2.iter().chain(&psychotherapy).cloned().collect(),
+            part2: part2.into(),
+            psychotherapy: psychotherapy.into(),
+            minor_consented: self.minor_consented.unwrap_or_default().into(),
+            relations_age_minutes_max: self.relations_age_minutes_max.unwrap_or(RELATIONS_AGE_MINUTES_MAX),
+        }
+    }
+}
+
+fn act_codes(codes: &[&str]) -> Vec<Label> {
+    codes.iter().map(|code| Label { system: ACT_CODE.to_owned(), code: (*code).to_owned() }).collect()
+}
