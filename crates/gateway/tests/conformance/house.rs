@@ -412,15 +412,20 @@ impl<'a> Browser<'a> {
     }
 
     /// From the authorization request over sign-in to the consent page.
-    pub(crate) async fn to_consent(&mut self, login: &str, changes: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn until_consent(&mut self, login: &str, changes: &[(&str, &str)]) -> Answer {
         let page = self.go(Method::GET, &authorize_path(changes), None).await;
         assert!(page.text.contains("name=\"password\""), "{} {}", page.status, page.text);
         self.submit(&page, &[("login", login), ("password", PASSWORD)], |_| true).await
     }
 
     /// From the authorization request to where the app's address takes over. `keep` says which ticks stay.
-    pub(crate) async fn launch(&mut self, login: &str, changes: &[(&str, &str)], keep: impl Fn(&str) -> bool) -> Answer {
-        let page = self.to_consent(login, changes).await;
+    pub(crate) async fn launch(
+        &mut self,
+        login: &str,
+        changes: &[(&str, &str)],
+        keep: impl Fn(&str) -> bool,
+    ) -> Answer {
+        let page = self.until_consent(login, changes).await;
         if page.status.is_redirection() {
             return page;
         }
