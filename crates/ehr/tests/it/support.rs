@@ -69,7 +69,13 @@ impl Client {
     }
 
     /// A path with a query, relative to the base or absolute.
-    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{BASE}/{path}") };
         let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(escaped(&url));
         for (name, value) in headers {

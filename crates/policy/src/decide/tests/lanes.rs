@@ -578,7 +578,8 @@ fn emergency_access_opens_for_who_treats_and_ends() {
         ..related("care-team", NOW)
     };
     let permit = decide(&hard, doctor(), "GET Patient/b", &open(emergency(Some("b"), NOW.plus_seconds(60)))).unwrap();
-    expect!["Patient whole if Patient/b and not(sensitive and not(Patient/b))"].assert_eq(&narrowing(permit.narrowing()));
+    expect!["Patient whole if Patient/b and not(sensitive and not(Patient/b))"]
+        .assert_eq(&narrowing(permit.narrowing()));
     assert_eq!(permit.duties().first(), Some(&Duty::Emergency { id: "emergency-1".to_owned(), stepped_up: false }));
     assert_eq!(permit.purpose(), "ETREAT");
     // For another patient, or over: not.
