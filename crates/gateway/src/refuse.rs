@@ -375,9 +375,7 @@ fn denied(reason: &DenialReason) -> Words {
             no("no relation between this user and the patient is known; state the reason for access and repeat"
                 .to_owned())
         }
-        DenialReason::NotSupported { mend } => {
-            words(StatusCode::NOT_IMPLEMENTED, IssueCode::NotSupported, mend.clone())
-        }
+        DenialReason::NotSupported { mend } => words(StatusCode::FORBIDDEN, IssueCode::NotSupported, mend.clone()),
     }
 }
 
