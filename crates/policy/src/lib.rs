@@ -8,6 +8,7 @@ pub mod decision;
 pub mod describe;
 pub mod diff;
 pub mod elements;
+pub mod explain;
 pub mod facts;
 pub mod fault;
 pub mod label;
