@@ -6,7 +6,6 @@ use bascule_policy::TotalRule;
 
 use crate::condition::Known;
 use crate::fault::Fault;
-use crate::keys::Key;
 use crate::mask::{Mask, Node, Value};
 use crate::slices::Series;
 use crate::token::{Text, unescape};
@@ -156,8 +155,7 @@ impl Bundle {
         series.empty = self.empty;
         let mut seen = walk.keys.open(node.edges.len());
         walk.trail = Trail::at("Bundle");
-        let key = Key { bytes: key, place: None };
-        walk.named_member(&plan.envelope, node, (text, key), &mut series, &mut seen)?;
+        walk.named_member(&plan.envelope, node, text, key, &mut series, &mut seen)?;
         walk.keys.close(&seen);
         walk.slices.stop(series.end());
         self.empty = series.empty;

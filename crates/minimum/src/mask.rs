@@ -13,11 +13,13 @@ pub(crate) struct Mask {
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     pub(crate) edges: Vec<Edge>,
-    /// Open addressing over the edges. Its length is a power of two.
-    slots: Box<[Slot]>,
+    /// The JSON names of the edges.
+    names: Vec<Box<str>>,
+    /// Open addressing over the edges: number plus one, 0 is free. Its length is a power of two.
+    slots: Box<[u16]>,
     /// Whether elements that R4 does not know, and objects without members, leave.
     pub(crate) verbatim: bool,
-    /// Elements that R4 requires here and the grant withholds.
+    /// Elements that R4 requires here and that may be missing when the grant is done.
     pub(crate) required: Vec<Required>,
     pub(crate) kind: NodeKind,
 }
@@ -48,11 +50,11 @@ pub(crate) struct Required {
 /// An element of an object.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    pub(crate) name: Box<str>,
-    /// Whether it leaves (perhaps in part).
-    pub(crate) keep: bool,
+    print: Print,
     pub(crate) value: Value,
     pub(crate) role: Role,
+    /// Whether it leaves (perhaps in part).
+    pub(crate) keep: bool,
 }
 
 /// What an element holds.
@@ -107,6 +109,11 @@ pub(crate) enum Role {
 }
 
 impl Edge {
+    /// The edge of the element of that JSON name, with the name.
+    pub(crate) fn new(name: &str, keep: bool, value: Value, role: Role) -> (Box<str>, Self) {
+        (name.into(), Self { print: Print::of(name.as_bytes()), value, role, keep })
+    }
+
     /// Whether it is worth a line that it does not leave: not what is only watched.
     pub(crate) const fn is_told(&self) -> bool {
         !matches!(self.role, Role::EntryResource)
@@ -115,20 +122,20 @@ impl Edge {
 
 impl Node {
     /// A node with these edges, findable.
-    pub(crate) fn new(edges: Vec<Edge>) -> Self {
-        let length = (edges.len() * 2).next_power_of_two().max(4);
-        let mut slots = vec![Slot::default(); length].into_boxed_slice();
+    pub(crate) fn new(named_edges: Vec<(Box<str>, Edge)>) -> Self {
+        let length = (named_edges.len() * 2).next_power_of_two().max(4);
+        let mut slots = vec![0_u16; length].into_boxed_slice();
+        let (names, edges): (Vec<Box<str>>, Vec<Edge>) = named_edges.into_iter().unzip();
         for (number, edge) in edges.iter().enumerate() {
-            let print = Print::of(edge.name.as_bytes());
-            let mut at = print.slot(length);
-            while slots.get(at).is_some_and(|slot| slot.number != 0) {
+            let mut at = edge.print.slot(length);
+            while slots.get(at).is_some_and(|slot| *slot != 0) {
                 at = (at + 1) & (length - 1);
             }
-            if let (Some(slot), Ok(number)) = (slots.get_mut(at), u32::try_from(number + 1)) {
-                *slot = Slot { print, number };
+            if let (Some(slot), Ok(number)) = (slots.get_mut(at), u16::try_from(number + 1)) {
+                *slot = number;
             }
         }
-        Self { edges, slots, ..Self::default() }
+        Self { edges, names, slots, ..Self::default() }
     }
 
     /// The edge of that name and its number.
@@ -138,25 +145,19 @@ impl Node {
         let length = self.slots.len();
         let mut at = print.slot(length);
         loop {
-            let slot = self.slots.get(at)?;
-            let number = (slot.number as usize).checked_sub(1)?;
-            if slot.print == print {
-                let edge = self.edges.get(number)?;
-                if print.is_all() || edge.name.as_bytes() == key {
-                    return Some((number, edge));
-                }
+            let number = usize::from(*self.slots.get(at)?).checked_sub(1)?;
+            let edge = self.edges.get(number)?;
+            if edge.print == print && (print.is_all() || self.is_named(number, key)) {
+                return Some((number, edge));
             }
             at = (at + 1) & (length - 1);
         }
     }
-}
 
-/// A place in the table of a node.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    print: Print,
-    /// The number of the edge, plus one; 0 is free.
-    number: u32,
+    /// Whether that is the name of the edge of that number.
+    pub(crate) fn is_named(&self, number: usize, name: &[u8]) -> bool {
+        self.names.get(number).is_some_and(|own| own.as_bytes() == name)
+    }
 }
 
 /// What is compared of a key: its ends and its length. Up to sixteen bytes that is all of it.
@@ -164,7 +165,8 @@ struct Slot {
 pub(crate) struct Print {
     first: u64,
     last: u64,
-    length: u32,
+    /// 255 is that or more.
+    length: u8,
 }
 
 impl Print {
@@ -179,7 +181,7 @@ impl Print {
                 _ => key.iter().fold((0, 0), |(sum, last), byte| (sum << 8 | u64::from(*byte), last)),
             },
         };
-        Self { first, last, length: u32::try_from(key.len()).unwrap_or(u32::MAX) }
+        Self { first, last, length: u8::try_from(key.len()).unwrap_or(u8::MAX) }
     }
 
     /// Whether two keys of this print are the same key.
@@ -200,8 +202,8 @@ impl Print {
 mod tests {
     use super::*;
 
-    fn edge(name: &str) -> Edge {
-        Edge { name: name.into(), keep: true, value: Value::Opaque, role: Role::None }
+    fn edge(name: &str) -> (Box<str>, Edge) {
+        Edge::new(name, true, Value::Opaque, Role::None)
     }
 
     #[test]

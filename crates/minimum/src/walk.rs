@@ -133,9 +133,9 @@ impl<'w> Walk<'w> {
         let raw = self.cursor.slice(key);
         if key.escaped {
             let plain = unescape(raw);
-            return self.named_member(mask, node, (key, Key { bytes: &plain, place: None }), series, seen);
+            return self.named_member(mask, node, key, &plain, series, seen);
         }
-        self.named_member(mask, node, (key, Key { bytes: raw, place: Some((key.start, key.end)) }), series, seen)
+        self.named_member(mask, node, key, raw, series, seen)
     }
 
     #[inline(always)]
@@ -143,12 +143,13 @@ impl<'w> Walk<'w> {
         &mut self,
         mask: &Mask,
         node: &Node,
-        (text, key): (Text, Key<'_>),
+        text: Text,
+        name: &[u8],
         series: &mut Series,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
-        let Some((number, edge)) = node.find(key.bytes) else {
-            return self.unknown_member(node, (text, key), series, seen);
+        let Some((number, edge)) = node.find(name) else {
+            return self.unknown_member(node, text, name, series, seen);
         };
         self.keys.see(seen, number)?;
         let mark = self.slices.mark();
@@ -200,14 +201,17 @@ impl<'w> Walk<'w> {
     }
 
     /// A member that R4 does not know.
+    #[inline(never)]
     fn unknown_member(
         &mut self,
         node: &Node,
-        (text, key): (Text, Key<'_>),
+        text: Text,
+        name: &[u8],
         series: &mut Series,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
-        self.keys.see_other(seen, self.cursor.bytes(), key)?;
+        let place = if text.escaped { None } else { Some((text.start, text.end)) };
+        self.keys.see_other(seen, self.cursor.bytes(), Key { bytes: name, place })?;
         if node.verbatim {
             self.slices.keep(series, text.start - 1);
             let end = self.pass()?;
@@ -252,8 +256,8 @@ impl<'w> Walk<'w> {
     }
 
     fn has_more_than_its_name(&self, node: &Node, seen: &Seen) -> bool {
-        let mut edges = node.edges.iter().enumerate();
-        edges.any(|(number, edge)| &*edge.name != "name" && self.keys.has_written(seen, number))
+        let mut edges = 0..node.edges.len();
+        edges.any(|number| !node.is_named(number, b"name") && self.keys.has_written(seen, number))
     }
 
     /// One object or array further in.
