@@ -7,7 +7,7 @@ use bascule_fhir::element::Element;
 use bascule_policy::Elements;
 
 use crate::absent;
-use crate::mask::{Edge, Holder, Mask, Node, NodeKind, Required, Role, Value};
+use crate::mask::{Edge, Holder, Mask, Node, NodeKind, Print, Required, Role, Value};
 use crate::table;
 
 /// The mask of `resource` under `elements`.
@@ -277,7 +277,7 @@ fn required(node: &Node, elements: &'static [Element]) -> Vec<Required> {
         let names = [element.name.to_owned(), format!("_{}", element.name)];
         let edges = names
             .iter()
-            .filter_map(|name| node.find(name.as_bytes()))
+            .filter_map(|name| node.find(Print::of(name.as_bytes()), name.as_bytes()))
             .filter_map(|(number, _)| u16::try_from(number).ok());
         match found.iter_mut().find(|(name, _)| *name == group) {
             Some((_, required)) => required.edges.extend(edges),

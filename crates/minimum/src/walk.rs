@@ -4,7 +4,7 @@ use crate::absent::SUBSETTED;
 use crate::fault::Fault;
 use crate::keys::{Key, Keys, Seen};
 use crate::log::Log;
-use crate::mask::{Edge, Mask, Node, NodeKind, Role, Value};
+use crate::mask::{Edge, Mask, Node, NodeKind, Print, Role, Value};
 use crate::plan::Plan;
 use crate::slices::{Series, Slices};
 use crate::token::{Cursor, Text, unescape};
@@ -133,9 +133,10 @@ impl<'w> Walk<'w> {
         let raw = self.cursor.slice(key);
         if key.escaped {
             let plain = unescape(raw);
-            return self.named_member(mask, node, key, &plain, series, seen);
+            return self.named_member(mask, node, key, (Print::of(&plain), &plain), series, seen);
         }
-        self.named_member(mask, node, key, raw, series, seen)
+        let print = Print::at(self.cursor.bytes(), key.start, key.end);
+        self.named_member(mask, node, key, (print, raw), series, seen)
     }
 
     #[inline(always)]
@@ -144,11 +145,11 @@ impl<'w> Walk<'w> {
         mask: &Mask,
         node: &Node,
         text: Text,
-        name: &[u8],
+        (print, name): (Print, &[u8]),
         series: &mut Series,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
-        let Some((number, edge)) = node.find(name) else {
+        let Some((number, edge)) = node.find(print, name) else {
             return self.unknown_member(node, text, name, series, seen);
         };
         self.keys.see(seen, number)?;
@@ -249,7 +250,9 @@ impl<'w> Walk<'w> {
     }
 
     fn add_missing(&mut self, node: &Node, name: &str, member: &[&str], series: &mut Series, seen: &Seen) {
-        let written = node.find(name.as_bytes()).is_some_and(|(edge, _)| self.keys.has_written(seen, edge));
+        let written = node
+            .find(Print::of(name.as_bytes()), name.as_bytes())
+            .is_some_and(|(edge, _)| self.keys.has_written(seen, edge));
         if !written {
             self.slices.add(series, member);
         }
