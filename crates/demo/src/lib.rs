@@ -5,5 +5,7 @@
 
 pub mod cast;
 pub mod hospital;
+pub mod portal;
 
 pub use hospital::{Hospital, Seed};
+pub use portal::{Portal, PortalSettings};

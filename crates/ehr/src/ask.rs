@@ -27,8 +27,6 @@ pub(crate) enum Content {
     Json,
     /// RFC 6902.
     JsonPatch,
-    /// Something that can only be stored as a Binary.
-    Other,
 }
 
 /// What is asked.
@@ -43,12 +41,22 @@ pub(crate) enum Verb {
     Update(ResourceType, Option<Id>),
     Patch(ResourceType, Option<Id>),
     Delete(ResourceType, Option<Id>),
-    Operation { on: Level, name: String, post: bool },
+    Operation {
+        on: Level,
+        name: String,
+        post: bool,
+    },
     Bundle,
     /// `GET|DELETE _jobs/id`
-    Job { id: String, cancel: bool },
+    Job {
+        id: String,
+        cancel: bool,
+    },
     /// `GET _jobs/id/name`
-    JobFile { id: String, name: String },
+    JobFile {
+        id: String,
+        name: String,
+    },
 }
 
 /// Headers that change what is done.
@@ -115,6 +123,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// If it is not FHIR JSON.
     pub(crate) content_type: Option<&'static str>,
+    /// A file to be sent in place of the body.
+    pub(crate) file: Option<std::path::PathBuf>,
 }
 
 impl Answer {
@@ -125,7 +135,16 @@ impl Answer {
 
     /// A status alone.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: None, etag: None, modified: None, location: None, headers: Vec::new(), content_type: None }
+        Self {
+            status,
+            body: None,
+            etag: None,
+            modified: None,
+            location: None,
+            headers: Vec::new(),
+            content_type: None,
+            file: None,
+        }
     }
 }
 
@@ -226,7 +245,9 @@ fn operation_of(on: Level, segment: &str, post: bool) -> Verb {
 fn compartment(type_name: &str, id: &str, within: &str) -> Result<Verb, Refusal> {
     let of = resource(type_name)?;
     if !bascule_fhir::compartment::exists(of) {
-        return Err(Refusal::not_found(format!("{of} has no compartment; Patient, Encounter, Practitioner, RelatedPerson and Device do")));
+        return Err(Refusal::not_found(format!(
+            "{of} has no compartment; Patient, Encounter, Practitioner, RelatedPerson and Device do"
+        )));
     }
     let resource = if within == "*" { None } else { Some(resource(within)?) };
     Ok(Verb::Search(Within::Compartment { of, id: self::id(id)?, resource }))
@@ -241,7 +262,8 @@ fn on(segments: &[&str], method: &str) -> Result<(ResourceType, Option<Id>), Ref
 }
 
 fn resource(name: &str) -> Result<ResourceType, Refusal> {
-    ResourceType::parse(name).ok_or_else(|| Refusal::not_found("the path names something that is no resource type of R4"))
+    ResourceType::parse(name)
+        .ok_or_else(|| Refusal::not_found("the path names something that is no resource type of R4"))
 }
 
 fn id(text: &str) -> Result<Id, Refusal> {

@@ -40,11 +40,6 @@ impl Bundle {
         self.entries.push(format!(r#"{{"resource":{outcome},"search":{{"mode":"outcome"}}}}"#));
     }
 
-    /// A resource of a document, collection or the like.
-    pub(crate) fn plain(&mut self, full_url: &str, resource: &str) {
-        self.entries.push(format!(r#"{{"fullUrl":{},"resource":{resource}}}"#, Value::from(full_url)));
-    }
-
     /// A version of a resource, as history tells it.
     pub(crate) fn version(&mut self, base: &str, version: &Version) {
         let name = format!("{}/{}", version.resource, version.id);
@@ -54,8 +49,7 @@ impl Bundle {
             Method::Delete => ("DELETE", name.clone(), "204"),
         };
         let full_url = Value::from(format!("{base}/{name}"));
-        let resource =
-            if version.body.is_empty() { String::new() } else { format!(r#""resource":{},"#, version.body) };
+        let resource = if version.body.is_empty() { String::new() } else { format!(r#""resource":{},"#, version.body) };
         let request = json!({ "method": method, "url": url });
         let response =
             json!({ "status": status, "etag": etag(version.version), "lastModified": version.updated.to_instant() });

@@ -104,7 +104,9 @@ fn operations(resource: ResourceType) -> Vec<Value> {
             all.push(operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"));
             all.push(operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"));
         }
-        "Encounter" => all.push(operation("everything", "http://hl7.org/fhir/OperationDefinition/Encounter-everything")),
+        "Encounter" => {
+            all.push(operation("everything", "http://hl7.org/fhir/OperationDefinition/Encounter-everything"))
+        }
         "Group" => all.push(operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export")),
         "DocumentReference" => {
             all.push(operation("docref", "http://hl7.org/fhir/us/core/OperationDefinition/docref"));

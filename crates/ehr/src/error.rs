@@ -19,7 +19,9 @@ pub enum EhrError {
         cause: std::io::Error,
     },
     /// The file was written by a newer program.
-    #[error("the EHR's file has schema {found}, this program knows {known}: run the newer program, or start with a new file")]
+    #[error(
+        "the EHR's file has schema {found}, this program knows {known}: run the newer program, or start with a new file"
+    )]
     NewerFile {
         /// The schema in the file.
         found: usize,

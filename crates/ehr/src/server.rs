@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bascule_fhir::{Level, ResourceType};
 use http::StatusCode;
 use rusqlite::Connection;
 
@@ -108,7 +107,9 @@ impl Server {
     /// Answers one request.
     pub(crate) async fn answer(&self, ask: Ask) -> Result<Answer, Refusal> {
         match &ask.verb {
-            Verb::Capabilities => Ok(Answer::json(StatusCode::OK, crate::capability::statement(self, now()).to_string())),
+            Verb::Capabilities => {
+                Ok(Answer::json(StatusCode::OK, crate::capability::statement(self, now()).to_string()))
+            }
             Verb::Read(..) | Verb::Vread(..) | Verb::History(_) | Verb::Search(_) => self.look(ask).await,
             Verb::Create(_) | Verb::Update(..) | Verb::Patch(..) | Verb::Delete(..) => self.change(ask).await,
             Verb::Bundle => act::bundle(self, ask).await,
@@ -131,13 +132,5 @@ impl Server {
     /// What a reader's searches may look at.
     pub(crate) fn scope<'a>(&'a self, connection: &'a Connection) -> Scope<'a> {
         Scope { connection, codes: &self.store.codes, definitions: &self.store.definitions, now: now() }
-    }
-}
-
-/// The type that a level is about.
-pub(crate) const fn level_type(level: &Level) -> Option<ResourceType> {
-    match level {
-        Level::System => None,
-        Level::Type(resource) | Level::Instance(resource, _) => Some(*resource),
     }
 }

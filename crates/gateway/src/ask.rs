@@ -100,13 +100,13 @@ fn kind_of(head: &Head, body: &Bytes) -> Result<Kind, Refusal> {
     } else if headers::is_json(media) {
         Ok(Kind::Json)
     } else {
-        Err(Refusal::NotJson { what: "this bridge takes `application/fhir+json`, and forms for `_search`" })
+        Err(Refusal::MediaType)
     }
 }
 
-/// `_format` may ask for JSON only.
+/// `_format` may ask for JSON only. A query that cannot be read is refused for that, and not here.
 fn format_is_json(query: &str) -> bool {
-    Query::parse(query).is_ok_and(|query| {
+    Query::parse(query).map_or(true, |query| {
         query.named("_format").all(|format| format.value == "json" || headers::is_json(&format.value))
     })
 }

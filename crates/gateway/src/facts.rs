@@ -1,5 +1,6 @@
 //! Gathers exactly the facts that policy says it needs. What the shelf cannot say is `Unknown`, never a guess.
 
+use bascule_audit::Recipient;
 use bascule_fhir::Timestamp;
 use bascule_policy::{Fact, Facts, Needs};
 use bascule_store::{Store, StoreError};
@@ -18,6 +19,10 @@ pub(crate) fn gather(store: &Store, needs: &Needs, now: Timestamp) -> Facts {
     if let Some(practitioner) = &needs.relations_of {
         let since = now.plus_seconds(-RELATION_SECONDS_MAX);
         facts.relations = fact(store.relations_of(practitioner, since), "relations");
+        facts.relations_as_of = match store.relations_as_of() {
+            Ok(Some(seen)) => Fact::Known(seen),
+            Ok(None) | Err(_) => Fact::Unknown,
+        };
     }
     facts
 }
@@ -30,4 +35,10 @@ fn fact<T>(found: Result<T, StoreError>, what: &'static str) -> Fact<T> {
         },
         Fact::Known,
     )
+}
+
+/// To whom it goes, as the accounting of disclosures must tell it later.
+pub(crate) fn recipient(facts: &Facts) -> Option<Recipient> {
+    let organization = facts.organization.known()?.as_ref()?;
+    Some(Recipient { name: organization.name.clone(), address: organization.address.clone() })
 }

@@ -21,13 +21,13 @@ impl Bases<'_> {
 }
 
 /// Whether it certainly holds.
-pub(crate) fn holds(condition: &Condition, resource: ResourceType, value: &Value, bases: &Bases<'_>) -> bool {
-    judge(condition, resource, value, bases) == Some(true)
+pub(crate) fn holds(condition: &Condition, value: &Value, bases: &Bases<'_>) -> bool {
+    judge(condition, value, bases) == Some(true)
 }
 
 /// `None` is: cannot be judged.
-fn judge(condition: &Condition, resource: ResourceType, value: &Value, bases: &Bases<'_>) -> Option<bool> {
-    let each = |one: &Condition| judge(one, resource, value, bases);
+fn judge(condition: &Condition, value: &Value, bases: &Bases<'_>) -> Option<bool> {
+    let each = |one: &Condition| judge(one, value, bases);
     match condition {
         Condition::InCompartment { of, ids } => {
             let owners = compartment::owners(*of, value);
@@ -87,8 +87,7 @@ mod tests {
     }
 
     fn check(condition: &Condition, value: &Value, expect: bool) {
-        let resource = ResourceType::parse("Observation").unwrap();
-        assert_eq!(holds(condition, resource, value, &BASES), expect, "{condition:?} on {value}");
+        assert_eq!(holds(condition, value, &BASES), expect, "{condition:?} on {value}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod gateway;
 pub mod settings;
+pub mod smart;
 
 mod walk;
 
@@ -13,12 +14,14 @@ mod ask;
 mod batch;
 mod capability;
 mod credentials;
+mod duties;
 mod facts;
 mod head;
 mod headers;
 mod judge;
 mod links;
 mod narrow;
+mod origins;
 mod outcome;
 mod pages;
 mod patch;

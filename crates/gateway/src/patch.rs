@@ -41,7 +41,8 @@ pub(crate) fn permitted(way: &WriteNarrowing, resource: ResourceType, touched: &
     }
     for path in &touched.named {
         let set = touched.set.iter().any(|leaf| leaf.path == *path || leaf.path.starts_with(&format!("{path}.")));
-        if !way.elements.reaches(resource, path) && !(set && reaches_some(way, resource, path, touched)) {
+        let reached = way.elements.reaches(resource, path) || (set && reaches_some(way, resource, path, touched));
+        if !reached {
             return Err(Unwritable::Element(path.clone()));
         }
         if moves(&way.conditions, resource, path) {

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use bascule_audit::parts::RESOURCES_MAX;
 use bascule_audit::{AccessFacts, AgentPart, Digests, Inner, PatientPart, Recipient, ResourceVersion};
-use bascule_crypto::digest::sha256;
-use bascule_minimum::Released;
+use bascule_crypto::digest::{Sha256, sha256};
+use bascule_minimum::{Released, ReleasedResource};
 use bascule_policy::{Asked, Duty, Permit};
 use bascule_smart::Principal;
 use bascule_store::log::Intent;
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::head::Head;
 use crate::refuse::Refusal;
@@ -41,6 +44,10 @@ pub(crate) struct Visit {
     pub(crate) written: Vec<PatientPart>,
     /// What became of the entries of a batch.
     pub(crate) inner: Vec<Inner>,
+    /// Whether its answer must be held, because it stands within another.
+    pub(crate) held_only: bool,
+    /// Its place among the requests at once, given back when it ends.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
     started: Instant,
 }
 
@@ -59,6 +66,8 @@ impl Visit {
             digests: Digests::default(),
             written: Vec::new(),
             inner: Vec::new(),
+            held_only: false,
+            place: None,
             started: Instant::now(),
         }
     }
@@ -117,6 +126,11 @@ impl Visit {
         facts
     }
 
+    /// The patients of a body that was written, by id.
+    pub(crate) fn written_ids(&self) -> Vec<&str> {
+        ids_of(&self.written)
+    }
+
     /// Whether the accounting of disclosures tells of it: it goes to another organization, for a purpose that is not
     /// exempt.
     fn is_accounted(&self, permit: &Permit) -> bool {
@@ -142,27 +156,56 @@ impl Visit {
     }
 }
 
-/// The resources that left, by patient.
-pub(crate) fn patients(resources: &[bascule_minimum::ReleasedResource]) -> Vec<PatientPart> {
-    let mut by_patient: BTreeMap<&str, Vec<ResourceVersion>> = BTreeMap::new();
-    for one in resources {
-        let Some(id) = &one.id else { continue };
-        for patient in &one.patients {
-            let reference = format!("{}/{id}", one.resource);
-            by_patient.entry(patient).or_default().push(ResourceVersion { reference, version: one.version.clone() });
+/// The resources that left, by patient, as far as an entry names them.
+#[derive(Debug, Default)]
+pub(crate) struct Patients(BTreeMap<String, PatientPart>);
+
+impl Patients {
+    /// Adds what has left meanwhile.
+    pub(crate) fn add(&mut self, resources: &[ReleasedResource]) {
+        for one in resources {
+            let Some(id) = &one.id else { continue };
+            for patient in &one.patients {
+                let part = self.0.entry(patient.clone()).or_insert_with(|| PatientPart {
+                    reference: format!("Patient/{patient}"),
+                    ..PatientPart::default()
+                });
+                if part.resources.len() < RESOURCES_MAX {
+                    let reference = format!("{}/{id}", one.resource);
+                    part.resources.push(ResourceVersion { reference, version: one.version.clone() });
+                } else {
+                    part.resources_unnamed += 1;
+                }
+            }
         }
     }
-    let part = |(patient, resources): (&str, Vec<ResourceVersion>)| PatientPart {
-        reference: format!("Patient/{patient}"),
-        resources,
-        ..PatientPart::default()
-    };
-    by_patient.into_iter().map(part).collect()
+
+    /// As the entry has them.
+    pub(crate) fn into_parts(self) -> Vec<PatientPart> {
+        self.0.into_values().collect()
+    }
+}
+
+/// Patients by id.
+pub(crate) fn ids_of(patients: &[PatientPart]) -> Vec<&str> {
+    patients.iter().filter_map(|patient| patient.reference.strip_prefix("Patient/")).collect()
+}
+
+/// The patients of what left at once.
+fn patients(resources: &[ReleasedResource]) -> Vec<PatientPart> {
+    let mut patients = Patients::default();
+    patients.add(resources);
+    patients.into_parts()
 }
 
 /// Hex SHA-256 of a body.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    sha256(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    hex(&sha256(bytes))
+}
+
+/// A digest in hex.
+pub(crate) fn hex(digest: &Sha256) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write as _;
         let _ = write!(hex, "{byte:02x}");
         hex

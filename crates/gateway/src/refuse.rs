@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
         /// What is wrong, in words that hold nothing of it.
         what: &'static str,
     },
+    /// The body is of a type that the bridge does not read.
+    MediaType,
     /// The caller takes no JSON.
     NotAcceptable,
     /// There is no principal.
@@ -62,6 +64,8 @@ pub(crate) enum Refusal {
         /// `batch_entries_max`
         entries_max: usize,
     },
+    /// The answer to an entry of a batch is larger than what is held.
+    TooLargeForEntry,
     /// More requests at once than the bound.
     Overloaded,
     /// The record cannot be kept, so that nothing may happen.
@@ -150,6 +154,7 @@ impl Refusal {
             Self::Body(BodyError::TooLarge { .. }) => "body-too-large",
             Self::Body(_) => "body-broke-off",
             Self::NotJson { .. } => "not-json",
+            Self::MediaType => "media-type",
             Self::NotAcceptable => "not-acceptable",
             Self::Unauthenticated(Unauthenticated::Missing) => "token-missing",
             Self::Unauthenticated(Unauthenticated::Unknown) => "token-unknown",
@@ -174,6 +179,7 @@ impl Refusal {
             Self::Upstream(UpstreamFault::Failed { .. }) => "upstream-failed",
             Self::Unfilterable { .. } => "unfilterable",
             Self::TooManyEntries { .. } => "too-many-entries",
+            Self::TooLargeForEntry => "too-large-for-entry",
             Self::Overloaded => "overloaded",
             Self::AuditUnavailable => "audit-unavailable",
             Self::StoreUnavailable => "store-unavailable",
@@ -227,6 +233,11 @@ impl Refusal {
                 words(StatusCode::BAD_REQUEST, IssueCode::Structure, "the body did not arrive whole")
             }
             Self::NotJson { what } => words(StatusCode::BAD_REQUEST, IssueCode::Structure, *what),
+            Self::MediaType => words(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                IssueCode::NotSupported,
+                "this bridge takes `application/fhir+json`, and forms for `_search`",
+            ),
             Self::NotAcceptable => words(
                 StatusCode::NOT_ACCEPTABLE,
                 IssueCode::NotSupported,
@@ -269,6 +280,11 @@ impl Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 IssueCode::TooCostly,
                 format!("a batch or transaction may hold {entries_max} entries"),
+            ),
+            Self::TooLargeForEntry => words(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                IssueCode::TooCostly,
+                "the answer is too large for an entry of a batch; ask for it by itself",
             ),
             Self::Overloaded => words(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -14,12 +14,14 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::channel::Sender;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::answer::Response;
 use crate::apis::Served;
 use crate::gateway::Gateway;
-use crate::links;
-use crate::record::{Visit, hex, patients};
+use crate::record::{Patients, Visit, hex, ids_of};
 use crate::refuse::Refusal;
+use crate::{duties, links};
 
 /// Begins the answer and leaves the rest to a task that runs to its end, whatever the client does.
 ///
@@ -31,7 +33,7 @@ pub(crate) fn open(
     visit: &mut Visit,
     permit: &Permit,
     (first, rest): (Bytes, Body),
-    head: HeaderMap,
+    mut head: HeaderMap,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let intent = visit.intent.take().ok_or(Refusal::Fault { at: "a stream without an intent" })?;
@@ -44,8 +46,10 @@ pub(crate) fn open(
         first,
         rest,
         now,
+        place: visit.place.take(),
     };
     tokio::spawn(flow.run(sender, intent));
+    duties::notice(&mut head, permit, None);
     Ok(response.with(StatusCode::OK, head))
 }
 
@@ -58,6 +62,8 @@ struct Flow {
     first: Bytes,
     rest: Body,
     now: Timestamp,
+    /// Its place among the requests at once.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a stream broke off.
@@ -68,16 +74,20 @@ struct Broken {
 }
 
 impl Flow {
-    async fn run(self, mut sender: Sender<Bytes, BodyError>, intent: Intent) {
+    async fn run(mut self, mut sender: Sender<Bytes, BodyError>, intent: Intent) {
+        let place = self.place.take();
+        let (gateway, permit) = (self.gateway.clone(), self.permit.clone());
         let (log, now, request) = (self.gateway.log().clone(), self.now, self.facts.request_id.clone());
         match self.flow(&mut sender).await {
             Ok((facts, last)) => {
+                duties::review(&gateway, &permit, &ids_of(&facts.patients), &request, now);
                 if let Err(error) = log.append(Entry::disclosure(*facts, now), Some(intent)).await {
                     tracing::error!(request, %error, "a stream's record cannot be kept");
                     sender.abort(BodyError::BrokenOff("the record cannot be kept".to_owned()));
                     return;
                 }
                 let _ = sender.send_data(Bytes::from(last)).await;
+                drop(place);
             }
             Err(Broken { cause, mut facts }) => {
                 tracing::warn!(request, cause, "a stream broke off");
@@ -92,13 +102,13 @@ impl Flow {
 
     /// Everything but the last chunk, which waits for the record.
     async fn flow(self, sender: &mut Sender<Bytes, BodyError>) -> Result<(Box<AccessFacts>, Vec<u8>), Broken> {
-        let Self { gateway, served, permit, facts, first, mut rest, now } = self;
+        let Self { gateway, served, permit, facts, first, mut rest, now, place: _ } = self;
         let link = links::linker(&gateway, &served, &permit, now);
         let rewrite = links::rewrite(&served, &link);
         let shape = links::shape(&permit);
         let mut filter = Filter::new(gateway.masks(), &permit, shape, &rewrite, gateway.filter_limits());
         let mut left = gateway.limits().stream_bytes_max;
-        let mut listed = Vec::new();
+        let mut listed = Patients::default();
         let mut pending = Vec::new();
         let mut next = Some(Ok(first));
         while let Some(chunk) = next {
@@ -106,12 +116,12 @@ impl Flow {
                 left = left.checked_sub(chunk.len()).ok_or("stream-bytes-max")?;
                 filter.push(&chunk, &mut pending).map_err(|_| "unfilterable")
             });
-            listed.extend(filter.take_resources());
+            listed.add(&filter.take_resources());
             if let Err(cause) = step {
-                return Err(Broken { cause, facts: Box::new(AccessFacts { patients: patients(&listed), ..facts }) });
+                return Err(Broken { cause, facts: Box::new(AccessFacts { patients: listed.into_parts(), ..facts }) });
             }
             if !pending.is_empty() && sender.send_data(Bytes::from(std::mem::take(&mut pending))).await.is_err() {
-                let facts = Box::new(AccessFacts { patients: patients(&listed), ..facts });
+                let facts = Box::new(AccessFacts { patients: listed.into_parts(), ..facts });
                 return Err(Broken { cause: "client-gone", facts });
             }
             next = data(&mut rest).await;
@@ -119,7 +129,7 @@ impl Flow {
         match filter.finish(&mut pending) {
             Ok(finished) => Ok((Box::new(said(facts, listed, &finished)), pending)),
             Err(_) => {
-                let facts = Box::new(AccessFacts { patients: patients(&listed), ..facts });
+                let facts = Box::new(AccessFacts { patients: listed.into_parts(), ..facts });
                 Err(Broken { cause: "unfilterable", facts })
             }
         }
@@ -140,10 +150,10 @@ async fn data(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
     }
 }
 
-fn said(facts: AccessFacts, mut listed: Vec<bascule_minimum::ReleasedResource>, finished: &Finished) -> AccessFacts {
-    listed.extend(finished.resources().iter().cloned());
+fn said(facts: AccessFacts, mut listed: Patients, finished: &Finished) -> AccessFacts {
+    listed.add(finished.resources());
     let mut facts =
-        AccessFacts { patients: patients(&listed), withheld: finished.withheld_elements().to_vec(), ..facts };
+        AccessFacts { patients: listed.into_parts(), withheld: finished.withheld_elements().to_vec(), ..facts };
     facts.agent.digests = Some(Digests {
         received: Some(hex(finished.received_digest())),
         released: Some(hex(finished.released_digest())),

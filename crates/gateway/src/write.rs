@@ -17,7 +17,7 @@ use crate::narrow::{self, Sent};
 use crate::patch;
 use crate::record::Visit;
 use crate::refuse::{Refusal, Unwritable};
-use crate::rewrite::{Address, Rewriter};
+use crate::rewrite::moved_body;
 use crate::upstream::{Content, Reply};
 
 const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
@@ -36,7 +36,7 @@ pub(crate) async fn prepare(
         Interaction::Create { resource, .. } => {
             let value = written(body, *resource, None)?;
             create(served, visit, permit, *resource, &value)?;
-            Ok(sent(served, body.clone()))
+            Ok(sent(served, body))
         }
         Interaction::Update { resource, target } => update(served, visit, permit, *resource, target, body).await,
         Interaction::Patch { resource, target } => change(served, visit, permit, *resource, target, body).await,
@@ -45,7 +45,7 @@ pub(crate) async fn prepare(
             let if_match = before.as_ref().and_then(version);
             Ok(Sent { if_match, ..Sent::default() })
         }
-        Interaction::Operation { .. } if !body.is_empty() => Ok(sent(served, body.clone())),
+        Interaction::Operation { .. } if !body.is_empty() => Ok(sent(served, body)),
         _ => Ok(Sent::default()),
     }
 }
@@ -78,13 +78,13 @@ async fn update(
     let value = written(body, resource, id)?;
     let Some(before) = before(served, visit, permit, resource, target).await? else {
         create(served, visit, permit, resource, &value)?;
-        return Ok(sent(served, body.clone()));
+        return Ok(sent(served, body));
     };
     let way = allowed(permit, &Change { resource, before: Some(&before), after: &value }, &bases(served))?;
     let whole = *way.elements == Elements::Whole;
     let body =
         if whole { body.clone() } else { Bytes::from(merged(resource, &way.elements, &before, &value).to_string()) };
-    Ok(Sent { if_match: version(&before), ..sent(served, body) })
+    Ok(Sent { if_match: version(&before), ..sent(served, &body) })
 }
 
 async fn change(
@@ -96,7 +96,7 @@ async fn change(
     body: &Bytes,
 ) -> Result<Sent, Refusal> {
     let kind = visit.head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !kind.is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/json-patch+json") {
+    if kind.is_none_or(|kind| kind.split(';').next().unwrap_or_default().trim() != "application/json-patch+json") {
         return Err(Refusal::Unwritable(Unwritable::PatchKind));
     }
     let operations = json::parse(body).map_err(|_| not_json())?;
@@ -108,7 +108,7 @@ async fn change(
         return Err(fault.and_then(Result::err).map_or_else(not_json, Refusal::Unwritable));
     }
     let if_match = before.as_ref().and_then(version);
-    Ok(Sent { patch_type: Some(JSON_PATCH), if_match, ..sent(served, body.clone()) })
+    Ok(Sent { patch_type: Some(JSON_PATCH), if_match, ..sent(served, body) })
 }
 
 /// The resource as it is, if the permit makes it matter: its conditions must hold before the write too.
@@ -136,7 +136,7 @@ async fn before(
         return if deletes { Err(Refusal::NotFound) } else { Ok(None) };
     };
     let bases = bases(served);
-    let reaches = |way: &WriteNarrowing| way.conditions.iter().all(|one| holds(one, resource, &current, &bases));
+    let reaches = |way: &WriteNarrowing| way.conditions.iter().all(|one| holds(one, &current, &bases));
     if !permit.writes().iter().any(reaches) {
         return Err(Refusal::NotFound);
     }
@@ -186,14 +186,14 @@ fn fits(way: &WriteNarrowing, change: &Change<'_>, bases: &Bases<'_>) -> Result<
     if *way.elements != Elements::Whole && is_subsetted(after) {
         return Err(Unwritable::Subsetted);
     }
-    let old = before.map(|before| leaves(before)).unwrap_or_default();
+    let old = before.map(leaves).unwrap_or_default();
     for leaf in leaves(after) {
         if leaf.is_ours() || old.contains(&leaf) {
             continue;
         }
         permitted(way, *resource, &leaf)?;
     }
-    if !way.conditions.iter().all(|condition| holds(condition, *resource, after, bases)) {
+    if !way.conditions.iter().all(|condition| holds(condition, after, bases)) {
         return Err(Unwritable::Outside);
     }
     Ok(())
@@ -308,13 +308,8 @@ fn bases(served: &Served) -> Bases<'_> {
 }
 
 /// With addresses on the bridge turned into the upstream's.
-fn sent(served: &Served, body: Bytes) -> Sent {
-    let upstream = served.upstream.base();
-    let mut rewriter = Rewriter::new(&served.public_base, |address| match address {
-        Address::Resource(rest) | Address::Query(rest) => Some(format!("{upstream}{rest}")),
-    });
-    let mut moved = rewriter.push(&body);
-    moved.extend(rewriter.finish());
+fn sent(served: &Served, body: &Bytes) -> Sent {
+    let moved = moved_body(body, &served.public_base, served.upstream.base());
     Sent { body: Bytes::from(moved), ..Sent::default() }
 }
 

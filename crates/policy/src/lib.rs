@@ -5,6 +5,8 @@
 
 pub mod api;
 pub mod decision;
+pub mod describe;
+pub mod diff;
 pub mod elements;
 pub mod facts;
 pub mod fault;
@@ -16,11 +18,14 @@ pub mod purpose;
 pub mod read;
 pub mod record;
 pub mod rules;
+pub mod shipped;
+pub mod who_may;
 pub mod write;
 
 mod decide;
 mod schema;
 mod search;
+mod table;
 
 pub use api::{Api, ApiKind, Exposure, Mode};
 pub use decision::{

@@ -137,10 +137,10 @@ impl Policy {
 
     fn tables_of(&self, role: &Role) -> HashMap<String, Table> {
         let apis: BTreeSet<&String> = role.grants.iter().flat_map(|grant| &grant.apis).collect();
-        apis.into_iter().map(|api| (api.clone(), self.table(role, api))).collect()
+        apis.into_iter().map(|api| (api.clone(), self.cells_of(role, api))).collect()
     }
 
-    fn table(&self, role: &Role, api: &str) -> Table {
+    fn cells_of(&self, role: &Role, api: &str) -> Table {
         let mut cells = vec![None; ResourceType::COUNT * KINDS];
         for resource in ResourceType::all() {
             for kind in InteractionKind::ALL {

@@ -315,10 +315,12 @@ impl ClientMetadata {
         self.redirect_uris.iter().any(|known| known == uri || same_but_for_loopback_port(known, uri))
     }
 
-    /// Whether this browser origin may read our answers.
+    /// Whether this browser origin may read our answers: a registered one, or that of a public client's own address.
     #[must_use]
     pub fn has_origin(&self, origin: &str) -> bool {
+        let own = |uri: &String| Url::parse(uri).is_ok_and(|url| url.origin().ascii_serialization() == origin);
         self.origins.iter().any(|known| known == origin)
+            || (self.auth_method == AuthMethod::None && origin != "null" && self.redirect_uris.iter().any(own))
     }
 
     /// Whether a refresh token may be given for this scope.

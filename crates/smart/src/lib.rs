@@ -21,6 +21,7 @@ pub mod scope;
 pub mod server;
 pub mod token_request;
 pub mod token_response;
+pub mod totp;
 
 pub use binding::{Binding, HeldToken, NotPossessed, Possession, Scheme};
 pub use client::{AuthMethod, ClientMetadata, GrantType, MetadataError};

@@ -104,7 +104,7 @@ mod tests {
             from: NOW,
             until: None,
             purposes: vec!["TREAT".into()],
-            citation: None,
+            citation: Some("45 CFR 164.504(e)".into()),
         };
         assert!(matches!(store.add_agreement(&baa), Err(StoreError::Missing { .. })));
         let lab = Organization { id: "lab".into(), name: "Lab".into(), address: None, class: None, verified: None };

@@ -17,11 +17,12 @@ impl Store {
     pub fn add_organization(&self, organization: &Organization, now: Timestamp) -> Result<(), StoreError> {
         self.write(|transaction| {
             let Organization { id, name, address, class, verified } = organization;
+            let verified = verified.map(Timestamp::micros);
             transaction
                 .execute(
                     "INSERT INTO organization (id, name, address, class, status, created, verified)
                      VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?6)",
-                    (id, name, address, class, now.micros(), verified.map(Timestamp::micros)),
+                    (id, name, address, class, now.micros(), verified),
                 )
                 .map_err(|error| StoreError::or_exists(error, "organization", id))?;
             Ok(())
@@ -35,9 +36,10 @@ impl Store {
     pub fn update_organization(&self, organization: &Organization) -> Result<(), StoreError> {
         self.write(|transaction| {
             let Organization { id, name, address, class, verified } = organization;
+            let verified = verified.map(Timestamp::micros);
             let statement = "UPDATE organization SET name = ?2, address = ?3, class = ?4, verified = ?5 WHERE id = ?1";
             StoreError::unless_found(
-                transaction.execute(statement, (id, name, address, class, verified.map(Timestamp::micros)))?,
+                transaction.execute(statement, (id, name, address, class, verified))?,
                 "organization",
                 id,
             )
@@ -81,8 +83,8 @@ impl Store {
 fn read(row: &Row<'_>) -> rusqlite::Result<(Organization, Status)> {
     let status: String = row.get(4)?;
     let verified = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros);
-    let (id, name, address, class) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    let organization = Organization { id, name, address, class, verified };
+    let organization =
+        Organization { id: row.get(0)?, name: row.get(1)?, address: row.get(2)?, class: row.get(3)?, verified };
     Ok((organization, Status::of(&status)))
 }
 
@@ -98,8 +100,8 @@ mod tests {
             id: "lab".into(),
             name: "Lab".into(),
             address: None,
-            class: Some("treating".into()),
-            verified: None,
+            class: Some("treating-provider".into()),
+            verified: Some(NOW),
         };
         store.add_organization(&lab, NOW).unwrap();
         assert!(matches!(store.add_organization(&lab, NOW), Err(StoreError::Exists { .. })));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bascule_demo::cast::{App, Cast, Proof, User};
 use serde_json::{Value, json};
 
+use super::bank::Bank;
 use super::folder::DemoFolder;
 use super::key;
 use super::sign_in::{EXPERIMENT, EXPERIMENT_REDIRECT};
@@ -15,14 +16,25 @@ use crate::admin::{Act, Outcome};
 /// The organizations of the demo: id, name, class, address, and from when there is an agreement.
 const ORGANIZATIONS: [(&str, &str, &str, &str, Option<&str>); 2] = [
     ("mercy", "Mercy Hospital", "workforce", "1 Harbour Road, Mercy, ME 00000", None),
-    ("farsight", "Farsight Scheduling Inc.", "business-associate", "22 Long Street, Farsight, ME 00000", Some("2026-01-01")),
+    (
+        "farsight",
+        "Farsight Scheduling Inc.",
+        "business-associate",
+        "22 Long Street, Farsight, ME 00000",
+        Some("2026-01-01"),
+    ),
 ];
 
 /// Organizations and agreements.
 pub(super) async fn enter_organizations(records: &Records) -> Result<(), String> {
     for (id, name, class, address, since) in ORGANIZATIONS {
         let (id, name) = (id.to_owned(), name.to_owned());
-        let act = Act::OrganizationAdd { id: id.clone(), name, class: Some(class.to_owned()), address: Some(address.to_owned()) };
+        let act = Act::OrganizationAdd {
+            id: id.clone(),
+            name,
+            class: Some(class.to_owned()),
+            address: Some(address.to_owned()),
+        };
         done(records, act).await?;
         if let Some(from) = since {
             let agreement = Act::AgreementAdd {
@@ -40,11 +52,13 @@ pub(super) async fn enter_organizations(records: &Records) -> Result<(), String>
 }
 
 /// Those of the cast whose record is in the EHR, each with a password of their own.
-pub(super) async fn enter_users(records: &Records, present: impl Fn(&str) -> bool) -> Result<BTreeMap<String, DemoUser>, String> {
+pub(super) async fn enter_users(records: &Records, bank: &Bank) -> Result<BTreeMap<String, DemoUser>, String> {
     let mut entered = BTreeMap::new();
-    for user in Cast::leading().users.iter().filter(|user| present(user.fhir_user)) {
-        let (name, kept) = enter_user(records, user).await?;
-        entered.insert(name, kept);
+    for user in Cast::leading().users {
+        if bank.has(user.fhir_user).await {
+            let (name, kept) = enter_user(records, user).await?;
+            entered.insert(name, kept);
+        }
     }
     Ok(entered)
 }
@@ -61,7 +75,12 @@ async fn enter_user(records: &Records, user: &User) -> Result<(String, DemoUser)
 }
 
 /// A patient of a loaded data set.
-pub(super) async fn enter_patient(records: &Records, login: &str, id: &str, name: &str) -> Result<(String, DemoUser), String> {
+pub(super) async fn enter_patient(
+    records: &Records,
+    login: &str,
+    id: &str,
+    name: &str,
+) -> Result<(String, DemoUser), String> {
     let kept = DemoUser {
         password: String::new(),
         name: name.to_owned(),
@@ -112,7 +131,12 @@ pub(super) async fn enter_clients(
     Ok(entered)
 }
 
-async fn enter_app(records: &Records, folder: &DemoFolder, app: &App, redirect: Option<String>) -> Result<DemoClient, String> {
+async fn enter_app(
+    records: &Records,
+    folder: &DemoFolder,
+    app: &App,
+    redirect: Option<String>,
+) -> Result<DemoClient, String> {
     let scope = app.scopes.join(" ");
     let mut metadata = json!({ "client_name": app.name, "scope": scope, "bascule_apis": ["ehr"] });
     let mut put = |name: &str, value: Value| {
@@ -139,7 +163,13 @@ async fn enter_app(records: &Records, folder: &DemoFolder, app: &App, redirect: 
     Ok(DemoClient { name: app.name.to_owned(), scope, key, redirect_uri: redirect })
 }
 
-async fn add_client(records: &Records, id: &str, metadata: &Value, organization: &str, role: Option<&str>) -> Result<(), String> {
+async fn add_client(
+    records: &Records,
+    id: &str,
+    metadata: &Value,
+    organization: &str,
+    role: Option<&str>,
+) -> Result<(), String> {
     let act = Act::ClientAdd {
         metadata: metadata.to_string(),
         id: Some(id.to_owned()),
@@ -154,4 +184,19 @@ async fn done(records: &Records, act: Act) -> Result<Value, String> {
         Outcome::Done(value) => Ok(value),
         Outcome::Refused(sentence) => Err(sentence),
     }
+}
+
+/// The portal may stand on another port than last time: its redirect URI moves with it.
+pub(super) fn move_portal(records: &Records, state: &mut super::state::State, redirect: &str) -> Result<(), String> {
+    let Some(portal) = state.clients.get_mut(bascule_demo::cast::PORTAL) else { return Ok(()) };
+    if portal.redirect_uri.as_deref() == Some(redirect) {
+        return Ok(());
+    }
+    let said = |error: bascule_store::StoreError| error.to_string();
+    let client = records.store.client(bascule_demo::cast::PORTAL).map_err(said)?;
+    let mut metadata = client.ok_or("the portal is not registered; start over with --fresh")?.metadata;
+    metadata.redirect_uris = vec![redirect.to_owned()];
+    records.store.update_client(bascule_demo::cast::PORTAL, &metadata).map_err(said)?;
+    portal.redirect_uri = Some(redirect.to_owned());
+    Ok(())
 }

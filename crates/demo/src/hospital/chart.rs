@@ -23,6 +23,8 @@ pub(super) enum Label {
     Hiv,
     PsychotherapyNote,
     MentalHealth,
+    /// Sexuality and the wish for children.
+    Sexuality,
     /// A patient who works here.
     Employee,
 }
@@ -41,6 +43,9 @@ impl Label {
             Self::Hiv => vec![level("R", "restricted"), act("HIV", "HIV/AIDS information")],
             Self::PsychotherapyNote => vec![level("V", "very restricted"), act("PSYTHPN", "psychotherapy note")],
             Self::MentalHealth => vec![level("R", "restricted"), act("PSY", "psychiatry information")],
+            Self::Sexuality => {
+                vec![level("R", "restricted"), act("SEX", "sexuality and reproductive health information")]
+            }
             Self::Employee => vec![level("R", "restricted"), act("EMP", "employee information")],
         }
     }
@@ -117,6 +122,15 @@ impl<'a> Chart<'a> {
         refer_named(&self.patient(), &self.person.name())
     }
 
+    /// From the beginning of the chart, to the end of the patient's life if it has ended.
+    pub(super) fn period(&self) -> Value {
+        let start = super::moment::date(self.person.first_day(self.anchor));
+        match self.person.death {
+            Some(death) => json!({"start": start, "end": super::moment::date(death)}),
+            None => json!({"start": start}),
+        }
+    }
+
     /// The family physician of this patient.
     pub(super) fn physician(&self) -> &'static Staff {
         let row = self.person.number as usize % house::FAMILY_PHYSICIANS.len();
@@ -159,6 +173,10 @@ impl<'a> Chart<'a> {
         let active = if until.is_some() { ("resolved", "Resolved") } else { ("active", "Active") };
         let body = json!({
             "profile": "us-core-condition-problems-health-concerns",
+            "extension": [{
+                "url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate",
+                "valueDateTime": super::moment::date(since),
+            }],
             "text": super::code::narrative(&format!("{}, since {}", what.say, super::moment::date(since))),
             "clinicalStatus": super::code::hl7("condition-clinical", active.0, active.1),
             "verificationStatus": super::code::hl7("condition-ver-status", "confirmed", "Confirmed"),

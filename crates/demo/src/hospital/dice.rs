@@ -54,6 +54,11 @@ impl Dice {
         Self(stream)
     }
 
+    /// Throws that follow from a number alone, for what must not depend on who asks.
+    pub(super) fn fixed(number: u32) -> Self {
+        Self::new(Seed(0), Table::Alone, number)
+    }
+
     /// Evenly one of `0..count`; 0 if `count` is 0.
     pub(super) fn below(&mut self, count: usize) -> usize {
         let wide = u128::from(self.0.next_u64()) * (count as u128);

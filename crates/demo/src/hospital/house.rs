@@ -5,6 +5,7 @@ use time::Date;
 
 use super::code::{self, Code, identifier, refer, refer_named, snomed};
 use super::planned;
+use super::stories;
 
 /// Where a practitioner works and what as.
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +163,7 @@ pub(super) fn resources(anchor: Date) -> Vec<Value> {
     all.extend(LOCATIONS.iter().map(|row| location(*row)));
     all.extend(everybody().zip(0_u32..).map(|(person, number)| practitioner(person, number)));
     all.extend(everybody().map(role));
+    all.extend(stories::medicines());
     all.extend(planned::schedules(anchor));
     all
 }

@@ -1,11 +1,10 @@
-//! Laboratory, vital signs and what is asked at a desk: Observations with units, ranges and what they mean.
+//! The laboratory: tests with units and ranges, panels, orders, specimens and reports.
 
 use serde_json::{Value, json};
 
 use super::chart::{Chart, Visit};
 use super::code::{Code, decimal, hl7, loinc, quantity, refer, refer_named, snomed, with};
 use super::house::PATHOLOGIST;
-use super::person::{Sex, Smoking};
 
 /// A test of the laboratory: unit (UCUM), reference range, digits after the point.
 #[derive(Debug, Clone, Copy)]
@@ -108,8 +107,21 @@ impl Chart<'_> {
     }
 
     fn lab(&mut self, visit: &Visit, specimen: &str, test: &Test, value: f64) -> String {
+        let body = self.lab_body(visit, specimen, test);
+        // A tube that was shaken gives no potassium; the chart says so instead of a number.
+        if test.code.code == POTASSIUM.code.code && self.dice.chance(4) {
+            let reason = hl7("data-absent-reason", "error", "The specimen could not be measured");
+            return self.add("Observation", with(body, "dataAbsentReason", reason));
+        }
         let (flag, say) = test.flag(value);
-        let body = json!({
+        let meaning = json!([hl7("v3-ObservationInterpretation", flag, say)]);
+        let body = with(body, "valueQuantity", quantity(value, test.places, test.unit));
+        let body = with(with(body, "interpretation", meaning), "referenceRange", json!([test.range()]));
+        self.add("Observation", body)
+    }
+
+    fn lab_body(&mut self, visit: &Visit, specimen: &str, test: &Test) -> Value {
+        json!({
             "profile": "us-core-observation-lab",
             "status": "final",
             "category": [hl7("observation-category", "laboratory", "Laboratory")],
@@ -119,155 +131,8 @@ impl Chart<'_> {
             "effectiveDateTime": visit.during(),
             "issued": visit.start.later(1440).text(),
             "performer": [refer_named("Organization/cedar-lab", "Cedar Reference Laboratory")],
-            "valueQuantity": quantity(value, test.places, test.unit),
-            "interpretation": [hl7("v3-ObservationInterpretation", flag, say)],
             "specimen": refer(specimen),
-            "referenceRange": [test.range()],
-        });
-        self.add("Observation", body)
-    }
-
-    /// One vital sign.
-    pub(super) fn vital(&mut self, visit: &Visit, profile: &str, code: Code, value: (f64, usize, &str)) -> String {
-        let body = self.vital_body(visit, profile, code);
-        let body = with(body, "valueQuantity", quantity(value.0, value.1, value.2));
-        self.add("Observation", body)
-    }
-
-    /// Blood pressure, of which both numbers are one Observation.
-    pub(super) fn pressure(&mut self, visit: &Visit, systolic: f64, diastolic: f64) -> String {
-        let body = self.vital_body(visit, "us-core-blood-pressure", loinc("85354-9", "Blood pressure"));
-        let part = |code: Code, value| json!({"code": code.concept(), "valueQuantity": quantity(value, 0, "mm[Hg]")});
-        let parts = json!([
-            part(loinc("8480-6", "Systolic blood pressure"), systolic),
-            part(loinc("8462-4", "Diastolic blood pressure"), diastolic),
-        ]);
-        self.add("Observation", with(body, "component", parts))
-    }
-
-    fn vital_body(&mut self, visit: &Visit, profile: &str, code: Code) -> Value {
-        json!({
-            "profile": profile,
-            "status": "final",
-            "category": [hl7("observation-category", "vital-signs", "Vital signs")],
-            "code": code.concept(),
-            "subject": self.subject(),
-            "encounter": refer(&visit.reference),
-            "effectiveDateTime": visit.during(),
-            "performer": [visit.with.refer()],
         })
-    }
-
-    /// The usual measurements of a visit, by age and by what the patient has.
-    pub(super) fn vitals(&mut self, visit: &Visit) {
-        let age = f64::from(self.person.age_on(visit.start.day).max(0));
-        let grown = (age / 18.0).min(1.0);
-        let tall = if self.person.sex == Sex::Female { 164.0 } else { 177.0 };
-        let height = (52.0 + (tall - 52.0) * grown + f64::from(self.person.number % 13) - 6.0).max(50.0);
-        let heavy = if self.person.problems.diabetes.is_some() { 30.5 } else { 24.5 };
-        let index = self.dice.about(16.0 + (heavy - 16.0) * grown, 1.2);
-        self.vital(visit, "us-core-body-height", loinc("8302-2", "Height"), (height, 1, "cm"));
-        self.vital(
-            visit,
-            "us-core-body-weight",
-            loinc("29463-7", "Weight"),
-            (index * height * height / 10_000.0, 1, "kg"),
-        );
-        if age >= 20.0 {
-            self.vital(visit, "us-core-bmi", loinc("39156-5", "Body mass index"), (index, 1, "kg/m2"));
-        }
-        let pulse = self.dice.about(100.0 - 30.0 * grown, 9.0);
-        self.vital(visit, "us-core-heart-rate", loinc("8867-4", "Heart rate"), (pulse, 0, "/min"));
-        if age >= 3.0 {
-            let strained = self.person.problems.hypertension.is_some_and(|since| since <= visit.start.day);
-            let systolic = self.dice.about(if strained { 138.0 } else { 98.0 + 20.0 * grown }, 12.0);
-            let diastolic = self.dice.about(systolic * 0.62, 5.0);
-            self.pressure(visit, systolic, diastolic);
-        }
-    }
-
-    /// Temperature, breath and oxygen, of those who feel ill.
-    pub(super) fn ill_vitals(&mut self, visit: &Visit, fever: bool) {
-        let warm = self.dice.about(if fever { 38.7 } else { 36.8 }, 0.4);
-        self.vital(visit, "us-core-body-temperature", loinc("8310-5", "Body temperature"), (warm, 1, "Cel"));
-        let breath = self.dice.about(17.0, 3.0);
-        self.vital(visit, "us-core-respiratory-rate", loinc("9279-1", "Breathing rate"), (breath, 0, "/min"));
-        self.saturation(visit);
-    }
-
-    /// Oxygen saturation, which has two codes.
-    fn saturation(&mut self, visit: &Visit) {
-        let [new, old] = [loinc("59408-5", "Oxygen saturation"), loinc("2708-6", "Oxygen saturation")];
-        let body = self.vital_body(visit, "us-core-pulse-oximetry", new);
-        let both = json!({"coding": [new.coding(), old.coding()], "text": new.say});
-        let value = quantity(self.dice.about(97.0, 2.0).min(100.0), 0, "%");
-        self.add("Observation", with(with(body, "code", both), "valueQuantity", value));
-    }
-
-    /// Whether the patient smokes.
-    pub(super) fn smoking(&mut self, visit: &Visit) {
-        let answer = match self.person.smoking {
-            Smoking::Never => snomed("266919005", "Never smoked"),
-            Smoking::Former => snomed("8517006", "Used to smoke"),
-            Smoking::Daily => snomed("449868002", "Smokes every day"),
-        };
-        self.asked(
-            visit,
-            "us-core-smokingstatus",
-            "social-history",
-            loinc("72166-2", "Tobacco smoking status"),
-            &answer.concept(),
-        );
-    }
-
-    /// An answer given at a desk, coded.
-    pub(super) fn asked(
-        &mut self,
-        visit: &Visit,
-        profile: &str,
-        category: &str,
-        question: Code,
-        answer: &Value,
-    ) -> String {
-        let body = json!({
-            "profile": profile,
-            "status": "final",
-            "category": [hl7("observation-category", category, category_say(category))],
-            "code": question.concept(),
-            "subject": self.subject(),
-            "encounter": refer(&visit.reference),
-            "effectiveDateTime": visit.during(),
-            "issued": visit.start.later(15).text(),
-            "performer": [visit.with.refer()],
-            "valueCodeableConcept": answer,
-        });
-        self.add("Observation", body)
-    }
-
-    /// The score of a questionnaire.
-    pub(super) fn score(&mut self, visit: &Visit, questionnaire: Code, score: f64, from: Option<&str>) -> String {
-        let body = json!({
-            "profile": "us-core-observation-screening-assessment",
-            "status": "final",
-            "category": [hl7("observation-category", "survey", "Survey")],
-            "code": questionnaire.concept(),
-            "subject": self.subject(),
-            "encounter": refer(&visit.reference),
-            "effectiveDateTime": visit.during(),
-            "performer": [visit.with.refer()],
-            "valueQuantity": quantity(score, 0, "{score}"),
-            "derivedFrom": from.map(|answers| vec![refer(answers)]),
-        });
-        self.add("Observation", body)
-    }
-}
-
-fn category_say(category: &str) -> &str {
-    match category {
-        "social-history" => "Social history",
-        "survey" => "Survey",
-        "laboratory" => "Laboratory",
-        other => other,
     }
 }
 

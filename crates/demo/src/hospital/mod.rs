@@ -9,6 +9,7 @@ mod cohort;
 mod dice;
 mod house;
 mod labs;
+mod measures;
 mod moment;
 mod names;
 mod ndjson;

@@ -200,6 +200,10 @@ impl Person {
         let fertile = self.sex == Sex::Female && (21..=43).contains(&age);
         let began = dice.between(30, 900);
         self.problems.pregnancy = (fertile && dice.chance(35)).then(|| plus_days(anchor, -began));
+        if self.problems.pregnancy.is_some() {
+            // What is given here for blood pressure harms a child; such patients are another hospital's.
+            self.problems.hypertension = None;
+        }
         let bone = if age >= 68 { Bone::Hip } else { dice.pick(&[Bone::Forearm, Bone::Ankle]) };
         let broke = dice.between(60, 690).min(age * 365);
         self.problems.fracture = dice.chance(14).then(|| (bone, plus_days(anchor, -broke)));

@@ -61,17 +61,17 @@ pub(super) fn appointments(chart: &mut Chart<'_>) {
     }
     let physician = chart.physician();
     let reason = snomed("390906007", "Follow-up visit");
-    book(chart, physician, rank(chart.person.number), reason);
+    book(chart, physician, (2, rank(chart.person.number)), reason);
     if chart.person.problems.diabetes.is_some() {
         book(
             chart,
             &OPHTHALMOLOGIST,
-            chart.person.number,
+            (28, chart.person.number),
             snomed("308110009", "Examination of the retina with widened pupils"),
         );
     }
     if chart.person.problems.depression.is_some() {
-        book(chart, &THERAPIST, chart.person.number, snomed("448337001", "Video visit"));
+        book(chart, &THERAPIST, (14, chart.person.number), snomed("448337001", "Video visit"));
     }
 }
 
@@ -80,18 +80,19 @@ fn rank(number: u32) -> u32 {
     number / u32::try_from(FAMILY_PHYSICIANS.len()).unwrap_or(1)
 }
 
-/// The `rank`-th slot of the coming mornings, counted in working days.
-fn morning(anchor: Date, rank: u32) -> Moment {
+/// The `rank`-th slot of the mornings from `from` on, counted in working days.
+fn morning(from: Date, rank: u32) -> Moment {
     let (weeks, day) = ((rank / MORNING_SLOTS) / 5, (rank / MORNING_SLOTS) % 5);
-    let mut date = plus_days(anchor, 2 + i64::from(weeks) * 7);
+    let mut date = plus_days(from, i64::from(weeks) * 7);
     for _ in 0..=day {
         date = working_day(plus_days(date, 1));
     }
     Moment::at(date, 8, 0).later((rank % MORNING_SLOTS) * SLOT_MINUTES)
 }
 
-fn book(chart: &mut Chart<'_>, with: &'static Staff, rank: u32, what: Code) {
-    let start = morning(chart.anchor, rank);
+/// Books the slot of that rank in the mornings that begin `ahead` days from today.
+fn book(chart: &mut Chart<'_>, with: &'static Staff, (ahead, rank): (i64, u32), what: Code) {
+    let start = morning(plus_days(chart.anchor, ahead), rank);
     let busy = slot(with, "", "busy", start);
     let slot = chart.add("Slot", busy);
     let waiting = chart.dice.chance(10);

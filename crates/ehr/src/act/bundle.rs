@@ -34,8 +34,10 @@ pub(crate) async fn bundle(server: &Server, ask: Ask) -> Result<Answer, Refusal>
     match kind.as_str() {
         "batch" => batch(server, &ask, entries).await,
         "transaction" => transaction(server, &ask, entries).await,
-        _ => Err(Refusal::invalid("only a Bundle of type batch or transaction can be posted here; others are stored at /Bundle")
-            .at("Bundle.type")),
+        _ => Err(Refusal::invalid(
+            "only a Bundle of type batch or transaction can be posted here; others are stored at /Bundle",
+        )
+        .at("Bundle.type")),
     }
 }
 

@@ -43,7 +43,10 @@ pub(super) fn check_version(expected: Option<&str>, found: Option<&Version>) -> 
     if expected.trim() == "*" || bare(expected) == found.version.to_string() {
         return Ok(());
     }
-    let text = format!("If-Match names another version than the current one, {}: read it again, then change it", found.version);
+    let text = format!(
+        "If-Match names another version than the current one, {}: read it again, then change it",
+        found.version
+    );
     let mut refusal = Refusal::precondition("conflict", text);
     refusal.etag = Some(crate::bundle::etag(found.version));
     Err(refusal)

@@ -24,8 +24,10 @@ impl Entry {
         let request = entry.get("request").cloned().unwrap_or_default();
         let text = |name: &str| request.get(name).and_then(Value::as_str).map(str::to_owned);
         let method = text("method").and_then(|method| method.parse::<Method>().ok());
-        let method = method
-            .ok_or_else(|| Refusal::invalid("each entry needs request.method: GET, POST, PUT, PATCH or DELETE").at(at("request.method")))?;
+        let method = method.ok_or_else(|| {
+            Refusal::invalid("each entry needs request.method: GET, POST, PUT, PATCH or DELETE")
+                .at(at("request.method"))
+        })?;
         let url = text("url").ok_or_else(|| Refusal::invalid("each entry needs request.url").at(at("request.url")))?;
         let relative = url.strip_prefix(base).unwrap_or(&url).trim_start_matches('/');
         let (path, asked) = relative.split_once('?').map_or((relative, None), |(path, asked)| (path, Some(asked)));
@@ -72,8 +74,9 @@ pub(super) fn answered(base: &str, answer: &Answer) -> String {
         }
         Some(body) => {
             let full_url = answer.location.as_deref().and_then(|location| location.split("/_history/").next());
-            let full_url =
-                full_url.map(|name| format!(r#""fullUrl":{},"#, Value::from(format!("{base}/{name}")))).unwrap_or_default();
+            let full_url = full_url
+                .map(|name| format!(r#""fullUrl":{},"#, Value::from(format!("{base}/{name}"))))
+                .unwrap_or_default();
             format!(r#"{{{full_url}"resource":{body},"response":{response}}}"#)
         }
         None => format!(r#"{{"response":{response}}}"#),

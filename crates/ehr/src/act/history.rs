@@ -76,12 +76,18 @@ impl Narrowing {
         for parameter in &query.parameters {
             let value = parameter.value.as_str();
             match parameter.name.as_str() {
-                "_count" => narrowing.count = Some(value.parse().map_err(|_| Refusal::invalid("`_count` asks for a number"))?),
+                "_count" => {
+                    narrowing.count = Some(value.parse().map_err(|_| Refusal::invalid("`_count` asks for a number"))?)
+                }
                 "_since" => narrowing.since = Some(moment_of(value, "_since")?.low),
                 "_at" => narrowing.at = Some(moment_of(value, "_at")?),
                 "_cursor" => narrowing.before = Some(read_cursor(value)?),
                 "_format" | "_pretty" | "_sort" => {}
-                other => return Err(Refusal::unsupported(format!("`{other}` is not a parameter of history; _count, _since and _at are"))),
+                other => {
+                    return Err(Refusal::unsupported(format!(
+                        "`{other}` is not a parameter of history; _count, _since and _at are"
+                    )));
+                }
             }
         }
         Ok(narrowing)

@@ -13,7 +13,7 @@ mod write;
 pub(crate) use bundle::bundle;
 pub(crate) use condition::only_match;
 pub(crate) use search::{compartment, stored_types};
-pub(crate) use write::{Change, parse_resource};
+pub(crate) use write::Change;
 
 use crate::Refusal;
 use crate::ask::{Answer, Ask, Verb};

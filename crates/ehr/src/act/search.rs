@@ -27,7 +27,8 @@ pub(super) fn search(server: &Server, scope: &Scope<'_>, within: &Within, ask: &
 }
 
 fn refuse_unindexed(server: &Server, search: &Search) -> Result<(), Refusal> {
-    let words = search.branches.iter().flat_map(|(_, clauses)| clauses).any(|clause| matches!(clause, Clause::Words { .. }));
+    let words =
+        search.branches.iter().flat_map(|(_, clauses)| clauses).any(|clause| matches!(clause, Clause::Words { .. }));
     if words && !server.settings.full_text {
         return Err(Refusal::unsupported("`_text` and `_content` are not indexed on this server (setting full_text)"));
     }
@@ -37,7 +38,7 @@ fn refuse_unindexed(server: &Server, search: &Search) -> Result<(), Refusal> {
 /// The types that are looked at.
 fn types(scope: &Scope<'_>, within: &Within, query: &Query) -> Result<Vec<ResourceType>, Refusal> {
     let named = named_types(query)?;
-    let all = match within {
+    let all: Vec<_> = match within {
         Within::Type(resource) => return Ok(vec![*resource]),
         Within::Compartment { resource: Some(resource), of, .. } => {
             if *resource != *of && compartment::parameters(*of, *resource).is_empty() {

@@ -24,9 +24,12 @@ impl Shape {
                 ("_summary", "text") => shape.summary = Summary::Text,
                 ("_summary", "data") => shape.summary = Summary::Data,
                 ("_summary", "false") | ("_format" | "_pretty", _) => {}
-                ("_summary", _) => return Err(Refusal::invalid("`_summary` of one resource is true, text, data or false")),
+                ("_summary", _) => {
+                    return Err(Refusal::invalid("`_summary` of one resource is true, text, data or false"));
+                }
                 (name, _) => {
-                    let text = format!("`{name}` is not a parameter of a read; _elements, _summary, _format and _pretty are");
+                    let text =
+                        format!("`{name}` is not a parameter of a read; _elements, _summary, _format and _pretty are");
                     return Err(Refusal::unsupported(text));
                 }
             }
@@ -63,7 +66,8 @@ impl Shape {
         let element = kind.child(bare);
         let mandatory = element.is_some_and(|element| element.min > 0 || element.modifier);
         if !self.elements.is_empty() {
-            return mandatory || self.elements.iter().any(|asked| is_asked(kind, element.and_then(|one| one.choice), asked, bare));
+            return mandatory
+                || self.elements.iter().any(|asked| is_asked(kind, element.and_then(|one| one.choice), asked, bare));
         }
         match self.summary {
             Summary::Elements => element.is_some_and(|element| element.summary),
@@ -84,7 +88,8 @@ fn is_asked(kind: &Type, choice: Option<&str>, asked: &str, name: &str) -> bool 
 /// Inside backbone elements, too, only what is marked as summary stays.
 fn summarize(fields: &mut Map<String, Value>, kind: &Type) {
     for (name, value) in fields.iter_mut() {
-        let Some(inner) = kind.child(name).and_then(bascule_fhir::Element::kind).filter(|inner| inner.name.contains('.'))
+        let Some(inner) =
+            kind.child(name).and_then(bascule_fhir::Element::kind).filter(|inner| inner.name.contains('.'))
         else {
             continue;
         };
@@ -99,7 +104,8 @@ fn summarize(fields: &mut Map<String, Value>, kind: &Type) {
 }
 
 fn summarize_one(fields: &mut Map<String, Value>, kind: &Type) {
-    let keeps = |name: &str| kind.child(name.trim_start_matches('_')).is_some_and(|element| element.summary || element.min > 0);
+    let keeps =
+        |name: &str| kind.child(name.trim_start_matches('_')).is_some_and(|element| element.summary || element.min > 0);
     fields.retain(|name, _| name == "id" || keeps(name));
     summarize(fields, kind);
 }
@@ -109,7 +115,9 @@ fn mark(fields: &mut Map<String, Value>) {
     let meta = fields.entry("meta").or_insert_with(|| json!({}));
     let Some(tags) = meta.as_object_mut().map(|meta| meta.entry("tag").or_insert_with(|| json!([]))) else { return };
     if let Some(tags) = tags.as_array_mut() {
-        tags.push(json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED" }));
+        tags.push(
+            json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED" }),
+        );
     }
 }
 

@@ -49,8 +49,13 @@ impl Transaction {
     pub(super) fn make(mut self, server: &Server, session: &mut Session<'_>) -> Result<Vec<Answer>, Refusal> {
         let identities = self.identities(session)?;
         self.resolve(session, &identities)?;
-        let mut order: Vec<(usize, Entry, Identity)> =
-            self.entries.into_iter().zip(identities).enumerate().map(|(at, (entry, identity))| (at, entry, identity)).collect();
+        let mut order: Vec<(usize, Entry, Identity)> = self
+            .entries
+            .into_iter()
+            .zip(identities)
+            .enumerate()
+            .map(|(at, (entry, identity))| (at, entry, identity))
+            .collect();
         order.sort_by_key(|(_, entry, _)| rank(&entry.ask.verb));
         let mut answers: Vec<Option<Answer>> = self.remarks.iter().map(|_| None).collect();
         for (at, entry, identity) in order {
@@ -70,7 +75,9 @@ impl Transaction {
             let identity = identity(session, &entry.ask).map_err(|refusal| refusal.within(at))?;
             let name = match (&identity, &entry.ask.verb) {
                 (Identity::Write(resource, id), _) => Some((*resource, id.clone())),
-                (_, Verb::Delete(resource, Some(id)) | Verb::Patch(resource, Some(id))) => Some((*resource, id.clone())),
+                (_, Verb::Delete(resource, Some(id)) | Verb::Patch(resource, Some(id))) => {
+                    Some((*resource, id.clone()))
+                }
                 _ => None,
             };
             if name.is_some_and(|name| !taken.insert(name)) {
@@ -111,9 +118,9 @@ fn validated(server: &Server, ask: &Ask) -> Result<Vec<Issue>, Refusal> {
             validate::check(server.settings.validation, *resource, value)
         }
         (Verb::Create(_) | Verb::Update(..), None) => Err(Refusal::invalid("a POST or PUT entry needs its resource")),
-        (Verb::Bundle | Verb::Operation { .. } | Verb::Job { .. } | Verb::JobFile { .. }, _) => {
-            Err(Refusal::unsupported("operations and Bundles are not done within a transaction; send them by themselves"))
-        }
+        (Verb::Bundle | Verb::Operation { .. } | Verb::Job { .. } | Verb::JobFile { .. }, _) => Err(
+            Refusal::unsupported("operations and Bundles are not done within a transaction; send them by themselves"),
+        ),
         _ => Ok(Vec::new()),
     }
 }
@@ -131,7 +138,8 @@ fn identity(session: &Session<'_>, ask: &Ask) -> Result<Identity, Refusal> {
     Ok(match &ask.verb {
         Verb::Create(resource) => {
             let condition = ask.conditions.if_none_exist.as_ref().map(|text| none_exist(*resource, text));
-            match condition.map(|condition| only_match(&session.scope(), *resource, &condition)).transpose()?.flatten() {
+            match condition.map(|condition| only_match(&session.scope(), *resource, &condition)).transpose()?.flatten()
+            {
                 Some(found) => Identity::Exists(found),
                 None => Identity::Write(*resource, new_id()?),
             }
@@ -226,7 +234,8 @@ impl Resolver<'_, '_> {
         let found = only_match(&self.session.scope(), resource, &query(condition))?;
         let Some(found) = found else {
             let mend = "create it first, or reference an entry of the Bundle by its fullUrl";
-            let refusal = Refusal::precondition("not-found", format!("a conditional reference matches no {resource}: {mend}"));
+            let refusal =
+                Refusal::precondition("not-found", format!("a conditional reference matches no {resource}: {mend}"));
             return Err(refusal);
         };
         let name = format!("{}/{}", found.resource, found.id);

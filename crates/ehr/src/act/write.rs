@@ -135,7 +135,8 @@ fn target(session: &Session<'_>, resource: ResourceType, query: &Query, value: &
         (None, None) => new_id(),
         (None, Some(own)) => match session.current(resource, own.as_str())? {
             Some(there) if there.method != Method::Delete => {
-                let text = "nothing matches the condition, but the id in the body is taken: leave the id out, or update by id";
+                let text =
+                    "nothing matches the condition, but the id in the body is taken: leave the id out, or update by id";
                 Err(Refusal::new(StatusCode::CONFLICT, Issue::error("conflict", text)))
             }
             _ => Ok(own),
@@ -143,7 +144,9 @@ fn target(session: &Session<'_>, resource: ResourceType, query: &Query, value: &
         (Some(found), own) if own.as_ref().is_none_or(|own| own.as_str() == found.id) => {
             Id::parse(&found.id).ok_or_else(bad_id)
         }
-        (Some(_), _) => Err(Refusal::invalid("the id in the body is not that of the resource that matches the condition")),
+        (Some(_), _) => {
+            Err(Refusal::invalid("the id in the body is not that of the resource that matches the condition"))
+        }
     }
 }
 
@@ -159,7 +162,7 @@ fn delete(session: &mut Session<'_>, resource: ResourceType, id: Option<&Id>, as
 }
 
 /// The body as a resource.
-pub(crate) fn parse_resource(ask: &Ask, resource: ResourceType) -> Result<Value, Refusal> {
+fn parse_resource(ask: &Ask, resource: ResourceType) -> Result<Value, Refusal> {
     if ask.content == Content::JsonPatch {
         return Err(Refusal::invalid("a JSON Patch goes with PATCH"));
     }
@@ -210,7 +213,8 @@ pub(super) fn answer(status: StatusCode, version: &Version, returns: Returns, re
         Returns::Representation => Some(version.body.clone()),
         Returns::Minimal => None,
         Returns::Outcome if remarks.is_empty() => {
-            let done = Issue { severity: "information", code: "informational", text: "stored".to_owned(), expression: None };
+            let done =
+                Issue { severity: "information", code: "informational", text: "stored".to_owned(), expression: None };
             Some(outcome(&[done]).to_string())
         }
         Returns::Outcome => Some(outcome(remarks).to_string()),

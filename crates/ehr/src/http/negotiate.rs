@@ -1,11 +1,11 @@
 //! Which representation is asked for and which was sent. This server speaks JSON.
 
+use bascule_fhir::ResourceType;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bascule_fhir::ResourceType;
 use bytes::Bytes;
-use http::header::{self, HeaderMap};
 use http::StatusCode;
+use http::header::{self, HeaderMap};
 use serde_json::json;
 
 use crate::ask::{Content, Verb, query};
@@ -40,13 +40,30 @@ pub(super) fn accept(headers: &HeaderMap, asked: Option<&str>) -> Result<(), Ref
 
 fn is_acceptable(range: &str) -> bool {
     let media = bare(range);
-    is_json(&media) || matches!(media.as_str(), "*/*" | "application/*" | "text/*" | "application/fhir+ndjson" | "application/ndjson")
-        || !(media.contains("xml") || media.contains("turtle") || media.contains("html") || media.starts_with("text/plain"))
+    is_json(&media)
+        || matches!(
+            media.as_str(),
+            "*/*" | "application/*" | "text/*" | "application/fhir+ndjson" | "application/ndjson"
+        )
+        || !(media.contains("xml")
+            || media.contains("turtle")
+            || media.contains("html")
+            || media.starts_with("text/plain"))
 }
 
 fn is_json(format: &str) -> bool {
     // A `+` that nobody escaped arrives as a space.
-    matches!(bare(format).replace(' ', "+").as_str(), "json" | "application/json" | "application/fhir+json" | "text/json" | "application/json+fhir" | "ndjson" | "application/fhir+ndjson" | "application/ndjson")
+    matches!(
+        bare(format).replace(' ', "+").as_str(),
+        "json"
+            | "application/json"
+            | "application/fhir+json"
+            | "text/json"
+            | "application/json+fhir"
+            | "ndjson"
+            | "application/fhir+ndjson"
+            | "application/ndjson"
+    )
 }
 
 fn bare(media: &str) -> String {
@@ -71,16 +88,26 @@ pub(super) enum Kind {
 /// Tells what was sent, or refuses it.
 pub(super) fn content(headers: &HeaderMap, verb: &Verb, has_body: bool) -> Result<Kind, Refusal> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(bare).unwrap_or_default();
-    if matches!(verb, Verb::Search(_)) || (media == "application/x-www-form-urlencoded" && matches!(verb, Verb::Operation { .. })) {
-        return if !has_body || media == "application/x-www-form-urlencoded" { Ok(Kind::Form) } else { Err(unsupported("a search is posted as application/x-www-form-urlencoded")) };
+    if matches!(verb, Verb::Search(_))
+        || (media == "application/x-www-form-urlencoded" && matches!(verb, Verb::Operation { .. }))
+    {
+        return if !has_body || media == "application/x-www-form-urlencoded" {
+            Ok(Kind::Form)
+        } else {
+            Err(unsupported("a search is posted as application/x-www-form-urlencoded"))
+        };
     }
     if !has_body || is_json(&media) || media.is_empty() {
         return Ok(Kind::Of(Content::Json));
     }
     match verb {
         _ if media == "application/json-patch+json" => Ok(Kind::Of(Content::JsonPatch)),
-        Verb::Create(resource) | Verb::Update(resource, _) if *resource == ResourceType::BINARY => Ok(Kind::Binary(media)),
-        _ => Err(unsupported("this server reads JSON only: send Content-Type: application/fhir+json (a JSON Patch: application/json-patch+json)")),
+        Verb::Create(resource) | Verb::Update(resource, _) if *resource == ResourceType::BINARY => {
+            Ok(Kind::Binary(media))
+        }
+        _ => Err(unsupported(
+            "this server reads JSON only: send Content-Type: application/fhir+json (a JSON Patch: application/json-patch+json)",
+        )),
     }
 }
 
@@ -111,7 +138,13 @@ mod tests {
 
     #[test]
     fn json_is_given_and_xml_refused() {
-        for accept in [None, Some("*/*"), Some("application/fhir+json"), Some("application/json;q=0.9"), Some("application/fhir+xml, application/json")] {
+        for accept in [
+            None,
+            Some("*/*"),
+            Some("application/fhir+json"),
+            Some("application/json;q=0.9"),
+            Some("application/fhir+xml, application/json"),
+        ] {
             assert!(check(accept, None), "{accept:?}");
         }
         for accept in ["application/fhir+xml", "application/xml", "text/turtle", "text/html"] {

@@ -1,7 +1,7 @@
 //! The search parameters of every type with their numbers in this file, and their expressions read once.
 
-use bascule_fhir::search::{Component, SearchKind, SearchParameter, parameters};
 use bascule_fhir::ResourceType;
+use bascule_fhir::search::{Component, SearchKind, SearchParameter, parameters};
 
 use super::extract::{Path, read_path};
 use crate::EhrError;

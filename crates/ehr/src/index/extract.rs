@@ -55,7 +55,9 @@ fn extract_one(indexed: &Indexed, resource: &Value, base: &str, rows: &mut Vec<R
 fn beside(indexed: &Indexed, found: &Found<'_>, rows: &mut Vec<Row>) {
     match indexed.parameter.kind {
         SearchKind::Token => keep(indexed.beside, 0, rows, |values| values::typed_identifier(found.value, values)),
-        SearchKind::Reference => keep(indexed.beside, 0, rows, |values| values::reference_identifier(found.value, values)),
+        SearchKind::Reference => {
+            keep(indexed.beside, 0, rows, |values| values::reference_identifier(found.value, values))
+        }
         _ => {}
     }
 }
@@ -66,7 +68,9 @@ fn composite(indexed: &Indexed, path: &Expression, resource: &Value, base: &str,
         for part in &indexed.parts {
             let Some(path) = &part.path else { continue };
             for found in select_from(resource, element, path) {
-                keep(part.code, slot, rows, |values| values::rows(part.kind, found.value, found.type_name(), base, values));
+                keep(part.code, slot, rows, |values| {
+                    values::rows(part.kind, found.value, found.type_name(), base, values)
+                });
             }
         }
     }

@@ -12,11 +12,6 @@ pub(crate) struct Span {
     pub(crate) high: i64,
 }
 
-impl Span {
-    /// Since ever, for ever.
-    pub(crate) const ALL: Self = Self { low: i64::MIN, high: i64::MAX };
-}
-
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
@@ -163,7 +158,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_none() {
-        for text in ["", "20", "2020-13", "2021-02-29", "2020-1-1", "2020T10:00", "2020-01-01T25:00", "2020-01-01T1:00", "abc"] {
+        for text in
+            ["", "20", "2020-13", "2021-02-29", "2020-1-1", "2020T10:00", "2020-01-01T25:00", "2020-01-01T1:00", "abc"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -87,7 +87,18 @@ pub(crate) fn reference_identifier(value: &Value, rows: &mut Vec<RowValue>) {
 
 /// Parts of a HumanName and an Address that a string search looks at.
 const NAMED: [&str; 12] = [
-    "family", "given", "prefix", "suffix", "text", "line", "city", "district", "state", "postalCode", "country", "name",
+    "family",
+    "given",
+    "prefix",
+    "suffix",
+    "text",
+    "line",
+    "city",
+    "district",
+    "state",
+    "postalCode",
+    "country",
+    "name",
 ];
 
 fn texts(value: &Value, rows: &mut Vec<RowValue>) {
@@ -210,14 +221,17 @@ mod tests {
     #[test]
     fn a_name_is_each_of_its_parts() {
         let name = json!({ "use": "official", "family": "van den Berg", "given": ["Anna", "Maria"] });
-        let parts = [RowValue::Text("van den Berg".into()), RowValue::Text("Anna".into()), RowValue::Text("Maria".into())];
+        let parts =
+            [RowValue::Text("van den Berg".into()), RowValue::Text("Anna".into()), RowValue::Text("Maria".into())];
         assert_eq!(of(SearchKind::String, name), parts);
     }
 
     #[test]
     fn a_quantity_below_detection_reaches_down() {
         let found = of(SearchKind::Quantity, json!({ "value": 5, "comparator": "<", "unit": "mg", "code": "mg" }));
-        assert!(matches!(found.as_slice(), [RowValue::Quantity { low: Real(low), high: Real(5.0), .. }] if *low == f64::MIN));
+        assert!(
+            matches!(found.as_slice(), [RowValue::Quantity { low: Real(low), high: Real(5.0), .. }] if *low == f64::MIN)
+        );
     }
 
     #[test]

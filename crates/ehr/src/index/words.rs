@@ -20,8 +20,7 @@ const NOT_WORDS: [&str; 7] = ["reference", "system", "url", "fullUrl", "profile"
 impl Words {
     /// The words of a resource.
     pub(crate) fn of(resource: &Value) -> Self {
-        let narrative =
-            resource.pointer("/text/div").and_then(Value::as_str).map(without_tags).unwrap_or_default();
+        let narrative = resource.pointer("/text/div").and_then(Value::as_str).map(without_tags).unwrap_or_default();
         let mut content = narrative.clone();
         gather(resource, &mut content);
         Self { narrative, content }
@@ -39,7 +38,10 @@ fn gather(value: &Value, words: &mut String) {
         }
         Value::Array(items) => items.iter().for_each(|item| gather(item, words)),
         Value::Object(fields) => {
-            fields.iter().filter(|(name, _)| !NOT_WORDS.contains(&name.as_str())).for_each(|(_, item)| gather(item, words));
+            fields
+                .iter()
+                .filter(|(name, _)| !NOT_WORDS.contains(&name.as_str()))
+                .for_each(|(_, item)| gather(item, words));
         }
         Value::Number(number) => {
             words.push(' ');

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 
+use super::members::is_shared;
 use super::parameters::Given;
 use crate::Refusal;
 use crate::act;
@@ -52,7 +53,11 @@ impl Narrowing {
                 .ok_or_else(|| Refusal::invalid("`_type` names something that is no resource type of R4"))?;
             types.push(resource);
         }
-        let count = given.first("_count").map(str::parse).transpose().map_err(|_| Refusal::invalid("`_count` asks for a number"))?;
+        let count = given
+            .first("_count")
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Refusal::invalid("`_count` asks for a number"))?;
         let after = given.first("_cursor").map(read_cursor).transpose()?.unwrap_or((0, 0));
         let text = |name: &str| given.first(name).map(str::to_owned);
         Ok(Self {
@@ -111,7 +116,8 @@ fn path(on: &Level) -> String {
 }
 
 fn next(server: &Server, path: &str, query: &Query, stage: u8, key: i64) -> String {
-    let mut parameters: Vec<_> = query.parameters.iter().filter(|parameter| parameter.name != "_cursor").cloned().collect();
+    let mut parameters: Vec<_> =
+        query.parameters.iter().filter(|parameter| parameter.name != "_cursor").cloned().collect();
     let value = URL_SAFE_NO_PAD.encode(format!("{stage} {key}"));
     parameters.push(Parameter { name: "_cursor".to_owned(), value });
     format!("{}/{path}?{}", server.base(), encode(&parameters))
@@ -160,7 +166,8 @@ fn of_type(
     parameters.extend(narrowing.since.iter().map(|since| ("_lastUpdated", format!("ge{since}"))));
     let parameters: Vec<_> =
         parameters.into_iter().map(|(name, value)| Parameter { name: name.to_owned(), value }).collect();
-    let search = crate::search::parse(scope, &[resource], &|_| Vec::new(), &Query { parameters }, crate::Handling::Strict)?;
+    let search =
+        crate::search::parse(scope, &[resource], &|_| Vec::new(), &Query { parameters }, crate::Handling::Strict)?;
     clauses.extend(search.branches.into_iter().flat_map(|(_, clauses)| clauses));
     find_all(scope, resource, &clauses, MEMBERS_MAX)
 }
@@ -213,19 +220,15 @@ fn linked(scope: &Scope<'_>, members: &[i64], narrowing: &Narrowing) -> Result<V
     Ok(all)
 }
 
-/// Whether the type is never a patient's own: another patient's data must not come along a reference.
-fn is_shared(resource: ResourceType) -> bool {
-    resource != ResourceType::PATIENT && compartment::parameters(ResourceType::PATIENT, resource).is_empty()
-}
-
 fn targets(scope: &Scope<'_>, key: i64) -> Result<Vec<Version>, Refusal> {
     let Some(version) = current_by_key(scope.connection, scope.codes, key)? else { return Ok(Vec::new()) };
     let mut keys: Vec<i64> = Vec::new();
     let sql = "SELECT target FROM reference WHERE parameter = ?1 AND pk = ?2";
     let mut statement = scope.connection.prepare_cached(sql)?;
-    let references = scope.definitions.of(version.resource).iter().filter(|one| one.parameter.kind == SearchKind::Reference);
+    let references =
+        scope.definitions.of(version.resource).iter().filter(|one| one.parameter.kind == SearchKind::Reference);
     for reference in references {
-        let rows = statement.query_map((reference.code, key), |row| row.get(0))?;
+        let rows = statement.query_map((reference.code, key), |row| row.get::<_, i64>(0))?;
         keys.extend(rows.collect::<Result<Vec<_>, _>>()?);
     }
     let mut versions = Vec::with_capacity(keys.len());

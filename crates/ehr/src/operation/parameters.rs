@@ -40,7 +40,9 @@ impl Given {
                 let text = match value {
                     Value::String(text) => text.clone(),
                     // A reference parameter is meant by what it points at.
-                    other => other.get("reference").and_then(Value::as_str).map_or_else(|| other.to_string(), str::to_owned),
+                    other => {
+                        other.get("reference").and_then(Value::as_str).map_or_else(|| other.to_string(), str::to_owned)
+                    }
                 };
                 values.push((name, text));
             }

@@ -39,7 +39,8 @@ async fn stored(server: &Server, resource: ResourceType, id: &str) -> Result<Val
     let body = server
         .store
         .read(move |connection| {
-            let found = current(connection, &own.store.codes, resource, &id)?.filter(|version| version.method != Method::Delete);
+            let found = current(connection, &own.store.codes, resource, &id)?
+                .filter(|version| version.method != Method::Delete);
             found.map(|version| version.body).ok_or_else(|| Refusal::not_found(format!("there is no {resource}/{id}")))
         })
         .await?;

@@ -46,7 +46,8 @@ impl<'a> Operation<'a> {
     }
 
     fn number(&self, name: &str) -> Result<usize, Refusal> {
-        let found = self.part(name).and_then(any_value).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok());
+        let found =
+            self.part(name).and_then(any_value).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok());
         found.ok_or_else(|| self.invalid(&format!("needs the part `{name}`, a number from 0")))
     }
 
@@ -126,7 +127,8 @@ impl<'a> Operation<'a> {
         let kind = place.type_name.and_then(Type::find);
         let part = self.part("value").ok_or_else(|| self.invalid("needs the part `value`"))?;
         let element = kind.and_then(|kind| element_of(kind, name, part));
-        let element = element.ok_or_else(|| self.unprocessable(&format!("names `{name}`, which is no element there")))?;
+        let element =
+            element.ok_or_else(|| self.unprocessable(&format!("names `{name}`, which is no element there")))?;
         let new = self.value()?;
         let target = value.pointer_mut(&place.pointer).and_then(Value::as_object_mut);
         let target = target.ok_or_else(|| self.unprocessable("cannot add to what it finds"))?;
@@ -141,7 +143,8 @@ impl<'a> Operation<'a> {
 
     fn replace(&self, value: &mut Value, place: &Place) -> Result<(), Refusal> {
         let new = self.value()?;
-        let there = value.pointer_mut(&place.pointer).ok_or_else(|| self.unprocessable("finds no element at its path"))?;
+        let there =
+            value.pointer_mut(&place.pointer).ok_or_else(|| self.unprocessable("finds no element at its path"))?;
         *there = new;
         Ok(())
     }
@@ -275,37 +278,82 @@ mod tests {
         let kind = |kind: &str| ("type", "valueCode", json!(kind));
         check(
             &[kind("replace"), path("Patient.gender"), ("value", "valueCode", json!("female"))],
-            Ok(json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "B" }], "gender": "female", "active": true })),
+            Ok(
+                json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "B" }], "gender": "female", "active": true }),
+            ),
         );
         check(
-            &[kind("add"), path("Patient"), ("name", "valueString", json!("birthDate")), ("value", "valueDate", json!("1970"))],
-            Ok(json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "B" }], "gender": "male", "active": true, "birthDate": "1970" })),
+            &[
+                kind("add"),
+                path("Patient"),
+                ("name", "valueString", json!("birthDate")),
+                ("value", "valueDate", json!("1970")),
+            ],
+            Ok(
+                json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "B" }], "gender": "male", "active": true, "birthDate": "1970" }),
+            ),
         );
         check(
-            &[kind("add"), path("Patient"), ("name", "valueString", json!("deceased")), ("value", "valueBoolean", json!(true))],
-            Ok(json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "B" }], "gender": "male", "active": true, "deceasedBoolean": true })),
+            &[
+                kind("add"),
+                path("Patient"),
+                ("name", "valueString", json!("deceased")),
+                ("value", "valueBoolean", json!(true)),
+            ],
+            Ok(
+                json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "B" }], "gender": "male", "active": true, "deceasedBoolean": true }),
+            ),
         );
         check(
             &[kind("delete"), path("Patient.name.where(family = 'A')")],
             Ok(json!({ "resourceType": "Patient", "name": [{ "family": "B" }], "gender": "male", "active": true })),
         );
         check(
-            &[kind("move"), path("Patient.name"), ("source", "valueInteger", json!(1)), ("destination", "valueInteger", json!(0))],
-            Ok(json!({ "resourceType": "Patient", "name": [{ "family": "B" }, { "family": "A" }], "gender": "male", "active": true })),
+            &[
+                kind("move"),
+                path("Patient.name"),
+                ("source", "valueInteger", json!(1)),
+                ("destination", "valueInteger", json!(0)),
+            ],
+            Ok(
+                json!({ "resourceType": "Patient", "name": [{ "family": "B" }, { "family": "A" }], "gender": "male", "active": true }),
+            ),
         );
         check(
-            &[kind("insert"), path("Patient.name"), ("index", "valueInteger", json!(1)), ("value", "valueHumanName", json!({ "family": "C" }))],
-            Ok(json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "C" }, { "family": "B" }], "gender": "male", "active": true })),
+            &[
+                kind("insert"),
+                path("Patient.name"),
+                ("index", "valueInteger", json!(1)),
+                ("value", "valueHumanName", json!({ "family": "C" })),
+            ],
+            Ok(
+                json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "C" }, { "family": "B" }], "gender": "male", "active": true }),
+            ),
         );
     }
 
     #[test]
     fn what_cannot_be_done_is_told() {
         let path = |path: &str| ("path", "valueString", json!(path));
-        check(&[("type", "valueCode", json!("replace")), path("Patient.birthDate"), ("value", "valueDate", json!("1970"))], Err(422));
+        check(
+            &[
+                ("type", "valueCode", json!("replace")),
+                path("Patient.birthDate"),
+                ("value", "valueDate", json!("1970")),
+            ],
+            Err(422),
+        );
         check(&[("type", "valueCode", json!("delete")), path("Patient.name")], Err(422));
         check(&[("type", "valueCode", json!("jump")), path("Patient.name")], Err(400));
         check(&[("type", "valueCode", json!("delete")), path("Patient.(")], Err(400));
-        check(&[("type", "valueCode", json!("add")), path("Patient"), ("name", "valueString", json!("nam")), ("value", "valueString", json!("x"))], Err(422));
+        check(
+            &[
+                ("type", "valueCode", json!("add")),
+                path("Patient"),
+                ("name", "valueString", json!("nam")),
+                ("value", "valueString", json!("x")),
+            ],
+            Err(422),
+        );
     }
 }

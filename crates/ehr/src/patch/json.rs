@@ -47,9 +47,15 @@ fn one(value: &mut Value, operation: &Value) -> Result<(), Fault> {
     match text("op") {
         Some("add") => add(value, path, given()?),
         Some("remove") => remove(value, path).map(|_removed| ()),
-        Some("replace") => value.pointer_mut(path).map(|there| given().map(|new| *there = new)).ok_or(Fault::Missing)?,
+        Some("replace") => {
+            value.pointer_mut(path).map(|there| given().map(|new| *there = new)).ok_or(Fault::Missing)?
+        }
         Some("test") => {
-            if value.pointer(path).ok_or(Fault::Missing)? == &given()? { Ok(()) } else { Err(Fault::Differs) }
+            if value.pointer(path).ok_or(Fault::Missing)? == &given()? {
+                Ok(())
+            } else {
+                Err(Fault::Differs)
+            }
         }
         Some("copy") => {
             let copied = value.pointer(from()?).cloned().ok_or(Fault::Missing)?;
@@ -127,9 +133,18 @@ mod tests {
         check(json!([{ "op": "add", "path": "/a/1", "value": 9 }]), Ok(json!({ "a": [1, 9, 2], "b": { "c/d": "x" } })));
         check(json!([{ "op": "add", "path": "/a/-", "value": 9 }]), Ok(json!({ "a": [1, 2, 9], "b": { "c/d": "x" } })));
         check(json!([{ "op": "remove", "path": "/a/0" }]), Ok(json!({ "a": [2], "b": { "c/d": "x" } })));
-        check(json!([{ "op": "replace", "path": "/b/c~1d", "value": "y" }]), Ok(json!({ "a": [1, 2], "b": { "c/d": "y" } })));
-        check(json!([{ "op": "move", "from": "/a/0", "path": "/e" }]), Ok(json!({ "a": [2], "b": { "c/d": "x" }, "e": 1 })));
-        check(json!([{ "op": "copy", "from": "/a/0", "path": "/a/2" }]), Ok(json!({ "a": [1, 2, 1], "b": { "c/d": "x" } })));
+        check(
+            json!([{ "op": "replace", "path": "/b/c~1d", "value": "y" }]),
+            Ok(json!({ "a": [1, 2], "b": { "c/d": "y" } })),
+        );
+        check(
+            json!([{ "op": "move", "from": "/a/0", "path": "/e" }]),
+            Ok(json!({ "a": [2], "b": { "c/d": "x" }, "e": 1 })),
+        );
+        check(
+            json!([{ "op": "copy", "from": "/a/0", "path": "/a/2" }]),
+            Ok(json!({ "a": [1, 2, 1], "b": { "c/d": "x" } })),
+        );
         check(json!([{ "op": "test", "path": "/a/0", "value": 1 }]), Ok(json!({ "a": [1, 2], "b": { "c/d": "x" } })));
     }
 

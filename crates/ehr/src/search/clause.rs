@@ -31,8 +31,6 @@ pub(crate) enum Clause {
     Listed { list: String, reference: i64 },
     /// Within some metres of a place.
     Near { latitude: i64, longitude: i64, place: Vec<Place> },
-    /// Nothing satisfies it.
-    Never,
 }
 
 /// A place and how far around it.

@@ -51,7 +51,7 @@ impl<'a> Compiler<'a> {
             Clause::Listed { list, reference } => Some(self.listed(list, *reference)),
             Clause::Near { latitude, longitude, place } => Some(self.near(*latitude, *longitude, place)),
             Clause::Words { column, query } => Some(self.words(column, query)),
-            Clause::Ids(_) | Clause::Updated(_) | Clause::Compartment { .. } | Clause::Never => None,
+            Clause::Ids(_) | Clause::Updated(_) | Clause::Compartment { .. } => None,
         })
     }
 
@@ -73,8 +73,10 @@ impl<'a> Compiler<'a> {
             }
             Clause::Updated(tests) => {
                 let now = self.now;
-                let tests: Vec<_> =
-                    tests.iter().map(|(prefix, span)| self.span("r.updated", "r.updated + 1", *prefix, *span, now)).collect();
+                let tests: Vec<_> = tests
+                    .iter()
+                    .map(|(prefix, span)| self.span("r.updated", "r.updated + 1", *prefix, *span, now))
+                    .collect();
                 format!("({})", tests.join(" OR "))
             }
             Clause::Compartment { references, of, id, itself: true } => {
@@ -82,7 +84,6 @@ impl<'a> Compiler<'a> {
                 let id = self.bind(id.clone());
                 format!("(r.id = {id} OR r.pk IN ({rows}))")
             }
-            Clause::Never => "1 = 0".to_owned(),
             other => match self.set(other)? {
                 Some(set) => format!("r.pk IN ({set})"),
                 None => "1 = 0".to_owned(),
@@ -128,7 +129,9 @@ impl<'a> Compiler<'a> {
     fn composite(&mut self, any: &[Vec<RowTest>], key: Option<&str>) -> String {
         let all: Vec<_> = any.iter().map(|parts| self.composite_of(parts, key)).collect();
         match key {
-            Some(_) => format!("({})", all.iter().map(|one| format!("EXISTS ({one})")).collect::<Vec<_>>().join(" OR ")),
+            Some(_) => {
+                format!("({})", all.iter().map(|one| format!("EXISTS ({one})")).collect::<Vec<_>>().join(" OR "))
+            }
             None => all.join(" UNION "),
         }
     }
@@ -154,8 +157,10 @@ impl<'a> Compiler<'a> {
 
     fn present(&mut self, parameter: i64, tables: &[Table]) -> String {
         let parameter = self.bind(parameter);
-        let parts: Vec<_> =
-            tables.iter().map(|table| format!("SELECT pk FROM {} WHERE parameter = {parameter}", table.name())).collect();
+        let parts: Vec<_> = tables
+            .iter()
+            .map(|table| format!("SELECT pk FROM {} WHERE parameter = {parameter}", table.name()))
+            .collect();
         if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ") }
     }
 
@@ -306,38 +311,46 @@ impl<'a> Compiler<'a> {
     /// Two ranges compared; each form begins with what an index can seek.
     fn span(&mut self, low: &str, high: &str, prefix: Prefix, span: Span, now: Timestamp) -> String {
         let span = if prefix == Prefix::Approximately { widened(span, now) } else { span };
-        let (a, b) = (self.bind(span.low), self.bind(span.high));
+        // A value that no text names would be one too many for the statement.
+        let mut a = || self.bind(span.low);
         match prefix {
-            Prefix::Equal => format!("({low} >= {a} AND {low} < {b} AND {high} <= {b})"),
+            Prefix::Less => return format!("{low} < {}", a()),
+            Prefix::EndsBefore => return format!("{high} <= {}", a()),
+            _ => {}
+        }
+        if matches!(prefix, Prefix::Greater | Prefix::StartsAfter) {
+            let b = self.bind(span.high);
+            return if prefix == Prefix::Greater { format!("{high} > {b}") } else { format!("{low} >= {b}") };
+        }
+        let (a, b) = (a(), self.bind(span.high));
+        match prefix {
             Prefix::Unequal => format!("NOT ({low} >= {a} AND {high} <= {b})"),
-            Prefix::Greater => format!("{high} > {b}"),
-            Prefix::Less => format!("{low} < {a}"),
             Prefix::GreaterEqual => format!("({high} > {a} AND ({high} > {b} OR {low} >= {a}))"),
             Prefix::LessEqual => format!("({low} < {b} AND ({low} < {a} OR {high} <= {b}))"),
-            Prefix::StartsAfter => format!("{low} >= {b}"),
-            Prefix::EndsBefore => format!("{high} <= {a}"),
             Prefix::Approximately => format!("({low} < {b} AND {high} > {a})"),
+            _ => format!("({low} >= {a} AND {low} < {b} AND {high} <= {b})"),
         }
     }
 
     fn number(&mut self, x: &str, prefix: Prefix, number: Decimal) -> String {
-        let value = self.bind(number.value);
-        let tenth = number.value.abs() * APPROXIMATELY;
-        let (low, high) = match prefix {
-            Prefix::Approximately => (number.value - tenth, number.value + tenth),
-            _ => (number.low, number.high),
-        };
-        let (a, b) = (self.bind(low), self.bind(high));
+        let against = |column: &str, sign: &str, value: String| format!("{x}.{column} {sign} {value}");
         match prefix {
-            Prefix::Equal => format!("({x}.low >= {a} AND {x}.low < {b} AND {x}.high < {b})"),
-            Prefix::Unequal => format!("NOT ({x}.low >= {a} AND {x}.high < {b})"),
-            Prefix::Greater => format!("{x}.high > {value}"),
-            Prefix::Less => format!("{x}.low < {value}"),
-            Prefix::GreaterEqual => format!("{x}.high >= {value}"),
-            Prefix::LessEqual => format!("{x}.low <= {value}"),
-            Prefix::StartsAfter => format!("{x}.low > {value}"),
-            Prefix::EndsBefore => format!("{x}.high < {value}"),
-            Prefix::Approximately => format!("({x}.low <= {b} AND {x}.high >= {a})"),
+            Prefix::Greater => against("high", ">", self.bind(number.value)),
+            Prefix::Less => against("low", "<", self.bind(number.value)),
+            Prefix::GreaterEqual => against("high", ">=", self.bind(number.value)),
+            Prefix::LessEqual => against("low", "<=", self.bind(number.value)),
+            Prefix::StartsAfter => against("low", ">", self.bind(number.value)),
+            Prefix::EndsBefore => against("high", "<", self.bind(number.value)),
+            Prefix::Approximately => {
+                let tenth = number.value.abs() * APPROXIMATELY;
+                let (a, b) = (self.bind(number.value - tenth), self.bind(number.value + tenth));
+                format!("({x}.low <= {b} AND {x}.high >= {a})")
+            }
+            Prefix::Equal | Prefix::Unequal => {
+                let (a, b) = (self.bind(number.low), self.bind(number.high));
+                let inside = format!("({x}.low >= {a} AND {x}.low < {b} AND {x}.high < {b})");
+                if prefix == Prefix::Equal { inside } else { format!("NOT {inside}") }
+            }
         }
     }
 }
@@ -355,14 +368,14 @@ pub(crate) fn widened(span: Span, now: Timestamp) -> Span {
 
 /// Whether the table's key leads from parameter, condition and resource straight to the row.
 const fn probes_by_key(condition: &Condition) -> bool {
-    match condition {
+    !matches!(
+        condition,
         Condition::System(_)
-        | Condition::Display(_)
-        | Condition::UriBelow(_)
-        | Condition::UriVersions(_)
-        | Condition::TargetId(_) => false,
-        _ => true,
-    }
+            | Condition::Display(_)
+            | Condition::UriBelow(_)
+            | Condition::UriVersions(_)
+            | Condition::TargetId(_)
+    )
 }
 
 fn like(text: &str) -> String {

@@ -60,7 +60,11 @@ fn references(scope: &Scope<'_>, source: ResourceType, name: &str) -> Vec<i64> {
 }
 
 /// What the inclusions add to the matches of a page; and whether all of it is there.
-pub(super) fn included(scope: &Scope<'_>, includes: &[Include], matches: &[Match]) -> Result<(Vec<Match>, bool), Refusal> {
+pub(super) fn included(
+    scope: &Scope<'_>,
+    includes: &[Include],
+    matches: &[Match],
+) -> Result<(Vec<Match>, bool), Refusal> {
     let mut seen: HashSet<i64> = matches.iter().map(|found| found.version.key).collect();
     let mut fresh: Vec<(ResourceType, i64)> =
         matches.iter().map(|found| (found.version.resource, found.version.key)).collect();

@@ -13,7 +13,7 @@ mod terms;
 mod test;
 mod values;
 
-pub(crate) use clause::{Clause, Condition, RowTest};
-pub(crate) use page::{Found, Match, Mode, find_all, run};
+pub(crate) use clause::Clause;
+pub(crate) use page::{Found, Mode, find_all, run};
 pub use parse::Handling;
 pub(crate) use parse::{Scope, Search, Summary, parse};

@@ -55,7 +55,8 @@ pub(crate) fn run(scope: &Scope<'_>, search: &Search) -> Result<Found, Refusal> 
     let mut rows = rows(scope, search, newest)?;
     let more = rows.len() > search.count;
     rows.truncate(search.count);
-    let next = rows.last().filter(|_| more).map(|(after, keys)| Cursor { keys: keys.clone(), after: *after, newest, total });
+    let next =
+        rows.last().filter(|_| more).map(|(after, keys)| Cursor { keys: keys.clone(), after: *after, newest, total });
     let mut matches = Vec::with_capacity(rows.len());
     for (key, _) in rows {
         if let Some(version) = current_by_key(scope.connection, scope.codes, key)? {
@@ -66,7 +67,8 @@ pub(crate) fn run(scope: &Scope<'_>, search: &Search) -> Result<Found, Refusal> 
         let (more, whole) = included(scope, &search.includes, &matches)?;
         matches.extend(more);
         if !whole {
-            remarks.push(Issue::warning("incomplete", "not all that was to be included fits; ask with a smaller _count"));
+            remarks
+                .push(Issue::warning("incomplete", "not all that was to be included fits; ask with a smaller _count"));
         }
     }
     Ok(Found { matches, total, next, remarks })

@@ -114,7 +114,11 @@ pub(crate) fn parse(
             Err(refusal) => faults.extend(refusal.issues.into_iter().map(|issue| issue.at(name_of(parameter)))),
         }
     }
-    if faults.is_empty() { Ok(search) } else { Err(Refusal { status: http::StatusCode::BAD_REQUEST, issues: faults, etag: None }) }
+    if faults.is_empty() {
+        Ok(search)
+    } else {
+        Err(Refusal { status: http::StatusCode::BAD_REQUEST, issues: faults, etag: None })
+    }
 }
 
 /// How an issue names a parameter: without its value.
@@ -157,12 +161,15 @@ impl Search {
                 self.includes.push(Include::read(scope, name == "_revinclude", modifier, value)?);
             }
             ("_cursor", None) => {
-                let fault = || Refusal::invalid("`_cursor` is not one that this server gave out; begin the search anew");
+                let fault =
+                    || Refusal::invalid("`_cursor` is not one that this server gave out; begin the search anew");
                 self.cursor = Some(Cursor::read(value).ok_or_else(fault)?);
             }
             ("_contained", None) if value == "false" => {}
             ("_contained" | "_containedType", _) => {
-                return Err(Refusal::unsupported("contained resources are not found by themselves: leave `_contained` out"));
+                return Err(Refusal::unsupported(
+                    "contained resources are not found by themselves: leave `_contained` out",
+                ));
             }
             ("_format" | "_pretty" | "_type", None) => {}
             _ => return self.narrow(scope, parameter),
@@ -204,7 +211,9 @@ impl Scope<'_> {
         match (bare, modifier) {
             ("_id", None) => Ok(Some(Clause::Ids(split(value, ',').into_iter().map(unescape).collect()))),
             ("_lastUpdated", None) => updated(value).map(Some),
-            ("_text", None) if self.definitions.named(resource, "_text").is_some() => words("narrative", value).map(Some),
+            ("_text", None) if self.definitions.named(resource, "_text").is_some() => {
+                words("narrative", value).map(Some)
+            }
             ("_content", None) => words("content", value).map(Some),
             ("_list", None) => self.listed(value),
             ("_query", _) => Err(Refusal::unsupported("this server has no named queries")),
@@ -262,7 +271,9 @@ impl Scope<'_> {
         let list = ResourceType::parse("List").and_then(|resource| self.definitions.named(resource, "item"));
         let id = value.strip_prefix("List/").unwrap_or(value);
         let Some(id) = bascule_fhir::Id::parse(id) else {
-            return Err(Refusal::unsupported("`_list` asks for the id of a List; functional lists like $current are not kept"));
+            return Err(Refusal::unsupported(
+                "`_list` asks for the id of a List; functional lists like $current are not kept",
+            ));
         };
         Ok(list.map(|indexed| Clause::Listed { list: id.as_str().to_owned(), reference: indexed.code }))
     }
@@ -284,7 +295,8 @@ fn missing(parameter: i64, kind: SearchKind, value: &str) -> Result<Clause, Refu
 fn updated(value: &str) -> Result<Clause, Refusal> {
     let one = |text: &str| {
         let (prefix, rest) = Prefix::read(text)?;
-        let span = moment::parse(rest).ok_or_else(|| Refusal::invalid("`_lastUpdated` asks for a date or an instant"))?;
+        let span =
+            moment::parse(rest).ok_or_else(|| Refusal::invalid("`_lastUpdated` asks for a date or an instant"))?;
         Ok((prefix, span))
     };
     Ok(Clause::Updated(split(value, ',').into_iter().map(one).collect::<Result<_, Refusal>>()?))

@@ -72,7 +72,11 @@ impl Compiler<'_> {
         if let Some((_, at)) = best {
             return Ok(Lead::Gathered(at));
         }
-        Ok(clauses.iter().enumerate().find_map(|(at, clause)| Some(Lead::Walked(at, in_order(clause)?))).unwrap_or(Lead::None))
+        Ok(clauses
+            .iter()
+            .enumerate()
+            .find_map(|(at, clause)| Some(Lead::Walked(at, in_order(clause)?)))
+            .unwrap_or(Lead::None))
     }
 
     /// How many keys a clause has, if fewer than `bound`.

@@ -78,7 +78,9 @@ impl SortKey {
             _ => ("token", "code", "code", LAST_TEXT, "''"),
         };
         let (of, column, missing) = if self.descending { ("MAX", high, last) } else { ("MIN", low, first) };
-        format!("COALESCE((SELECT {of}(s.{column}) FROM {table} s WHERE s.parameter = {parameter} AND s.pk = r.pk), {missing})")
+        format!(
+            "COALESCE((SELECT {of}(s.{column}) FROM {table} s WHERE s.parameter = {parameter} AND s.pk = r.pk), {missing})"
+        )
     }
 }
 

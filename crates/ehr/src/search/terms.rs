@@ -31,7 +31,10 @@ impl Scope<'_> {
     fn value_set(&self, value: &str) -> Result<Vec<Condition>, Refusal> {
         let set = match self.definition("ValueSet", value)? {
             Some(set) => set,
-            None => return listed(value).ok_or_else(|| unknown("value set", "a stored ValueSet, by Type/id or by its url")),
+            None => {
+                return listed(value)
+                    .ok_or_else(|| unknown("value set", "a stored ValueSet, by Type/id or by its url"));
+            }
         };
         if let Some(contains) = set.pointer("/expansion/contains") {
             let mut conditions = Vec::new();
@@ -117,7 +120,9 @@ fn unknown(what: &str, mend: &str) -> Refusal {
 }
 
 fn cannot_expand() -> Refusal {
-    Refusal::unsupported("the value set cannot be expanded here: it filters, excludes or intersects; store its expansion")
+    Refusal::unsupported(
+        "the value set cannot be expanded here: it filters, excludes or intersects; store its expansion",
+    )
 }
 
 /// Value sets that R4 itself binds are known without being stored.
@@ -125,7 +130,11 @@ fn listed(url: &str) -> Option<Vec<Condition>> {
     let list = bascule_fhir::codes::list(url).filter(|list| !list.open)?;
     let code = |system: &str, code: &str| Condition::SystemCode(system.to_owned(), code.to_owned());
     // An element of type `code` has no system beside its code.
-    Some(list.systems().flat_map(|(system, codes)| codes.iter().flat_map(move |one| [code(system, one), code("", one)])).collect())
+    Some(
+        list.systems()
+            .flat_map(|(system, codes)| codes.iter().flat_map(move |one| [code(system, one), code("", one)]))
+            .collect(),
+    )
 }
 
 fn expanded(contains: &Value, conditions: &mut Vec<Condition>) {

@@ -10,7 +10,12 @@ use crate::index::reference::{Target, target};
 use crate::index::{Indexed, decimal, moment};
 
 /// Which rows each value of a parameter asks for.
-pub(crate) fn tests(indexed: &Indexed, modifier: Option<&str>, value: &str, base: &str) -> Result<Vec<RowTest>, Refusal> {
+pub(crate) fn tests(
+    indexed: &Indexed,
+    modifier: Option<&str>,
+    value: &str,
+    base: &str,
+) -> Result<Vec<RowTest>, Refusal> {
     let mut all = Vec::new();
     for one in split(value, ',') {
         if one.is_empty() {
@@ -97,7 +102,9 @@ fn reference(indexed: &Indexed, modifier: Option<&str>, value: &str, base: &str)
     }
     Ok(match target(value, base) {
         Target::Here(resource, id) => vec![Condition::Target(resource, id)],
-        Target::Contained => return Err(Refusal::invalid(format!("`{code}` cannot be searched by a contained resource"))),
+        Target::Contained => {
+            return Err(Refusal::invalid(format!("`{code}` cannot be searched by a contained resource")));
+        }
         Target::Elsewhere(text) => match (Id::parse(&text), indexed.parameter.targets.as_slice()) {
             (Some(id), [only]) => vec![Condition::Target(*only, id.as_str().to_owned()), Condition::Uri(text)],
             (Some(id), _) => vec![Condition::TargetId(id.as_str().to_owned()), Condition::Uri(text)],
@@ -111,9 +118,9 @@ fn reference(indexed: &Indexed, modifier: Option<&str>, value: &str, base: &str)
 fn ordered(kind: SearchKind, value: &str) -> Result<Condition, Refusal> {
     let (prefix, rest) = Prefix::read(value)?;
     match kind {
-        SearchKind::Date => moment::parse(rest)
-            .map(|span| Condition::Date(prefix, span))
-            .ok_or_else(|| Refusal::invalid("a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss[.f]][Z|±hh:mm]")),
+        SearchKind::Date => moment::parse(rest).map(|span| Condition::Date(prefix, span)).ok_or_else(|| {
+            Refusal::invalid("a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss[.f]][Z|±hh:mm]")
+        }),
         SearchKind::Number => decimal::parse(&unescape(rest))
             .map(|number| Condition::Number(prefix, number))
             .ok_or_else(|| Refusal::invalid("a number is written like 100, 0.5 or 1e2")),

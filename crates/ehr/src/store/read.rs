@@ -76,7 +76,8 @@ pub(crate) fn current(
     resource: ResourceType,
     id: &str,
 ) -> Result<Option<Version>, Refusal> {
-    let sql = format!("SELECT {COLUMNS} FROM resource r JOIN version v ON v.seq = r.seq WHERE r.type = ?1 AND r.id = ?2");
+    let sql =
+        format!("SELECT {COLUMNS} FROM resource r JOIN version v ON v.seq = r.seq WHERE r.type = ?1 AND r.id = ?2");
     let mut statement = connection.prepare_cached(&sql)?;
     Ok(statement.query_row((codes.of(resource), id), |found| row(found, codes)).optional()?)
 }

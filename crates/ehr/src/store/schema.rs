@@ -16,7 +16,8 @@ const STEPS: [&str; 1] = [include_str!("schema.sql")];
 
 /// Brings the file to the newest schema, or says that it is newer than this program.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), EhrError> {
-    let at: usize = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?.try_into().unwrap_or(0);
+    let at: usize =
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?.try_into().unwrap_or(0);
     if at > STEPS.len() {
         return Err(EhrError::NewerFile { found: at, known: STEPS.len() });
     }

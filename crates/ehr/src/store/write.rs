@@ -57,23 +57,13 @@ impl Session<'_> {
         current(self.connection, self.codes, resource, id)
     }
 
-    /// Stores a resource as its next version.
-    pub(crate) fn put(&mut self, prepared: Prepared) -> Result<Written, Refusal> {
-        let before = self.current(prepared.resource, prepared.id.as_str())?;
-        self.put_after(prepared, before)
-    }
-
     /// Stores a resource under an id that nobody can have.
     pub(crate) fn put_new(&mut self, prepared: Prepared) -> Result<Written, Refusal> {
         self.put_after(prepared, None)
     }
 
-    /// The same, knowing what is there.
-    pub(crate) fn put_after(
-        &mut self,
-        mut prepared: Prepared,
-        before: Option<Version>,
-    ) -> Result<Written, Refusal> {
+    /// Stores a resource as its next version, knowing what is there.
+    pub(crate) fn put_after(&mut self, mut prepared: Prepared, before: Option<Version>) -> Result<Written, Refusal> {
         let living = before.as_ref().filter(|version| version.method != Method::Delete);
         let old = match living {
             Some(version) => Some(parse(&version.body)?),
@@ -110,6 +100,28 @@ impl Session<'_> {
         Ok(Written { outcome, version })
     }
 
+    /// Stores a resource unless it is there with this content, now or as an older version.
+    pub(crate) fn load(&mut self, prepared: Prepared) -> Result<Outcome, Refusal> {
+        let before = self.current(prepared.resource, prepared.id.as_str())?;
+        if let Some(there) = before.as_ref().filter(|there| there.version > 1)
+            && self.was_there(there.key, &prepared.value)?
+        {
+            return Ok(Outcome::Unchanged);
+        }
+        Ok(self.put_after(prepared, before)?.outcome)
+    }
+
+    fn was_there(&self, key: i64, value: &Value) -> Result<bool, Refusal> {
+        let mut statement = self.connection.prepare_cached("SELECT body FROM version WHERE pk = ?1 AND body <> ''")?;
+        let mut rows = statement.query([key])?;
+        while let Some(row) = rows.next()? {
+            if same_content(&parse(&row.get::<_, String>(0)?)?, value) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Ends a resource. `None`: it was not there, or ended before.
     pub(crate) fn end(&mut self, resource: ResourceType, id: &str) -> Result<Option<Version>, Refusal> {
         let Some(before) = self.current(resource, id)?.filter(|version| version.method != Method::Delete) else {
@@ -120,7 +132,14 @@ impl Session<'_> {
         self.index_words(before.key, None, true)?;
         let number = before.version + 1;
         let sequence = self.append(before.key, resource, number, Method::Delete, "")?;
-        let ended = Version { sequence, version: number, updated: self.now, method: Method::Delete, body: String::new(), ..before };
+        let ended = Version {
+            sequence,
+            version: number,
+            updated: self.now,
+            method: Method::Delete,
+            body: String::new(),
+            ..before
+        };
         Ok(Some(ended))
     }
 
@@ -177,7 +196,9 @@ impl Session<'_> {
             }
             RowValue::Uri(value) => {
                 self.connection
-                    .prepare_cached("INSERT INTO uri (parameter, value, pk, slot) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+                    .prepare_cached(
+                        "INSERT INTO uri (parameter, value, pk, slot) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                    )?
                     .execute((parameter, value, key, slot))?;
             }
             RowValue::Date(low, high) => {
@@ -212,7 +233,9 @@ impl Session<'_> {
             RowValue::Reference(resource, id) => {
                 let target = self.key(*resource, id)?;
                 self.connection
-                    .prepare_cached("DELETE FROM reference WHERE parameter = ?1 AND target = ?2 AND pk = ?3 AND slot = ?4")?
+                    .prepare_cached(
+                        "DELETE FROM reference WHERE parameter = ?1 AND target = ?2 AND pk = ?3 AND slot = ?4",
+                    )?
                     .execute((parameter, target, key, slot))?;
             }
             RowValue::Uri(value) => {
@@ -227,12 +250,16 @@ impl Session<'_> {
             }
             RowValue::Date(low, high) => {
                 self.connection
-                    .prepare_cached("DELETE FROM date WHERE parameter = ?1 AND pk = ?2 AND slot = ?3 AND low = ?4 AND high = ?5")?
+                    .prepare_cached(
+                        "DELETE FROM date WHERE parameter = ?1 AND pk = ?2 AND slot = ?3 AND low = ?4 AND high = ?5",
+                    )?
                     .execute((parameter, key, slot, low, high))?;
             }
             RowValue::Number(low, high) => {
                 self.connection
-                    .prepare_cached("DELETE FROM number WHERE parameter = ?1 AND pk = ?2 AND slot = ?3 AND low = ?4 AND high = ?5")?
+                    .prepare_cached(
+                        "DELETE FROM number WHERE parameter = ?1 AND pk = ?2 AND slot = ?3 AND low = ?4 AND high = ?5",
+                    )?
                     .execute((parameter, key, slot, low.0, high.0))?;
             }
             RowValue::Quantity { low, high, system, code, unit } => {
@@ -317,9 +344,8 @@ pub(super) fn reindex_if_changed(
     full_text: bool,
 ) -> Result<(), EhrError> {
     let edition = format!("{INDEX_EDITION} {}", definitions.fingerprint());
-    let found: Option<String> = connection
-        .query_row("SELECT value FROM setting WHERE name = 'index'", [], |row| row.get(0))
-        .optional()?;
+    let found: Option<String> =
+        connection.query_row("SELECT value FROM setting WHERE name = 'index'", [], |row| row.get(0)).optional()?;
     if found.as_deref() == Some(edition.as_str()) {
         return Ok(());
     }
@@ -337,12 +363,17 @@ pub(super) fn reindex_if_changed(
     Ok(())
 }
 
-fn index_all(connection: &Connection, codes: &Codes, definitions: &Definitions, full_text: bool) -> Result<(), Refusal> {
+fn index_all(
+    connection: &Connection,
+    codes: &Codes,
+    definitions: &Definitions,
+    full_text: bool,
+) -> Result<(), Refusal> {
     let mut caches = Caches::default();
     let now = Timestamp::from_micros(0);
     let mut session = Session { connection, codes, definitions, full_text, caches: &mut caches, now };
-    let mut statement =
-        connection.prepare("SELECT r.pk, r.type, v.body FROM resource r JOIN version v ON v.seq = r.seq WHERE r.live = 1")?;
+    let mut statement = connection
+        .prepare("SELECT r.pk, r.type, v.body FROM resource r JOIN version v ON v.seq = r.seq WHERE r.live = 1")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (key, code, body): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);

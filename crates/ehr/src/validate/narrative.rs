@@ -1,8 +1,10 @@
 //! The narrative: XHTML in a `div`, without anything that runs or loads.
 
 /// What must not stand in a narrative (R4, 2.4.0).
-const FORBIDDEN: [&str; 12] =
-    ["<script", "<iframe", "<object", "<embed", "<form", "<input", "<button", "<link", "<base", "<frame", "<body", "<head"];
+const FORBIDDEN: [&str; 12] = [
+    "<script", "<iframe", "<object", "<embed", "<form", "<input", "<button", "<link", "<base", "<frame", "<body",
+    "<head",
+];
 
 /// What is wrong with a `div`.
 pub(super) fn fault(div: &str) -> Option<String> {
@@ -36,7 +38,9 @@ fn has_handler(markup: &str) -> bool {
     markup.split('<').skip(1).any(|piece| {
         let tag = piece.split('>').next().unwrap_or_default();
         tag.split_whitespace().skip(1).any(|attribute| {
-            attribute.split_once('=').is_some_and(|(name, _)| name.starts_with("on") && name.bytes().all(|byte| byte.is_ascii_lowercase()))
+            attribute
+                .split_once('=')
+                .is_some_and(|(name, _)| name.starts_with("on") && name.bytes().all(|byte| byte.is_ascii_lowercase()))
         })
     })
 }
@@ -49,7 +53,13 @@ mod tests {
     fn text_passes_and_scripts_do_not() {
         assert_eq!(fault("<div xmlns=\"http://www.w3.org/1999/xhtml\">on = <b>5</b></div>"), None);
         assert_eq!(fault("<div><linked/></div>"), None);
-        for bad in ["text", "<div>", "<div><script>x</script></div>", "<div onclick=\"x\">a</div>", "<div><a href=\"javascript:x\">a</a></div>"] {
+        for bad in [
+            "text",
+            "<div>",
+            "<div><script>x</script></div>",
+            "<div onclick=\"x\">a</div>",
+            "<div><a href=\"javascript:x\">a</a></div>",
+        ] {
             assert!(fault(bad).is_some(), "{bad}");
         }
     }

@@ -1,8 +1,8 @@
 //! The formats of R4's primitive types.
 
+use bascule_fhir::Id;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bascule_fhir::Id;
 use serde_json::Value;
 
 use crate::index::moment;
@@ -42,7 +42,9 @@ fn text_fault(type_name: &str, text: &str) -> Option<String> {
         "id" => wrong(Id::parse(text).is_some(), "must have 1 to 64 letters, digits, `-` and `.`"),
         "code" => wrong(is_code(text), "must be a code: no space at its ends, single spaces within"),
         "date" => wrong(is_date(text), "must be YYYY, YYYY-MM or YYYY-MM-DD"),
-        "dateTime" => wrong(is_date(text) || is_instant(text), "must be a date, or YYYY-MM-DDThh:mm:ss with Z or ±hh:mm"),
+        "dateTime" => {
+            wrong(is_date(text) || is_instant(text), "must be a date, or YYYY-MM-DDThh:mm:ss with Z or ±hh:mm")
+        }
         "instant" => wrong(is_instant(text), "must be YYYY-MM-DDThh:mm:ss with Z or ±hh:mm"),
         "time" => wrong(is_time(text), "must be hh:mm:ss"),
         "uri" | "url" | "canonical" => wrong(!text.contains(char::is_whitespace), "must be a URI, without spaces"),
@@ -57,7 +59,10 @@ fn text_fault(type_name: &str, text: &str) -> Option<String> {
 
 fn is_code(text: &str) -> bool {
     let is_space = |letter: char| letter.is_whitespace();
-    !text.starts_with(is_space) && !text.ends_with(is_space) && !text.contains("  ") && !text.contains(['\t', '\n', '\r'])
+    !text.starts_with(is_space)
+        && !text.ends_with(is_space)
+        && !text.contains("  ")
+        && !text.contains(['\t', '\n', '\r'])
 }
 
 fn is_date(text: &str) -> bool {
@@ -73,10 +78,11 @@ fn is_instant(text: &str) -> bool {
 
 fn is_time(text: &str) -> bool {
     let clock = text.split('.').next().unwrap_or_default();
-    let shaped = clock.len() == 8 && clock.bytes().enumerate().all(|(at, byte)| match at {
-        2 | 5 => byte == b':',
-        _ => byte.is_ascii_digit(),
-    });
+    let shaped = clock.len() == 8
+        && clock.bytes().enumerate().all(|(at, byte)| match at {
+            2 | 5 => byte == b':',
+            _ => byte.is_ascii_digit(),
+        });
     shaped && !text.ends_with('.') && moment::parse(&format!("2000-01-01T{text}Z")).is_some()
 }
 
@@ -90,7 +96,8 @@ fn is_oid(text: &str) -> bool {
 }
 
 fn is_uuid(text: &str) -> bool {
-    text.strip_prefix("urn:uuid:").is_some_and(|uuid| uuid.len() == 36 && uuid::Uuid::parse_str(uuid).is_ok() && uuid == uuid.to_lowercase())
+    text.strip_prefix("urn:uuid:")
+        .is_some_and(|uuid| uuid.len() == 36 && uuid::Uuid::parse_str(uuid).is_ok() && uuid == uuid.to_lowercase())
 }
 
 fn is_base64(text: &str) -> bool {
@@ -124,13 +131,29 @@ mod tests {
         check("decimal", &[json!(1.50), json!(1)], &[json!("1.5")]);
         check("id", &[json!("a-1.B")], &[json!("a_1"), json!("")]);
         check("code", &[json!("a b")], &[json!(" a"), json!("a  b"), json!("a ")]);
-        check("date", &[json!("2020"), json!("2020-02"), json!("2020-02-29")], &[json!("2021-02-29"), json!("2020-1-1"), json!("2020-01-01T00:00:00Z")]);
-        check("dateTime", &[json!("2020"), json!("2020-01-01T10:00:00+01:00"), json!("2020-01-01T10:00:00.123Z")], &[json!("2020-01-01T10:00:00"), json!("2020-01-01T10:00Z"), json!("x")]);
+        check(
+            "date",
+            &[json!("2020"), json!("2020-02"), json!("2020-02-29")],
+            &[json!("2021-02-29"), json!("2020-1-1"), json!("2020-01-01T00:00:00Z")],
+        );
+        check(
+            "dateTime",
+            &[json!("2020"), json!("2020-01-01T10:00:00+01:00"), json!("2020-01-01T10:00:00.123Z")],
+            &[json!("2020-01-01T10:00:00"), json!("2020-01-01T10:00Z"), json!("x")],
+        );
         check("instant", &[json!("2020-01-01T10:00:00Z")], &[json!("2020-01-01")]);
-        check("time", &[json!("10:00:00"), json!("10:00:00.5")], &[json!("10:00"), json!("25:00:00"), json!("10:00:00Z")]);
+        check(
+            "time",
+            &[json!("10:00:00"), json!("10:00:00.5")],
+            &[json!("10:00"), json!("25:00:00"), json!("10:00:00Z")],
+        );
         check("uri", &[json!("urn:x")], &[json!("a b"), json!(5)]);
         check("oid", &[json!("urn:oid:1.2.3")], &[json!("1.2.3"), json!("urn:oid:1..3")]);
-        check("uuid", &[json!("urn:uuid:c757873d-ec9a-4326-a141-556f43239520")], &[json!("c757873d-ec9a-4326-a141-556f43239520")]);
+        check(
+            "uuid",
+            &[json!("urn:uuid:c757873d-ec9a-4326-a141-556f43239520")],
+            &[json!("c757873d-ec9a-4326-a141-556f43239520")],
+        );
         check("base64Binary", &[json!("aGk="), json!("aG k=")], &[json!("a"), json!("%%%%")]);
         check("string", &[json!("x")], &[json!(""), json!("  "), json!(1)]);
     }

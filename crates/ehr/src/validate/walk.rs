@@ -54,13 +54,22 @@ impl Walk<'_> {
 
     fn member(&mut self, kind: &'static Type, fields: &Map<String, Value>, name: &str, value: &Value, path: &str) {
         if let Some(element) = kind.child(name) {
-            return self.element(element, value, fields.get(&format!("_{name}")), &format!("{path}.{}", place(element)));
+            return self.element(
+                element,
+                value,
+                fields.get(&format!("_{name}")),
+                &format!("{path}.{}", place(element)),
+            );
         }
         match kind.sibling_of(name) {
             Some(element) => self.sibling(element, value, fields, &format!("{path}.{name}")),
             None => {
                 let near = nearest(kind, name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                self.fault("structure", &format!("{path}.{name}"), format!("{} has no element `{name}`{near}", kind.name));
+                self.fault(
+                    "structure",
+                    &format!("{path}.{name}"),
+                    format!("{} has no element `{name}`{near}", kind.name),
+                );
             }
         }
     }
@@ -80,7 +89,9 @@ impl Walk<'_> {
                 }
             }
             (true, _) => self.fault("structure", path, "may repeat, so it must be an array: put it in [ ]"),
-            (false, Value::Array(_)) => self.fault("structure", path, "stands at most once, so it must not be an array"),
+            (false, Value::Array(_)) => {
+                self.fault("structure", path, "stands at most once, so it must not be an array")
+            }
             (false, value) => self.one(element, value, sibling.is_some_and(Value::is_object), path),
         }
     }
@@ -124,7 +135,8 @@ impl Walk<'_> {
         }
         let list = element.required_value_set().and_then(|url| codes::list(&url));
         if let Some(list) = list.filter(|list| !list.has(text) && element.type_name == "code") {
-            let some = list.systems().flat_map(|(_, codes)| codes.iter().copied()).take(CODES_SHOWN).collect::<Vec<_>>();
+            let some =
+                list.systems().flat_map(|(_, codes)| codes.iter().copied()).take(CODES_SHOWN).collect::<Vec<_>>();
             self.fault("code-invalid", path, format!("is not of {}; its codes are {} …", list.url, some.join(", ")));
         }
     }
@@ -271,9 +283,18 @@ mod tests {
 
     #[test]
     fn a_valid_resource_has_no_issue() {
-        check(json!({ "resourceType": "Patient", "id": "1", "name": [{ "family": "A", "_family": { "extension": [{ "url": "u", "valueString": "x" }] } }], "gender": "male", "birthDate": "1970", "deceasedBoolean": false }), &[]);
-        check(json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" }, "valueQuantity": { "value": 1.50 }, "subject": { "reference": "Patient/1" } }), &[]);
-        check(json!({ "resourceType": "Patient", "_birthDate": { "extension": [{ "url": "u", "valueCode": "unknown" }] } }), &[]);
+        check(
+            json!({ "resourceType": "Patient", "id": "1", "name": [{ "family": "A", "_family": { "extension": [{ "url": "u", "valueString": "x" }] } }], "gender": "male", "birthDate": "1970", "deceasedBoolean": false }),
+            &[],
+        );
+        check(
+            json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" }, "valueQuantity": { "value": 1.50 }, "subject": { "reference": "Patient/1" } }),
+            &[],
+        );
+        check(
+            json!({ "resourceType": "Patient", "_birthDate": { "extension": [{ "url": "u", "valueCode": "unknown" }] } }),
+            &[],
+        );
     }
 
     #[test]
@@ -287,17 +308,27 @@ mod tests {
         check(json!({ "resourceType": "Patient", "name": [] }), &["Patient.name structure"]);
         check(json!({ "resourceType": "Patient", "name": [{}] }), &["Patient.name[0] structure"]);
         check(json!({ "resourceType": "Patient", "name": [null] }), &["Patient.name[0] structure"]);
-        check(json!({ "resourceType": "Patient", "deceasedBoolean": true, "deceasedDateTime": "2020" }), &["Patient.deceased structure"]);
+        check(
+            json!({ "resourceType": "Patient", "deceasedBoolean": true, "deceasedDateTime": "2020" }),
+            &["Patient.deceased structure"],
+        );
         check(json!({ "resourceType": "Observation", "code": { "text": "x" } }), &["Observation.status required"]);
-        check(json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" }, "subject": { "reference": "Organization/1" } }), &["Observation.subject value"]);
+        check(
+            json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" }, "subject": { "reference": "Organization/1" } }),
+            &["Observation.subject value"],
+        );
         check(json!({ "resourceType": "Patient", "contained": [{ "id": "x" }] }), &["Patient.contained[0] structure"]);
         check(json!({ "resourceType": "Patient", "extension": [{ "url": "u" }] }), &["Patient.extension[0] invariant"]);
-        check(json!({ "resourceType": "Patient", "text": { "status": "generated", "div": "<div><script/></div>" } }), &["Patient.text.div structure"]);
+        check(
+            json!({ "resourceType": "Patient", "text": { "status": "generated", "div": "<div><script/></div>" } }),
+            &["Patient.text.div structure"],
+        );
     }
 
     #[test]
     fn a_slip_is_answered_with_what_was_meant() {
-        let issues = super::super::issues(ResourceType::PATIENT, &json!({ "resourceType": "Patient", "birthdate": "1970" }));
+        let issues =
+            super::super::issues(ResourceType::PATIENT, &json!({ "resourceType": "Patient", "birthdate": "1970" }));
         assert!(issues[0].text.contains("`birthDate`"), "{}", issues[0].text);
     }
 }

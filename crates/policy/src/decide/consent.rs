@@ -25,6 +25,24 @@ struct Said {
     lifted: Vec<(Label, Id)>,
 }
 
+impl Said {
+    /// The labels, together where the same patients let them pass.
+    fn by_patients(&self, labels: &[Label]) -> Vec<(Vec<Label>, Vec<Id>)> {
+        let mut groups: Vec<(Vec<Label>, Vec<Id>)> = Vec::new();
+        for label in labels {
+            let mut ids: Vec<Id> =
+                self.lifted.iter().filter(|(lifted, _)| lifted == label).map(|(_, id)| id.clone()).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            match groups.iter_mut().find(|(_, known)| *known == ids) {
+                Some((group, _)) => group.push(label.clone()),
+                None => groups.push((vec![label.clone()], ids)),
+            }
+        }
+        groups
+    }
+}
+
 impl Ask<'_> {
     /// Adds to a way the conditions that consents, restrictions and labels make, or closes it.
     pub(super) fn objections(
@@ -178,11 +196,8 @@ impl Ask<'_> {
         if said.lifted.is_empty() {
             conditions.push(without_labels(&settings.sensitive));
         } else {
-            for label in settings.sensitive.iter() {
-                let ids: Vec<Id> =
-                    said.lifted.iter().filter(|(lifted, _)| lifted == label).map(|(_, id)| id.clone()).collect();
-                let only: Arc<[Label]> = [label.clone()].into();
-                let mut both = vec![Condition::HasLabel(only)];
+            for (labels, ids) in said.by_patients(&settings.sensitive) {
+                let mut both = vec![Condition::HasLabel(labels.into())];
                 if !ids.is_empty() {
                     both.push(Condition::Not(vec![compartment(ids)]));
                 }

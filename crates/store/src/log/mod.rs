@@ -9,12 +9,17 @@
 
 mod disk;
 mod error;
+pub mod index;
 mod lock;
 mod publisher;
+pub mod read;
 mod recover;
+pub mod retire;
 mod sequencer;
 mod settings;
 mod shard;
+#[cfg(test)]
+mod simulation;
 mod threads;
 pub mod verify;
 mod wal;
@@ -229,7 +234,7 @@ impl Log {
 
     /// The keys of the sealed parts.
     #[must_use]
-    pub fn keys(&self) -> &KeyStore {
+    pub fn keys(&self) -> &Arc<KeyStore> {
         &self.0.keys
     }
 

@@ -139,9 +139,16 @@ impl Publisher {
         Ok(shown)
     }
 
-    /// Writes tiles and checkpoint again, whatever is there, and makes them durable. Recovery does this.
-    pub(crate) fn publish_again(&mut self) -> Result<String, LogError> {
+    /// Writes key and tiles again, whatever is there, and makes them durable. Nothing is signed.
+    pub(crate) fn derive(&mut self) -> Result<(), LogError> {
         self.disk.make_folder(&self.folder).map_err(LogError::file("making", &self.folder))?;
+        self.put("vkey", format!("{}\n", self.signer.verifier()).as_bytes())?;
+        self.write_tiles()?;
+        self.sync()
+    }
+
+    /// Signs and shows the present state again, whatever is there, and makes it durable.
+    pub(crate) fn show(&mut self) -> Result<String, LogError> {
         let checkpoint = self.checkpoint();
         let note = checkpoint.sign(&self.signer).to_string();
         if self.locked.as_ref() != Some(&checkpoint) {
@@ -150,8 +157,6 @@ impl Publisher {
             }
             self.locked = Some(checkpoint);
         }
-        self.put("vkey", format!("{}\n", self.signer.verifier()).as_bytes())?;
-        self.write_tiles()?;
         self.put("checkpoint", note.as_bytes())?;
         self.sync()?;
         Ok(note)

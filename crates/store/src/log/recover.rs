@@ -74,13 +74,24 @@ pub(crate) fn recover(ground: &Ground, now: Timestamp) -> Result<Recovered, LogE
     let mut last = None;
     let mut beyond = 0;
     for found_shard in found.shards.drain(..) {
+        // A shard that is followed by another was synced to its end.
+        if let Some((mut before, _)) = last.take() {
+            Publisher::show(&mut before)?;
+        }
         let (publisher, tail, unsigned) = rebuild(ground, found_shard)?;
         beyond = unsigned;
         last = Some((publisher, tail));
     }
-    let (publisher, tail) = last.ok_or(LogError::Settings("no shard"))?;
+    let (mut publisher, tail) = last.ok_or(LogError::Settings("no shard"))?;
+    let torn_bytes = found.torn_bytes;
+    let older = std::mem::take(&mut found.paths);
     let sequencer = restart(ground, found, &publisher, tail, now)?;
-    Ok(Recovered { sequencer: sequencer.0, publisher, beyond, torn_bytes: sequencer.1 })
+    // Only now is what will be signed durable, whatever the cache has shown so far.
+    publisher.show()?;
+    for path in older.iter().filter(|path| **path != sequencer.segment.path) {
+        ground.disk.remove(path).map_err(LogError::file("removing", path))?;
+    }
+    Ok(Recovered { sequencer, publisher, beyond, torn_bytes })
 }
 
 fn read_all(ground: &Ground) -> Result<Found, LogError> {
@@ -100,7 +111,15 @@ fn read_all(ground: &Ground) -> Result<Found, LogError> {
     let segments: Vec<(PathBuf, Vec<u8>)> = names.iter().map(read).collect::<Result<_, LogError>>()?;
     // A restart segment holds all that is needed of those before it, which a crash kept from being removed.
     let restarts = |(_, bytes): &(PathBuf, Vec<u8>)| SegmentHead::decode(bytes).is_some_and(|head| head.restart);
-    let from = segments.iter().rposition(restarts).unwrap_or(0);
+    let restart = segments.iter().rposition(restarts).unwrap_or(0);
+    // Segments are removed in their order, each when nothing of it is needed; a power loss may keep an earlier removal
+    // from the disk and not a later one. What stands before a gap is therefore not needed.
+    let follows = |pair: &[(PathBuf, Vec<u8>)]| match pair {
+        [(left, _), (right, _)] => number_of(left) + 1 == number_of(right),
+        _ => true,
+    };
+    let gap = segments.windows(2).rposition(|pair| !follows(pair)).map_or(0, |place| place + 1);
+    let from = restart.max(gap);
     let mut found = Found { paths: segments.iter().map(|(path, _)| path.clone()).collect(), ..Found::default() };
     let mut chain = None;
     let count = segments.len();
@@ -114,6 +133,11 @@ fn read_all(ground: &Ground) -> Result<Found, LogError> {
     }
     found.chain = chain.unwrap_or_default();
     Ok(found)
+}
+
+/// The number in a segment's file name.
+fn number_of(path: &Path) -> u64 {
+    path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok()).unwrap_or(0)
 }
 
 impl Found {
@@ -182,7 +206,7 @@ pub(crate) fn signer_of(ground: &Ground, shard: Shard, may_make: bool) -> Result
     Ok(NoteSigner::from_seed(&origin, KeyKind::Ed25519, &private_file(&path)?)?)
 }
 
-/// Derives a shard's tiles again, compares with what was signed last, and shows the result.
+/// Derives a shard's tiles again, and compares with what was signed last. Nothing is signed yet.
 /// Beside the publisher: the entries of its last, partial bundle, and how many entries were not signed yet.
 fn rebuild(ground: &Ground, found: FoundShard) -> Result<(Publisher, Vec<Durable>, u64), LogError> {
     let FoundShard { shard, first, entries } = found;
@@ -218,7 +242,7 @@ fn rebuild(ground: &Ground, found: FoundShard) -> Result<(Publisher, Vec<Durable
         return Err(LogError::NotTheSignedLog { origin, why });
     }
     publisher.take(after)?;
-    publisher.publish_again()?;
+    publisher.derive()?;
     Ok((publisher, tail, size - signed))
 }
 
@@ -253,15 +277,15 @@ fn check_prefix(
     })
 }
 
-/// Writes what is still needed into a new segment, makes it durable, and removes those before it.
+/// Writes what is still needed into a new segment and makes it durable. Those before it are not needed any more.
 fn restart(
     ground: &Ground,
     found: Found,
     publisher: &Publisher,
     tail: Vec<Durable>,
     now: Timestamp,
-) -> Result<(Sequencer, u64), LogError> {
-    let Found { open, mut chain, last_number, paths, torn_bytes, .. } = found;
+) -> Result<Sequencer, LogError> {
+    let Found { open, mut chain, last_number, .. } = found;
     let size = publisher.size();
     let head = SegmentHead {
         number: last_number + 1,
@@ -273,10 +297,7 @@ fn restart(
     let intents = open.iter().map(|(id, bytes)| Record::Intent { id: *id, bytes: bytes.clone() });
     let records: Vec<Record> = entries.chain(intents).collect();
     let segment = write_segment(ground, head, &mut chain, &records)?;
-    for path in paths.iter().filter(|path| **path != segment.path) {
-        ground.disk.remove(path).map_err(LogError::file("removing", path))?;
-    }
-    let sequencer = Sequencer {
+    Ok(Sequencer {
         disk: Arc::clone(&ground.disk),
         settings: ground.settings.clone(),
         shard: publisher.shard(),
@@ -286,8 +307,7 @@ fn restart(
         segment,
         chain,
         clock: Clock { latest: now, seen: Instant::now() },
-    };
-    Ok((sequencer, torn_bytes))
+    })
 }
 
 fn write_segment(

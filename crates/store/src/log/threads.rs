@@ -294,7 +294,8 @@ impl Publishing {
     /// Shows the last checkpoint of this shard, and begins the next. What the next shard's first entry says.
     fn next(&mut self, shard: Shard) -> Result<SystemEvent, LogError> {
         self.publish()?;
-        self.publisher.publish_again()?;
+        self.publisher.derive()?;
+        self.publisher.show()?;
         let signer = signer_of(&self.ground, shard, true)?;
         let start = Start {
             disk: Arc::clone(&self.ground.disk),
@@ -305,7 +306,8 @@ impl Publishing {
         };
         let mut next = Publisher::new(start, signer, bascule_ledger::Tiler::new())?;
         next.inherit(&mut self.publisher);
-        self.shared.show(next.publish_again()?);
+        next.derive()?;
+        self.shared.show(next.show()?);
         self.publisher = next;
         shard_open(&self.ground, shard)
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::chart::{Chart, Visit};
 use super::super::code::{Code, dollars, hl7, refer, refer_named, with};
 use super::super::moment::{Moment, date, plus_days};
+use super::super::person::{Bond, Person};
 
 /// What the insurer pays of a hundred.
 const COVERED_PERCENT: i64 = 80;
@@ -14,25 +15,35 @@ pub(in super::super) fn coverage(chart: &mut Chart<'_>) -> String {
     let member = format!("EHP{:09}", chart.dice.number() % 1_000_000_000);
     let payor = refer_named("Organization/evergreen", "Evergreen Health Plan");
     let class = |kind: &str, say: &str, value: &str, name: &str| json!({"type": hl7("coverage-class", kind, say), "value": value, "name": name});
-    let subscriber = chart.subject();
+    let (subscriber, relation) = subscriber(chart);
     let body = json!({
         "profile": "us-core-coverage",
         "identifier": [{
             "type": hl7("v2-0203", "MB", "Member number"),
             "system": "https://evergreen.example/member", "value": member,
         }],
-        "status": "active",
+        "status": if chart.person.death.is_some() { "cancelled" } else { "active" },
         "type": hl7("v3-ActCode", "EHCPOL", "Extended health insurance"),
         "subscriber": subscriber,
         "subscriberId": member,
         "beneficiary": chart.subject(),
-        "relationship": hl7("subscriber-relationship", "self", "Self"),
-        "period": {"start": date(chart.person.first_day(chart.anchor))},
+        "relationship": hl7("subscriber-relationship", relation.0, relation.1),
+        "period": chart.period(),
         "payor": [payor],
         "class": [class("group", "Group", "HF-100", "Harbor Falls employers"), class("plan", "Plan", "SILVER", "Silver")],
     });
     let id = format!("{}-coverage", chart.person.id());
     chart.add_as("Coverage", &id, body)
+}
+
+/// Who pays the premium: a child is insured with a parent, whose own record thereby names the child's coverage.
+fn subscriber(chart: &Chart<'_>) -> (Value, (&'static str, &'static str)) {
+    let young = chart.person.age_on(chart.anchor) < 18;
+    let parent = chart.person.kin.iter().find(|(_, bond)| matches!(bond, Bond::Mother | Bond::Father));
+    match parent.filter(|_| young) {
+        Some((number, _)) => (refer(&format!("Patient/{}", Person::id_of(*number))), ("child", "Child")),
+        None => (chart.subject(), ("self", "Self")),
+    }
 }
 
 /// The Claim of a visit and what the insurer said of it.

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::super::chart::Chart;
-use super::super::code::{hl7, hl7_coding, identifier, refer, refer_named};
+use super::super::code::{hl7, hl7_coding, identifier, refer, refer_named, snomed};
+use super::super::dice::Dice;
 use super::super::house::phone;
-use super::super::moment::{Moment, date};
+use super::super::moment::{Moment, date, plus_years};
 use super::super::names::Culture;
 use super::super::person::{Bond, Person, Sex};
 
@@ -49,11 +50,17 @@ fn mrn(number: u32) -> String {
 fn names(person: &Person) -> Value {
     let official =
         json!({"use": "official", "text": person.name(), "family": person.family.0, "given": [person.given.0]});
-    if person.given.0 == person.given.1 && person.family.0 == person.family.1 {
-        return json!([official]);
+    let mut all = vec![official];
+    if person.given.0 != person.given.1 || person.family.0 != person.family.1 {
+        let latin = format!("{} {}", person.given.1, person.family.1);
+        all.push(json!({"use": "usual", "text": latin, "family": person.family.1, "given": [person.given.1]}));
     }
-    let latin = format!("{} {}", person.given.1, person.family.1);
-    json!([official, {"use": "usual", "text": latin, "family": person.family.1, "given": [person.given.1]}])
+    if person.kin.iter().any(|(_, bond)| *bond == Bond::Spouse) && person.sex == Sex::Female {
+        let until = date(plus_years(person.birth, 26));
+        let before = person.culture.family(&mut Dice::fixed(person.number));
+        all.push(json!({"use": "old", "family": before.0, "given": [person.given.0], "period": {"end": until}}));
+    }
+    Value::Array(all)
 }
 
 fn telecom(person: &Person) -> Value {
@@ -76,11 +83,16 @@ fn extensions(person: &Person) -> Value {
     let hispanic = std::ptr::eq::<Culture>(person.culture, &super::super::names::SPANISH);
     let ethnicity = if hispanic { ("2135-2", "Hispanic or Latino") } else { ("2186-5", "Not Hispanic or Latino") };
     let (race, race_say) = person.culture.race;
-    let birth_sex = if person.sex == Sex::Female { "F" } else { "M" };
+    let (birth_sex, sex, identity) = match person.sex {
+        Sex::Female => ("F", "248152002", snomed("446141000124107", "Woman")),
+        Sex::Male => ("M", "248153007", snomed("446151000124109", "Man")),
+    };
     json!([
         {"url": core("us-core-race"), "extension": [category(race, race_say), {"url": "text", "valueString": race_say}]},
         {"url": core("us-core-ethnicity"), "extension": [category(ethnicity.0, ethnicity.1), {"url": "text", "valueString": ethnicity.1}]},
         {"url": core("us-core-birthsex"), "valueCode": birth_sex},
+        {"url": core("us-core-sex"), "valueCode": sex},
+        {"url": core("us-core-genderIdentity"), "valueCodeableConcept": identity.concept()},
     ])
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::admin;
-use super::super::code::{Code, hl7, hl7_coding, refer, refer_named, snomed};
+use super::super::code::{Code, ICD10, hl7, hl7_coding, refer, refer_named, snomed};
 use super::super::house::{Staff, location_name};
 use super::super::moment::Moment;
 use super::Chart;
@@ -60,6 +60,8 @@ pub(in super::super) struct Visit {
     pub(in super::super) start: Moment,
     pub(in super::super) end: Moment,
     pub(in super::super) with: &'static Staff,
+    /// What it was and what for, in a line.
+    pub(in super::super) about: String,
     /// `Condition/…`, the diagnosis.
     pub(in super::super) diagnosis: String,
 }
@@ -85,7 +87,10 @@ impl Chart<'_> {
         let reference = self.encounter(kind, with, (start, end), reason.0);
         let diagnosis = self.diagnosis(&reference, with, start, reason);
         self.link_diagnosis(&reference, &diagnosis);
-        let visit = Visit { reference, start, end, with, diagnosis };
+        // A check-up has no problem: its reason is the check-up itself.
+        let check_up = reason.0.system == ICD10;
+        let about = if check_up { sort.what.say.to_owned() } else { format!("{}: {}", sort.what.say, reason.0.say) };
+        let visit = Visit { reference, start, end, with, about, diagnosis };
         if !kind.institutional() {
             self.kept_appointment(&visit, &sort, reason.0);
         }
@@ -166,7 +171,7 @@ impl Chart<'_> {
             "serviceType": [sort.what.concept()],
             "appointmentType": hl7("v2-0276", "ROUTINE", "Routine appointment"),
             "reasonCode": [reason.concept()],
-            "description": format!("{}: {}", sort.what.say, reason.say),
+            "description": visit.about,
             "start": visit.start.text(),
             "end": visit.end.text(),
             "minutesDuration": sort.minutes,

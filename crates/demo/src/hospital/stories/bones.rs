@@ -98,7 +98,10 @@ fn procedure(chart: &mut Chart<'_>, visit: &Visit, broken: &Break, used: Option<
 
 fn cast(chart: &mut Chart<'_>, visit: &Visit, broken: &Break) {
     procedure(chart, visit, broken, None);
-    let order = prescribe(chart, visit, &IBUPROFEN, Course::Short);
+    let problems = &chart.person.problems;
+    let strained = problems.hypertension.is_some() || problems.heart_failure.is_some() || problems.pregnancy.is_some();
+    let against_pain = if strained { &ACETAMINOPHEN } else { &IBUPROFEN };
+    let order = prescribe(chart, visit, against_pain, Course::Short);
     task(chart, visit, &order, "Call the patient after two days about pain", true);
     note(
         chart,

@@ -13,11 +13,11 @@ pub(super) fn team(chart: &mut Chart<'_>) {
     let member = |role: Code, who: Value| json!({"role": [role.concept()], "member": who});
     let body = json!({
         "profile": "us-core-careteam",
-        "status": "active",
+        "status": if chart.person.death.is_some() { "inactive" } else { "active" },
         "category": [{"coding": [loinc("LA27976-2", "Care team for visits").coding()]}],
         "name": "Care team of the family clinic",
         "subject": chart.subject(),
-        "period": {"start": date(chart.person.first_day(chart.anchor))},
+        "period": chart.period(),
         "participant": [
             member(snomed("62247001", "Family physician"), physician.refer()),
             member(snomed("224535009", "Nurse"), super::super::house::NURSE.refer()),
@@ -47,7 +47,7 @@ pub(super) fn plan(chart: &mut Chart<'_>, problem: &str, title: &str, since: Dat
     let body = json!({
         "profile": "us-core-careplan",
         "text": narrative(&format!("{title}. {}. {}.", aim.say, steps.join(". "))),
-        "status": "active", "intent": "plan",
+        "status": if chart.person.death.is_some() { "revoked" } else { "active" }, "intent": "plan",
         "category": [{"coding": [{"system": "http://hl7.org/fhir/us/core/CodeSystem/careplan-category", "code": "assess-plan", "display": "Assessment and plan"}]}],
         "title": title,
         "subject": chart.subject(),
@@ -66,7 +66,7 @@ fn goal(chart: &mut Chart<'_>, problem: &str, since: Date, aim: &Aim) -> String 
     let (value, places, unit) = aim.below;
     let body = json!({
         "profile": "us-core-goal",
-        "lifecycleStatus": "active",
+        "lifecycleStatus": if chart.person.death.is_some() { "cancelled" } else { "active" },
         "achievementStatus": hl7("goal-achievement", "in-progress", "In progress"),
         "description": {"text": aim.say},
         "subject": chart.subject(),

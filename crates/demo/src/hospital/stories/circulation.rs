@@ -1,7 +1,11 @@
 //! Blood pressure, lipids and a heart that grows weak.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
 use super::super::chart::{Chart, Kind, Visit};
-use super::super::code::{Code, icd, loinc, snomed};
+use super::super::code::{Code, icd, loinc, refer, snomed};
 use super::super::labs;
 use super::care::{Aim, plan};
 use super::documents::{PROGRESS, note};
@@ -70,6 +74,7 @@ fn heart(chart: &mut Chart<'_>) {
         let strain = chart.dice.about(1300.0, 700.0);
         let sodium = chart.dice.about(137.0, 5.0);
         chart.panel(&visit, labs::METABOLIC, &[(labs::NATRIURETIC, strain), (labs::SODIUM, sodium)]);
+        electrocardiogram(chart, &visit);
         note(
             chart,
             &visit,
@@ -77,6 +82,26 @@ fn heart(chart: &mut Chart<'_>) {
             "Weight and ankles checked. Weigh yourself each morning, and call when two pounds come overnight.",
         );
     }
+}
+
+fn electrocardiogram(chart: &mut Chart<'_>, visit: &Visit) {
+    let category = loinc("LP29708-2", "Cardiology");
+    let text = "Regular rhythm, 74 beats a minute. No change since the last tracing.";
+    let body = json!({
+        "profile": "us-core-diagnosticreport-note",
+        "identifier": [chart.identifier("report")],
+        "status": "final",
+        "category": [category.concept()],
+        "code": loinc("11524-6", "Electrocardiogram").concept(),
+        "subject": chart.subject(),
+        "encounter": refer(&visit.reference),
+        "effectiveDateTime": visit.during(),
+        "issued": visit.start.later(20).text(),
+        "performer": [visit.with.refer()],
+        "conclusion": text,
+        "presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": STANDARD.encode(text), "title": "Electrocardiogram"}],
+    });
+    chart.add("DiagnosticReport", body);
 }
 
 /// Follow-up visits every `step` days; the medicine is ordered at the first.

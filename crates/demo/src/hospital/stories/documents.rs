@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::chart::{Chart, Visit};
-use super::super::code::{Code, hl7, loinc, refer, refer_named};
+use super::super::code::{Code, hl7, loinc, refer, refer_named, with};
 use super::super::moment::Moment;
 
 pub(super) const PROGRESS: Code = loinc("11506-3", "Progress note");
@@ -15,6 +15,7 @@ pub(super) const PROCEDURE: Code = loinc("28570-0", "Procedure note");
 
 /// A note about a visit, written by the one who was visited.
 pub(super) fn note(chart: &mut Chart<'_>, visit: &Visit, kind: Code, text: &str) -> String {
+    let written = visit.end.later(35);
     let whole = format!(
         "{}\nPatient: {}\nDate: {}\nAuthor: {}\n\n{text}\n",
         kind.say,
@@ -22,8 +23,7 @@ pub(super) fn note(chart: &mut Chart<'_>, visit: &Visit, kind: Code, text: &str)
         super::super::moment::date(visit.start.day),
         visit.with.name(),
     );
-    let binary = chart.add("Binary", json!({"contentType": "text/plain; charset=utf-8", "securityContext": refer(&chart.patient()), "data": STANDARD.encode(&whole)}));
-    let written: Moment = visit.end.later(35);
+    let attachment = attachment(chart, kind, &whole, &written);
     let body = json!({
         "profile": "us-core-documentreference",
         "identifier": [chart.identifier("document")],
@@ -34,12 +34,9 @@ pub(super) fn note(chart: &mut Chart<'_>, visit: &Visit, kind: Code, text: &str)
         "date": written.text(),
         "author": [visit.with.refer()],
         "custodian": refer_named("Organization/mercy", "Mercy Hospital"),
-        "description": format!("{} of {}", kind.say, super::super::moment::date(visit.start.day)),
+        "description": visit.about,
         "content": [{
-            "attachment": {
-                "contentType": "text/plain; charset=utf-8", "url": binary, "size": whole.len(),
-                "title": kind.say, "creation": written.text(),
-            },
+            "attachment": attachment,
             "format": {"system": "http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode", "code": "urn:ihe:iti:xds:2017:mimeTypeSufficient", "display": "MIME type says it"},
         }],
         "context": {
@@ -49,4 +46,17 @@ pub(super) fn note(chart: &mut Chart<'_>, visit: &Visit, kind: Code, text: &str)
         },
     });
     chart.add("DocumentReference", body)
+}
+
+/// The text: within a progress note, beside other notes as a Binary, so that both roads exist.
+fn attachment(chart: &mut Chart<'_>, kind: Code, whole: &str, written: &Moment) -> Value {
+    const PLAIN: &str = "text/plain; charset=utf-8";
+    let data = STANDARD.encode(whole);
+    let body = json!({"contentType": PLAIN, "size": whole.len(), "title": kind.say, "creation": written.text()});
+    if kind.code == PROGRESS.code {
+        return with(body, "data", Value::String(data));
+    }
+    let binary = json!({"contentType": PLAIN, "securityContext": refer(&chart.patient()), "data": data});
+    let binary = chart.add("Binary", binary);
+    with(body, "url", Value::String(binary))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::admin::bill::bill_dispense;
 use super::super::chart::{Chart, Visit};
-use super::super::code::{Code, hl7, quantity, refer, refer_named, rxnorm, snomed};
+use super::super::code::{Code, hl7, quantity, refer, refer_named, rxnorm, snomed, with};
 use super::super::house::PHARMACIST;
 use super::super::moment::{Moment, plus_days};
 
@@ -14,17 +14,25 @@ pub(super) struct Medicine {
     pub(super) code: Code,
     /// What the label says.
     take: &'static str,
+    /// Units of one dose.
+    each: u32,
     times_a_day: u32,
     /// What is counted: a UCUM annotation.
     unit: &'static str,
+    route: Code,
     /// Days that one dispense lasts.
     supply_days: u32,
     cents: i64,
 }
 
 const fn medicine(code: Code, take: &'static str, times_a_day: u32, supply_days: u32, cents: i64) -> Medicine {
-    Medicine { code, take, times_a_day, unit: "{tbl}", supply_days, cents }
+    Medicine { code, take, each: 1, times_a_day, unit: "{tbl}", route: BY_MOUTH, supply_days, cents }
 }
+
+const BY_MOUTH: Code = snomed("26643006", "By mouth");
+
+/// What the house keeps a list of; other medicines are named by their code alone.
+static LISTED: [Code; 3] = [ATORVASTATIN.code, ALBUTEROL.code, IRON.code];
 
 pub(super) const METFORMIN: Medicine =
     medicine(rxnorm("861007", "Metformin 500 mg tablet"), "Take one tablet twice a day with meals", 2, 90, 1_400);
@@ -45,13 +53,16 @@ pub(super) const EMTRICITABINE_TENOFOVIR: Medicine = medicine(
     90,
     54_000,
 );
-pub(super) const BUPRENORPHINE: Medicine = medicine(
-    rxnorm("351267", "Buprenorphine 8 mg and naloxone 2 mg tablet under the tongue"),
-    "Let one tablet melt under the tongue twice a day",
-    2,
-    30,
-    8_900,
-);
+pub(super) const BUPRENORPHINE: Medicine = Medicine {
+    code: rxnorm("351267", "Buprenorphine 8 mg and naloxone 2 mg tablet under the tongue"),
+    take: "Let one tablet melt under the tongue twice a day",
+    each: 1,
+    times_a_day: 2,
+    unit: "{tbl}",
+    route: snomed("37839007", "Under the tongue"),
+    supply_days: 30,
+    cents: 8_900,
+};
 pub(super) const IBUPROFEN: Medicine = medicine(
     rxnorm("197805", "Ibuprofen 400 mg tablet"),
     "Take one tablet up to three times a day with food, for pain",
@@ -59,13 +70,16 @@ pub(super) const IBUPROFEN: Medicine = medicine(
     10,
     700,
 );
-pub(super) const ACETAMINOPHEN: Medicine = medicine(
-    rxnorm("313782", "Acetaminophen 325 mg tablet"),
-    "Take two tablets up to three times a day, for pain",
-    6,
-    10,
-    600,
-);
+pub(super) const ACETAMINOPHEN: Medicine = Medicine {
+    code: rxnorm("313782", "Acetaminophen 325 mg tablet"),
+    take: "Take two tablets up to three times a day, for pain",
+    each: 2,
+    times_a_day: 3,
+    unit: "{tbl}",
+    route: BY_MOUTH,
+    supply_days: 10,
+    cents: 600,
+};
 pub(super) const TRIMETHOPRIM: Medicine = medicine(
     rxnorm("198335", "Sulfamethoxazole 800 mg and trimethoprim 160 mg tablet"),
     "Take one tablet twice a day until all are gone",
@@ -83,8 +97,10 @@ pub(super) const IRON: Medicine = medicine(
 pub(super) const AMOXICILLIN: Medicine = Medicine {
     code: rxnorm("308191", "Amoxicillin 500 mg capsule"),
     take: "Take one capsule three times a day until all are gone",
+    each: 1,
     times_a_day: 3,
     unit: "{capsule}",
+    route: BY_MOUTH,
     supply_days: 10,
     cents: 1_000,
 };
@@ -98,19 +114,51 @@ pub(super) const AZITHROMYCIN: Medicine = medicine(
 pub(super) const ALBUTEROL: Medicine = Medicine {
     code: rxnorm("745752", "Albuterol inhaler, 90 micrograms a puff"),
     take: "Breathe in two puffs when it is hard to breathe, up to four times a day",
-    times_a_day: 2,
+    each: 2,
+    times_a_day: 1,
     unit: "{inhalation}",
+    route: snomed("447694001", "Breathed in"),
     supply_days: 100,
     cents: 4_800,
 };
 
+/// The house's list as resources.
+pub(in super::super) fn list() -> impl Iterator<Item = Value> {
+    LISTED.iter().map(|medicine| {
+        json!({
+            "resourceType": "Medication", "id": format!("rx-{}", medicine.code),
+            "meta": {"profile": ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-medication"]},
+            "code": medicine.concept(), "status": "active",
+        })
+    })
+}
+
 impl Medicine {
+    /// How many units one dispense holds.
+    fn units(&self) -> f64 {
+        f64::from(self.each * self.times_a_day * self.supply_days)
+    }
+
+    /// The medicine as a resource of its own, for those that the house keeps a list of.
+    fn listed(&self) -> Option<String> {
+        let at = LISTED.iter().find(|listed| listed.code == self.code.code)?;
+        Some(format!("Medication/rx-{}", at.code))
+    }
+
+    /// `medication[x]`: a reference to the list, or the code itself, so that both roads exist.
+    fn said(&self) -> (&'static str, Value) {
+        match self.listed() {
+            Some(reference) => ("medicationReference", refer_named(&reference, self.code.say)),
+            None => ("medicationCodeableConcept", self.code.concept()),
+        }
+    }
+
     fn dosage(&self) -> Value {
         json!([{
             "sequence": 1, "text": self.take,
             "timing": {"repeat": {"frequency": self.times_a_day, "period": 1, "periodUnit": "d"}},
-            "route": snomed("26643006", "By mouth").concept(),
-            "doseAndRate": [{"type": hl7("dose-rate-type", "ordered", "Ordered"), "doseQuantity": quantity(1.0, 0, self.unit)}],
+            "route": self.route.concept(),
+            "doseAndRate": [{"type": hl7("dose-rate-type", "ordered", "Ordered"), "doseQuantity": quantity(f64::from(self.each), 0, self.unit)}],
         }])
     }
 }
@@ -127,14 +175,13 @@ pub(super) fn prescribe(chart: &mut Chart<'_>, visit: &Visit, medicine: &Medicin
     let alive = chart.person.death.is_none();
     let status = if course == Course::Lasting && alive { "active" } else { "completed" };
     let refills = if course == Course::Lasting { 3 } else { 0 };
-    let units = f64::from(medicine.times_a_day * medicine.supply_days);
+    let units = medicine.units();
     let body = json!({
         "profile": "us-core-medicationrequest",
         "identifier": [chart.identifier("prescription")],
         "status": status, "intent": "order",
         "category": [hl7("medicationrequest-category", "community", "Community")],
         "reportedBoolean": false,
-        "medicationCodeableConcept": medicine.code.concept(),
         "subject": chart.subject(),
         "encounter": refer(&visit.reference),
         "authoredOn": visit.start.text(),
@@ -147,7 +194,8 @@ pub(super) fn prescribe(chart: &mut Chart<'_>, visit: &Visit, medicine: &Medicin
             "expectedSupplyDuration": quantity(f64::from(medicine.supply_days), 0, "d"),
         },
     });
-    let request = chart.add("MedicationRequest", body);
+    let (key, said) = medicine.said();
+    let request = chart.add("MedicationRequest", with(body, key, said));
     hand_over(chart, visit, medicine, &request, course);
     request
 }
@@ -173,12 +221,11 @@ fn hand_over(chart: &mut Chart<'_>, visit: &Visit, medicine: &Medicine, request:
 
 fn dispense(chart: &mut Chart<'_>, visit: &Visit, medicine: &Medicine, request: &str, (moment, first): (Moment, bool)) {
     let fill = if first { ("FF", "First fill") } else { ("RF", "Refill") };
-    let units = f64::from(medicine.times_a_day * medicine.supply_days);
+    let units = medicine.units();
     let body = json!({
         "profile": "us-core-medicationdispense",
         "identifier": [chart.identifier("dispense")],
         "status": "completed",
-        "medicationCodeableConcept": medicine.code.concept(),
         "subject": chart.subject(),
         "context": refer(&visit.reference),
         "performer": [{"actor": PHARMACIST.refer()}],
@@ -191,5 +238,6 @@ fn dispense(chart: &mut Chart<'_>, visit: &Visit, medicine: &Medicine, request: 
         "whenHandedOver": moment.later(10).text(),
         "dosageInstruction": medicine.dosage(),
     });
-    chart.add("MedicationDispense", body);
+    let (key, said) = medicine.said();
+    chart.add("MedicationDispense", with(body, key, said));
 }

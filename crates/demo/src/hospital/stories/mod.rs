@@ -11,9 +11,11 @@ mod imaging;
 mod medicine;
 mod messages;
 mod mind;
+mod needs;
 mod pregnancy;
 mod protected;
 mod routine;
+mod screening;
 mod sick;
 mod vaccines;
 
@@ -25,6 +27,8 @@ use super::chart::{Chart, Label};
 use super::dice::Seed;
 use super::person::Person;
 use super::planned;
+
+pub(super) use medicine::list as medicines;
 
 /// The whole chart of a patient.
 pub(super) fn tell(person: &Person, seed: Seed, anchor: Date) -> Vec<Value> {
@@ -46,6 +50,8 @@ fn everything(chart: &mut Chart<'_>) {
     breathing::allergies(chart);
     vaccines::tell(chart);
     routine::tell(chart);
+    needs::tell(chart);
+    screening::tell(chart);
     diabetes::tell(chart);
     circulation::tell(chart);
     breathing::tell(chart);

@@ -1,8 +1,9 @@
 //! What happens to everybody: check-ups with measurements and blood, and the pictures that an age asks for.
 
+use serde_json::json;
 use time::Date;
 
-use super::super::chart::{Chart, Kind, Visit};
+use super::super::chart::{Chart, Kind, Label, Visit};
 use super::super::code::{Code, icd, loinc, snomed};
 use super::super::labs;
 use super::super::moment::plus_years;
@@ -12,6 +13,22 @@ use super::imaging::{MAMMOGRAM, Picture, picture};
 
 const CHECK_UP: (Code, Code) = (icd("Z00.00", "Check-up of an adult"), icd("Z00.00", "Check-up of an adult"));
 const WELL_CHILD: (Code, Code) = (icd("Z00.129", "Check-up of a child"), icd("Z00.129", "Check-up of a child"));
+
+static OCCUPATIONS: [&str; 8] =
+    ["Teacher", "Boat builder", "Cook", "Bus driver", "Bookkeeper", "Gardener", "Software tester", "Librarian"];
+static ORIENTATIONS: [Code; 6] = [
+    snomed("20430005", "Heterosexual"),
+    snomed("20430005", "Heterosexual"),
+    snomed("20430005", "Heterosexual"),
+    snomed("20430005", "Heterosexual"),
+    snomed("38628009", "Homosexual"),
+    snomed("42035005", "Bisexual"),
+];
+static WISHES: [Code; 3] = [
+    snomed("454381000124105", "Wants no child"),
+    snomed("454391000124108", "Does not mind either way"),
+    snomed("454401000124105", "Wants a child"),
+];
 
 pub(super) fn tell(chart: &mut Chart<'_>) {
     let from = chart.person.first_day(chart.anchor);
@@ -39,6 +56,7 @@ fn adult(chart: &mut Chart<'_>, day: Date) {
         if retired { snomed("105493001", "Retired") } else { snomed("160903007", "Works full time") }.concept();
     chart.asked(&visit, "us-core-simple-observation", "social-history", loinc("67875-5", "Employment"), &occupation);
     blood(chart, &visit);
+    about_oneself(chart, &visit);
     if chart.person.sex == Sex::Female && chart.person.age_on(day) >= 45 && day > plus_years(chart.anchor, -2) {
         breasts(chart, &visit);
     }
@@ -48,6 +66,24 @@ fn adult(chart: &mut Chart<'_>, day: Date) {
         PROGRESS,
         "Check-up without surprises. We spoke about sleep, movement and what vaccines are due.",
     );
+}
+
+/// What US Core wants asked once in a while: occupation, orientation, and whether a child is wished for.
+fn about_oneself(chart: &mut Chart<'_>, visit: &Visit) {
+    let work = if chart.person.works_here_as.is_some() { "Nurse" } else { chart.dice.pick(&OCCUPATIONS) };
+    let occupation = json!({"text": work});
+    chart.asked(visit, "us-core-observation-occupation", "social-history", loinc("11341-5", "Occupation"), &occupation);
+    let fertile = chart.person.sex == Sex::Female && (18..46).contains(&chart.person.age_on(visit.start.day));
+    chart.under(Label::Sexuality, |chart| {
+        let orientation = chart.dice.pick(&ORIENTATIONS).concept();
+        let question = loinc("76690-7", "Sexual orientation");
+        chart.asked(visit, "us-core-observation-sexual-orientation", "social-history", question, &orientation);
+        if fertile {
+            let wish = chart.dice.pick(&WISHES).concept();
+            let question = loinc("86645-9", "Wish for a child in the next year");
+            chart.asked(visit, "us-core-observation-pregnancyintent", "social-history", question, &wish);
+        }
+    });
 }
 
 fn blood(chart: &mut Chart<'_>, visit: &Visit) {

@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::support::{decide, facts, said, shipped, token};
 
 fn check(role: &str, scopes: &str, asked: &str, expected: &Expect) {
-    expected.assert_eq(&said(&decide(&shipped(), token(role, scopes), asked, &facts())));
+    expected.assert_eq(&said(&decide(shipped(), token(role, scopes), asked, &facts())));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A principal, a question and an answer as short texts.
 
+use std::sync::LazyLock;
+
 use bascule_fhir::{Id, Interaction, Level, Parameter, Query, ResourceType, Target, Timestamp, Within};
 use bascule_smart::scope::{Context, Rights, Scope};
 use bascule_smart::{Credentials, Principal, Scopes, TokenRecord, authenticate};
@@ -12,19 +14,9 @@ use crate::{Api, ApiKind, Elements, Exposure, Mode, Policy, PolicyFile};
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
 /// The policy as it is shipped.
-pub(super) fn shipped() -> Policy {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policy");
-    let mut files: Vec<PolicyFile> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .map(|path| PolicyFile {
-            name: format!("policy/{}", path.file_name().unwrap().to_string_lossy()),
-            text: std::fs::read_to_string(&path).unwrap(),
-        })
-        .collect();
-    files.sort_by(|left, right| left.name.cmp(&right.name));
-    Policy::load(&files).unwrap_or_else(|faults| panic!("{}", crate::fault::render(&faults, "")))
+pub(super) fn shipped() -> &'static Policy {
+    static SHIPPED: LazyLock<Policy> = LazyLock::new(|| crate::shipped::policy().unwrap());
+    &SHIPPED
 }
 
 /// A policy of one text.

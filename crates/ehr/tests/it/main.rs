@@ -1,0 +1,9 @@
+//! The server as a client sees it: requests through its router, answers as JSON.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod interactions;
+mod paging;
+mod search;
+mod support;
+mod transaction;

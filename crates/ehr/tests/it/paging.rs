@@ -1,0 +1,69 @@
+//! Pages: complete, without repetition, stable while others write.
+
+use serde_json::json;
+
+use crate::support::Client;
+
+async fn walk(client: &Client, path: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut next = Some(path.to_owned());
+    while let Some(url) = next {
+        let answer = client.get(&url).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        names.extend(answer.names());
+        next = answer.link("next");
+    }
+    names
+}
+
+#[tokio::test]
+async fn pages_are_the_whole_in_order_whatever_the_sort() {
+    let client = Client::new();
+    let all: Vec<_> = (0..25)
+        .map(|at| json!({ "resourceType": "Patient", "id": format!("p{at:02}"), "name": [{ "family": format!("F{}", at % 4) }], "birthDate": format!("19{:02}-01-01", 50 + at % 7) }))
+        .collect();
+    client.store(&all).await;
+    client.store(&[json!({ "resourceType": "Patient", "id": "nobody" })]).await;
+    for sort in [
+        "",
+        "_sort=family",
+        "_sort=-family",
+        "_sort=birthdate,-family",
+        "_sort=-_lastUpdated",
+        "_sort=_id",
+        "_sort=-birthdate,_id",
+    ] {
+        let whole = client.get(&format!("Patient?_count=100&{sort}")).await.names();
+        assert_eq!(whole.len(), 26);
+        assert_eq!(walk(&client, &format!("Patient?_count=4&{sort}")).await, whole, "{sort}");
+    }
+    let last = client.get("Patient?_sort=family&_count=100").await.names();
+    assert_eq!(last.last().unwrap(), "Patient/nobody");
+}
+
+#[tokio::test]
+async fn what_comes_while_paging_does_not_move_the_pages() {
+    let client = Client::new();
+    let patient = |id: &str| json!({ "resourceType": "Patient", "id": id });
+    client.store(&["a", "b", "c", "d"].map(patient)).await;
+    let first = client.get("Patient?_count=2").await;
+    assert_eq!(first.json()["total"], 4);
+    client.store(&["e"].map(patient)).await;
+    client.send("DELETE", "Patient/a", &[], "").await;
+    let second = client.get(&first.link("next").unwrap()).await;
+    assert_eq!(second.names(), ["Patient/c", "Patient/d"]);
+    assert_eq!(second.link("next"), None);
+    assert_eq!(client.get("Patient?_cursor=nonsense").await.status, 400);
+}
+
+#[tokio::test]
+async fn totals_are_told_as_asked() {
+    let client = Client::new();
+    let patient = |id: &str| json!({ "resourceType": "Patient", "id": id });
+    client.store(&["a", "b", "c"].map(patient)).await;
+    let count = client.get("Patient?_summary=count").await.json();
+    assert_eq!((count["total"].clone(), count.get("entry")), (json!(3), None));
+    assert_eq!(client.get("Patient?_count=0").await.json()["total"], 3);
+    assert_eq!(client.get("Patient?_total=none").await.json().get("total"), None);
+    assert_eq!(client.get("Patient?_total=accurate&_count=1").await.json()["total"], 3);
+}
