@@ -7,7 +7,7 @@ use jiter::{Jiter, Peek};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use simd_json::prelude::*;
-use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait};
+use sonic_rs::{JsonValueMutTrait, JsonValueTrait};
 
 use crate::task::{PUBLIC, REFERENCES, TAGS, UPSTREAM, kept};
 

@@ -123,6 +123,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// If it is not FHIR JSON.
     pub(crate) content_type: Option<&'static str>,
+    /// A file to be sent in place of the body.
+    pub(crate) file: Option<std::path::PathBuf>,
 }
 
 impl Answer {
@@ -133,7 +135,7 @@ impl Answer {
 
     /// A status alone.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: None, etag: None, modified: None, location: None, headers: Vec::new(), content_type: None }
+        Self { status, body: None, etag: None, modified: None, location: None, headers: Vec::new(), content_type: None, file: None }
     }
 }
 

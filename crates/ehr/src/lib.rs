@@ -45,7 +45,6 @@ impl Ehr {
 
     /// The FHIR API under the path of the base URL, guarded as the settings say. Whoever mounts it elsewhere than
     /// [`Ehr::serve`] must see to it that an open one is reached from this machine only.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         http::router(self.server.clone())
     }

@@ -19,6 +19,10 @@ pub(crate) fn gather(store: &Store, needs: &Needs, now: Timestamp) -> Facts {
     if let Some(practitioner) = &needs.relations_of {
         let since = now.plus_seconds(-RELATION_SECONDS_MAX);
         facts.relations = fact(store.relations_of(practitioner, since), "relations");
+        facts.relations_as_of = match store.relations_as_of() {
+            Ok(Some(seen)) => Fact::Known(seen),
+            Ok(None) | Err(_) => Fact::Unknown,
+        };
     }
     facts
 }

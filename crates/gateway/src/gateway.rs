@@ -14,17 +14,20 @@ use bascule_policy::Policy;
 use bascule_smart::{Credentials, Principal};
 use bascule_store::Store;
 use bascule_store::log::Log;
-use bascule_wire::{Body, TlsError, full};
+use bascule_wire::{Body, TlsError, empty, full};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
+use crate::duties::Raised;
 use crate::head::Head;
 use crate::headers;
 use crate::narrow::Frame;
+use crate::origins::{self, Origins};
 use crate::pages::{Bearer, Page, Pages};
 use crate::record::Visit;
 use crate::refuse::Refusal;
@@ -42,6 +45,8 @@ pub struct Gateway(Arc<Inner>);
 
 struct Inner {
     public_url: String,
+    /// Scheme, host and port of it.
+    origin: String,
     limits: Limits,
     filter_limits: FilterLimits,
     apis: Apis,
@@ -52,6 +57,8 @@ struct Inner {
     pages: Arc<Pages>,
     masks: Masks,
     in_flight: Arc<Semaphore>,
+    origins: Origins,
+    raised: Raised,
 }
 
 /// What a door needs beside its settings.
@@ -84,6 +91,7 @@ impl Gateway {
         let Rooms { policy, store, log, smart, page_key } = rooms;
         Ok(Self(Arc::new(Inner {
             public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
+            origin: settings.public_url.origin().ascii_serialization(),
             filter_limits: FilterLimits { resource_bytes_max: limits.resource_bytes_max, ..FilterLimits::default() },
             apis: Apis::new(settings)?,
             policy,
@@ -93,6 +101,8 @@ impl Gateway {
             pages: Arc::new(Pages::new(page_key)),
             masks: Masks::new(MASKS_MAX),
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
+            origins: Origins::new(),
+            raised: Raised::new(),
             limits,
         })))
     }
@@ -101,6 +111,13 @@ impl Gateway {
     #[must_use]
     pub fn service(&self) -> GatewayService {
         GatewayService(self.clone())
+    }
+
+    /// Resolves once no request is under way, not even one whose client has hung up. For a stop, after the listener has
+    /// drained and before the log closes.
+    pub async fn idle(&self) {
+        let all = u32::try_from(self.0.limits.requests_in_flight_max).unwrap_or(u32::MAX);
+        let _ = self.0.in_flight.acquire_many(all).await;
     }
 
     /// Answers one request. What reaches an upstream walks in a task of its own, so that a client that hangs up does
@@ -115,11 +132,27 @@ impl Gateway {
             return self.smart(request).await;
         }
         let (parts, body) = request.into_parts();
+        let origin = self.0.origins.allowed(&self.0.store, &parts.headers);
+        let mut response = self.at_api(parts, body, now).await;
+        if let Some(origin) = origin {
+            origins::allow(response.headers_mut(), origin);
+        }
+        response
+    }
+
+    /// Answers a request at the path of an API.
+    async fn at_api(self, parts: Parts, body: Body, now: Timestamp) -> Response<Body> {
         let request_id = uuid::Uuid::new_v4().to_string();
         let head = Head::new(parts, request_id.clone(), self.0.limits.user_agent_bytes_max);
         let Some((served, rest)) = self.0.apis.find(&head.path) else {
             return Refusal::NoSuchApi.answer(&request_id, self.public_url());
         };
+        if head.method == Method::OPTIONS {
+            let mut response = Response::new(empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            origins::preflight(response.headers_mut());
+            return response;
+        }
         if rest == "/metadata" && matches!(head.method, Method::GET | Method::HEAD) {
             return self.capabilities(&served, &head, now);
         }
@@ -135,10 +168,11 @@ impl Gateway {
         let said = if head.query.is_empty() { rest.to_owned() } else { format!("{rest}?{}", head.query) };
         let said = format!("{} {said}", head.method);
         let mut visit = Visit::new(head, served.api.name.clone(), said);
-        let Ok(_place) = Arc::clone(&self.0.in_flight).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&self.0.in_flight).try_acquire_owned() else {
             let refusal = walk::refused(&self, &mut visit, Refusal::Overloaded, now).await;
             return refusal.answer(&visit.head.request_id, self.public_url());
         };
+        visit.place = Some(place);
         walk::walk(&self, served, rest, visit, body, now).await
     }
 
@@ -165,8 +199,9 @@ impl Gateway {
     }
 
     /// What the shelf knows of the presented token.
-    pub(crate) fn credentials(&self, head: &Head) -> Result<Credentials, Refusal> {
-        crate::credentials::credentials(&self.0.store, head).map_err(|error| {
+    pub(crate) fn credentials(&self, head: &Head, now: Timestamp) -> Result<Credentials, Refusal> {
+        let address = format!("{}{}", self.0.origin, head.path);
+        crate::credentials::credentials(&self.0.store, head, &address, now).map_err(|error| {
             tracing::error!(request = head.request_id, %error, "a token cannot be looked up");
             Refusal::StoreUnavailable
         })
@@ -212,6 +247,10 @@ impl Gateway {
 
     pub(crate) fn masks(&self) -> &Masks {
         &self.0.masks
+    }
+
+    pub(crate) fn raised(&self) -> &Raised {
+        &self.0.raised
     }
 
     pub(crate) fn store(&self) -> &Store {

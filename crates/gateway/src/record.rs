@@ -11,6 +11,8 @@ use bascule_policy::{Asked, Duty, Permit};
 use bascule_smart::Principal;
 use bascule_store::log::Intent;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::head::Head;
 use crate::refuse::Refusal;
 
@@ -44,6 +46,8 @@ pub(crate) struct Visit {
     pub(crate) inner: Vec<Inner>,
     /// Whether its answer must be held, because it stands within another.
     pub(crate) held_only: bool,
+    /// Its place among the requests at once, given back when it ends.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
     started: Instant,
 }
 
@@ -63,6 +67,7 @@ impl Visit {
             written: Vec::new(),
             inner: Vec::new(),
             held_only: false,
+            place: None,
             started: Instant::now(),
         }
     }
@@ -121,6 +126,11 @@ impl Visit {
         facts
     }
 
+    /// The patients of a body that was written, by id.
+    pub(crate) fn written_ids(&self) -> Vec<&str> {
+        ids_of(&self.written)
+    }
+
     /// Whether the accounting of disclosures tells of it: it goes to another organization, for a purpose that is not
     /// exempt.
     fn is_accounted(&self, permit: &Permit) -> bool {
@@ -174,6 +184,11 @@ impl Patients {
     pub(crate) fn into_parts(self) -> Vec<PatientPart> {
         self.0.into_values().collect()
     }
+}
+
+/// Patients by id.
+pub(crate) fn ids_of(patients: &[PatientPart]) -> Vec<&str> {
+    patients.iter().filter_map(|patient| patient.reference.strip_prefix("Patient/")).collect()
 }
 
 /// The patients of what left at once.

@@ -14,12 +14,14 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::channel::Sender;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::answer::Response;
 use crate::apis::Served;
 use crate::gateway::Gateway;
-use crate::links;
-use crate::record::{Patients, Visit, hex};
+use crate::record::{Patients, Visit, hex, ids_of};
 use crate::refuse::Refusal;
+use crate::{duties, links};
 
 /// Begins the answer and leaves the rest to a task that runs to its end, whatever the client does.
 ///
@@ -31,7 +33,7 @@ pub(crate) fn open(
     visit: &mut Visit,
     permit: &Permit,
     (first, rest): (Bytes, Body),
-    head: HeaderMap,
+    mut head: HeaderMap,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let intent = visit.intent.take().ok_or(Refusal::Fault { at: "a stream without an intent" })?;
@@ -44,8 +46,10 @@ pub(crate) fn open(
         first,
         rest,
         now,
+        place: visit.place.take(),
     };
     tokio::spawn(flow.run(sender, intent));
+    duties::notice(&mut head, permit, None);
     Ok(response.with(StatusCode::OK, head))
 }
 
@@ -58,6 +62,8 @@ struct Flow {
     first: Bytes,
     rest: Body,
     now: Timestamp,
+    /// Its place among the requests at once.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a stream broke off.
@@ -68,16 +74,20 @@ struct Broken {
 }
 
 impl Flow {
-    async fn run(self, mut sender: Sender<Bytes, BodyError>, intent: Intent) {
+    async fn run(mut self, mut sender: Sender<Bytes, BodyError>, intent: Intent) {
+        let place = self.place.take();
+        let (gateway, permit) = (self.gateway.clone(), self.permit.clone());
         let (log, now, request) = (self.gateway.log().clone(), self.now, self.facts.request_id.clone());
         match self.flow(&mut sender).await {
             Ok((facts, last)) => {
+                duties::review(&gateway, &permit, &ids_of(&facts.patients), &request, now);
                 if let Err(error) = log.append(Entry::disclosure(*facts, now), Some(intent)).await {
                     tracing::error!(request, %error, "a stream's record cannot be kept");
                     sender.abort(BodyError::BrokenOff("the record cannot be kept".to_owned()));
                     return;
                 }
                 let _ = sender.send_data(Bytes::from(last)).await;
+                drop(place);
             }
             Err(Broken { cause, mut facts }) => {
                 tracing::warn!(request, cause, "a stream broke off");
@@ -92,7 +102,7 @@ impl Flow {
 
     /// Everything but the last chunk, which waits for the record.
     async fn flow(self, sender: &mut Sender<Bytes, BodyError>) -> Result<(Box<AccessFacts>, Vec<u8>), Broken> {
-        let Self { gateway, served, permit, facts, first, mut rest, now } = self;
+        let Self { gateway, served, permit, facts, first, mut rest, now, place: _ } = self;
         let link = links::linker(&gateway, &served, &permit, now);
         let rewrite = links::rewrite(&served, &link);
         let shape = links::shape(&permit);

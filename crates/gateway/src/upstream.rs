@@ -194,7 +194,7 @@ impl Upstream {
 
 /// Whether the walk knows how to answer such a status.
 fn believable(status: StatusCode, head: &HeaderMap) -> Result<(), UpstreamFault> {
-    let known = status.is_success() || matches!(status.as_u16(), 400 | 404 | 405 | 409 | 410 | 412 | 415 | 422 | 428);
+    let known = matches!(status.as_u16(), 200 | 201 | 204 | 400 | 404 | 405 | 409 | 410 | 412 | 415 | 422 | 428);
     match status.as_u16() {
         _ if known => Ok(()),
         401 | 403 => Err(UpstreamFault::RefusesUs { status: status.as_u16() }),

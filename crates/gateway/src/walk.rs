@@ -9,7 +9,7 @@ use bascule_minimum::{Reply as Answer, release};
 use bascule_policy::{Asked, Permit};
 use bascule_smart::{Principal, authenticate};
 use bascule_wire::Body;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::answer::Response;
 use crate::apis::Served;
@@ -21,7 +21,7 @@ use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, links, stream, write};
+use crate::{batch, duties, links, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -48,10 +48,13 @@ async fn serve(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     visit.asked = ask::glance(&visit.head, rest).map(|interaction| asked(served, interaction));
-    let credentials = gateway.credentials(&visit.head)?;
+    let credentials = gateway.credentials(&visit.head, now)?;
     let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
     let read = ask::read(&visit.head, rest, body, gateway.limits().request_bytes_max).await?;
+    if let Some(said) = ask::said(&read.interaction).filter(|_| visit.head.method == Method::POST) {
+        visit.said = format!("POST {said}");
+    }
     visit.asked = Some(asked(served, read.interaction.clone()));
     match read.interaction {
         Interaction::Batch { kind, entries } => {
@@ -147,7 +150,7 @@ async fn disclose(
     let head = passed(served, permit, &headers);
     let body = match content {
         Content::Empty if expects_body(permit) => return Err(Refusal::unfilterable("the answer has no body")),
-        Content::Empty => return bare(gateway, visit, status, head, now).await,
+        Content::Empty => return bare(gateway, visit, permit, status, head, now).await,
         Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
         Content::Streaming(first, rest) => {
             return stream::open(gateway, served, visit, permit, (first, rest), head, now);
@@ -161,13 +164,16 @@ async fn disclose(
     let released = match release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits()) {
         Ok(released) => released,
         // Of a write that was done, nothing needs to be seen.
-        Err(_) if !expects_body(permit) => return bare(gateway, visit, status, head, now).await,
+        Err(_) if !expects_body(permit) => return bare(gateway, visit, permit, status, head, now).await,
         Err(withheld) => return Err(Refusal::withheld(withheld)),
     };
     visit.digests.received = Some(crate::record::hex(released.received_digest()));
     visit.digests.released = Some(crate::record::hex(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
+    let mut head = head;
+    duties::notice(&mut head, permit, Some(released.body()));
     Ok(Response::held(released, &receipt).with(status, head))
 }
 
@@ -175,12 +181,14 @@ async fn disclose(
 async fn bare(
     gateway: &Gateway,
     visit: &mut Visit,
+    permit: &Permit,
     status: StatusCode,
     head: HeaderMap,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let entry = Entry::disclosure(visit.facts(status.as_u16()), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    duties::review(gateway, permit, &visit.written_ids(), &visit.head.request_id, now);
     Ok(Response::bare(&receipt).with(status, head))
 }
 

@@ -1,5 +1,6 @@
 //! The conditions of a permit, as each resource is held against them.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use bascule_fhir::{Id, ResourceType, compartment};
@@ -47,7 +48,7 @@ pub(crate) struct Known<'k> {
     pub(crate) resource: ResourceType,
     pub(crate) id: Option<&'k str>,
     /// References at paths of compartments, with the bits of these.
-    pub(crate) references: &'k [(u8, String)],
+    pub(crate) references: &'k [(u8, Cow<'k, str>)],
     /// All of it, if it is there at all.
     bytes: Option<&'k [u8]>,
     /// All of it as a tree: only for the rare conditions that need one.
@@ -60,7 +61,7 @@ impl<'k> Known<'k> {
     pub(crate) const fn new(
         resource: ResourceType,
         id: Option<&'k str>,
-        references: &'k [(u8, String)],
+        references: &'k [(u8, Cow<'k, str>)],
         bytes: Option<&'k [u8]>,
         rewrite: &'k Rewrite<'k>,
     ) -> Self {
@@ -87,7 +88,11 @@ impl Ids {
     }
 
     fn contain(&self, id: &str) -> bool {
-        self.0.binary_search_by(|other| (**other).cmp(id)).is_ok()
+        self.contain_bytes(id.as_bytes())
+    }
+
+    fn contain_bytes(&self, id: &[u8]) -> bool {
+        self.0.binary_search_by(|other| other.as_bytes().cmp(id)).is_ok()
     }
 }
 
@@ -147,8 +152,7 @@ fn in_compartment(known: &Known<'_>, (of, bit, ids): (ResourceType, u8, &Ids), c
     let itself = known.resource == of && known.id.is_some_and(|id| ids.contain(id));
     let of_theirs = |reference: &str| {
         let target = known.rewrite.target(reference.as_bytes());
-        target
-            .is_some_and(|(resource, id)| resource == of.name().as_bytes() && ids.contain(&String::from_utf8_lossy(id)))
+        target.is_some_and(|(resource, id)| resource == of.name().as_bytes() && ids.contain_bytes(id))
     };
     if itself || known.references.iter().any(|(bits, reference)| bits & bit != 0 && of_theirs(reference)) {
         return Truth::Holds;

@@ -28,7 +28,7 @@ impl Gate {
     /// Looks on; the number of the first token after the unit, once the unit is there in full. `base` is where the
     /// window begins in the stream.
     pub(crate) fn look(&mut self, window: &[u8], index: &Index, base: u64) -> Option<usize> {
-        while let Some(at) = index.tokens.get(self.next) {
+        while let Some(at) = index.tokens().get(self.next) {
             let byte = window.get(*at as usize).copied().unwrap_or_default();
             let place = base + u64::from(*at);
             if !self.begun && !self.comma && byte == b',' {

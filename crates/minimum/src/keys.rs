@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::fault::Fault;
-use crate::mask::hash;
+use crate::mask::Print;
 
 /// Above this many unknown keys in one object, a set is used instead of a list.
 const LISTED_KEYS_MAX: usize = 24;
@@ -16,8 +16,8 @@ pub(crate) struct Keys {
     bits: Vec<u64>,
     /// Keys that were written with escapes, as they read.
     others: Vec<Box<[u8]>>,
-    /// Hash and place in the window of keys that are no edge; a key that was escaped has its number in `others`.
-    listed: Vec<(u32, usize, usize)>,
+    /// Print and place in the window of keys that are no edge; a key that was escaped has its number in `others`.
+    listed: Vec<(Print, usize, usize)>,
 }
 
 /// The keys of one open object.
@@ -93,10 +93,11 @@ impl Keys {
         if let Some(many) = &mut seen.many {
             return if many.insert(key.bytes.into()) { Ok(()) } else { Err(Fault::DuplicateKey) };
         }
-        let hashed = hash(key.bytes);
+        let print = Print::of(key.bytes);
         let listed = self.listed.get(seen.listed..).unwrap_or_default();
-        let same =
-            |(other, start, end): &(u32, usize, usize)| *other == hashed && self.key(window, *start, *end) == key.bytes;
+        let same = |(other, start, end): &(Print, usize, usize)| {
+            *other == print && (print.is_all() || self.key(window, *start, *end) == key.bytes)
+        };
         if listed.iter().any(same) {
             return Err(Fault::DuplicateKey);
         }
@@ -106,10 +107,10 @@ impl Keys {
             return Ok(());
         }
         match key.place {
-            Some((start, end)) => self.listed.push((hashed, start, end)),
+            Some((start, end)) => self.listed.push((print, start, end)),
             None => {
                 self.others.push(key.bytes.into());
-                self.listed.push((hashed, usize::MAX, self.others.len() - 1));
+                self.listed.push((print, usize::MAX, self.others.len() - 1));
             }
         }
         Ok(())

@@ -97,13 +97,13 @@ impl Machine {
         if self.gate.is_some() {
             return self.guarded_unit(desk, from);
         }
-        if from >= desk.index.tokens.len() {
+        if from >= desk.index.tokens().len() {
             return Ok(None);
         }
         match self.step(desk, from) {
             Ok(next) => Ok(Some(next)),
             Err(Fault::Incomplete) if !desk.last => {
-                let telling = from + TELLING_TOKENS <= desk.index.tokens.len();
+                let telling = from + TELLING_TOKENS <= desk.index.tokens().len();
                 if telling && !matches!(self.stage, Stage::Start) {
                     self.gate = Some(Gate::new(from, self.stands_alone()));
                 }
@@ -210,11 +210,11 @@ impl Machine {
 
     fn done(&self, desk: &Desk<'_>, tokens: usize) -> Done {
         let scanned = desk.index.scanned().min(desk.window.len());
-        let all = desk.index.tokens.len();
+        let all = desk.index.tokens().len();
         if self.dropping || (tokens == all && self.gate.is_none()) {
             return Done { tokens: all, bytes: scanned };
         }
-        let last = tokens.checked_sub(1).and_then(|last| desk.index.tokens.get(last));
+        let last = tokens.checked_sub(1).and_then(|last| desk.index.tokens().get(last));
         Done { tokens, bytes: last.map_or(0, |at| *at as usize + 1) }
     }
 }

@@ -13,8 +13,8 @@ pub(crate) struct Mask {
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     pub(crate) edges: Vec<Edge>,
-    /// Open addressing over the edges: number + 1, 0 is free. Its length is a power of two.
-    slots: Box<[u16]>,
+    /// Open addressing over the edges. Its length is a power of two.
+    slots: Box<[Slot]>,
     /// Whether elements that R4 does not know, and objects without members, leave.
     pub(crate) verbatim: bool,
     /// Elements that R4 requires here and the grant withholds.
@@ -117,14 +117,15 @@ impl Node {
     /// A node with these edges, findable.
     pub(crate) fn new(edges: Vec<Edge>) -> Self {
         let length = (edges.len() * 2).next_power_of_two().max(4);
-        let mut slots = vec![0_u16; length].into_boxed_slice();
+        let mut slots = vec![Slot::default(); length].into_boxed_slice();
         for (number, edge) in edges.iter().enumerate() {
-            let mut at = slot_of(edge.name.as_bytes(), length);
-            while slots.get(at).is_some_and(|slot| *slot != 0) {
+            let print = Print::of(edge.name.as_bytes());
+            let mut at = print.slot(length);
+            while slots.get(at).is_some_and(|slot| slot.number != 0) {
                 at = (at + 1) & (length - 1);
             }
-            if let (Some(slot), Ok(number)) = (slots.get_mut(at), u16::try_from(number + 1)) {
-                *slot = number;
+            if let (Some(slot), Ok(number)) = (slots.get_mut(at), u32::try_from(number + 1)) {
+                *slot = Slot { print, number };
             }
         }
         Self { edges, slots, ..Self::default() }
@@ -133,36 +134,66 @@ impl Node {
     /// The edge of that name and its number.
     #[inline(always)]
     pub(crate) fn find(&self, key: &[u8]) -> Option<(usize, &Edge)> {
+        let print = Print::of(key);
         let length = self.slots.len();
-        let mut at = slot_of(key, length);
+        let mut at = print.slot(length);
         loop {
-            let number = usize::from(*self.slots.get(at)?).checked_sub(1)?;
-            let edge = self.edges.get(number)?;
-            if edge.name.as_bytes() == key {
-                return Some((number, edge));
+            let slot = self.slots.get(at)?;
+            let number = (slot.number as usize).checked_sub(1)?;
+            if slot.print == print {
+                let edge = self.edges.get(number)?;
+                if print.is_all() || edge.name.as_bytes() == key {
+                    return Some((number, edge));
+                }
             }
             at = (at + 1) & (length - 1);
         }
     }
 }
 
-fn slot_of(key: &[u8], length: usize) -> usize {
-    usize::try_from(hash(key)).unwrap_or(0) & (length - 1)
+/// A place in the table of a node.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    print: Print,
+    /// The number of the edge, plus one; 0 is free.
+    number: u32,
 }
 
-/// A fast hash of a key from its ends and its length. Whoever finds two keys of one hash must compare them.
-#[inline(always)]
-pub(crate) fn hash(key: &[u8]) -> u32 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(first), Some(last)) => (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last))),
-            _ => key.iter().fold((0, 0), |(sum, _), byte| (sum << 8 | u64::from(*byte), 0)),
-        },
-    };
-    let mixed = (first ^ last.rotate_left(29) ^ (key.len() as u64) << 56).wrapping_mul(ODD);
-    u32::try_from(mixed >> 32).unwrap_or(0)
+/// What is compared of a key: its ends and its length. Up to sixteen bytes that is all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Print {
+    first: u64,
+    last: u64,
+    length: u32,
+}
+
+impl Print {
+    #[inline(always)]
+    pub(crate) fn of(key: &[u8]) -> Self {
+        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
+                }
+                _ => key.iter().fold((0, 0), |(sum, last), byte| (sum << 8 | u64::from(*byte), last)),
+            },
+        };
+        Self { first, last, length: u32::try_from(key.len()).unwrap_or(u32::MAX) }
+    }
+
+    /// Whether two keys of this print are the same key.
+    #[inline(always)]
+    pub(crate) const fn is_all(self) -> bool {
+        self.length <= 16
+    }
+
+    #[inline(always)]
+    fn slot(self, length: usize) -> usize {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = (self.first ^ self.last.rotate_left(29) ^ u64::from(self.length) << 56).wrapping_mul(ODD);
+        usize::try_from(mixed >> 32).unwrap_or(0) & (length - 1)
+    }
 }
 
 #[cfg(test)]

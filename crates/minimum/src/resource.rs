@@ -1,5 +1,7 @@
 //! The walk over a resource: what it is, what of it leaves, whether it leaves at all.
 
+use std::borrow::Cow;
+
 use bascule_fhir::ResourceType;
 use bascule_policy::Elements;
 
@@ -14,7 +16,7 @@ use crate::token::{Cursor, Text, unescape};
 use crate::trail::Trail;
 use crate::walk::{Facts, Verdict, Walk};
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
     /// The resource whose `{`, at `open`, was just taken. If it does not leave, the caller has to roll it back.
     pub(crate) fn resource(&mut self, open: usize, holder: Holder) -> Result<(Verdict, usize), Fault> {
         let resource = self.resource_type()?;
@@ -56,7 +58,7 @@ impl Walk<'_> {
         let (cursor, mark, log_mark) = (self.cursor, self.slices.mark(), self.log.mark());
         let (facts, end) = self.narrowed(resource, &granted.mask, open)?;
         let id = facts.id.map(|text| self.text(text));
-        let references: Vec<(u8, String)> =
+        let references: Vec<(u8, Cow<'_, str>)> =
             facts.references.iter().map(|(bits, text)| (*bits, self.text(*text))).collect();
         let bytes = self.cursor.bytes().get(open..end);
         let rewrite = self.plan.rewrite;
@@ -71,7 +73,8 @@ impl Walk<'_> {
             self.narrowed(resource, &mask, open)?;
         }
         let patients = patients(&known);
-        let version = facts.version.map(|text| self.text(text));
+        let id = id.as_deref().map(str::to_owned);
+        let version = facts.version.map(|text| self.text(text).into_owned());
         self.log.release(ReleasedResource { resource, id, version, patients })?;
         Ok((Verdict::Kept, end))
     }
@@ -123,12 +126,12 @@ impl Walk<'_> {
     }
 
     /// What a text reads.
-    pub(crate) fn text(&self, text: Text) -> String {
+    pub(crate) fn text(&self, text: Text) -> Cow<'w, str> {
         let raw = self.cursor.slice(text);
         if text.escaped {
-            return String::from_utf8_lossy(&unescape(raw)).into_owned();
+            return Cow::Owned(String::from_utf8_lossy(&unescape(raw)).into_owned());
         }
-        String::from_utf8_lossy(raw).into_owned()
+        String::from_utf8_lossy(raw)
     }
 
     /// Whether a Bundle may stand in a Bundle: only as the answer to an entry of a batch.

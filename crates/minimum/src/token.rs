@@ -28,9 +28,9 @@ pub(crate) struct Text {
 impl<'a> Cursor<'a> {
     /// A reader before token number `next`; `last` if nothing follows `bytes`.
     pub(crate) fn new(bytes: &'a [u8], index: &'a Index, next: usize, last: bool) -> Self {
-        let from = index.tokens.get(next).copied().unwrap_or(u32::MAX);
-        let next_escape = index.escapes.partition_point(|at| *at < from);
-        Self { bytes, tokens: &index.tokens, escapes: &index.escapes, next, next_escape, last }
+        let from = index.tokens().get(next).copied().unwrap_or(u32::MAX);
+        let next_escape = index.escapes().partition_point(|at| *at < from);
+        Self { bytes, tokens: index.tokens(), escapes: index.escapes(), next, next_escape, last }
     }
 
     /// The number of the next token.

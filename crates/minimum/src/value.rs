@@ -25,7 +25,7 @@ impl Walk<'_> {
 
     /// A primitive or an array of them.
     #[inline(always)]
-    fn primitive(&mut self, role: Role, verbatim: bool) -> Result<(Fate, usize), Fault> {
+    pub(crate) fn primitive(&mut self, role: Role, verbatim: bool) -> Result<(Fate, usize), Fault> {
         let (at, byte) = self.cursor.token()?;
         match byte {
             b'"' => {

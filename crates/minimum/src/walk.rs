@@ -4,7 +4,7 @@ use crate::absent::SUBSETTED;
 use crate::fault::Fault;
 use crate::keys::{Key, Keys, Seen};
 use crate::log::Log;
-use crate::mask::{Mask, Node, NodeKind};
+use crate::mask::{Edge, Mask, Node, NodeKind, Role, Value};
 use crate::plan::Plan;
 use crate::slices::{Series, Slices};
 use crate::token::{Cursor, Text, unescape};
@@ -154,24 +154,49 @@ impl<'w> Walk<'w> {
         let mark = self.slices.mark();
         if edge.keep {
             self.slices.keep(series, text.start - 1);
+            let (fate, end) = match edge.value {
+                Value::Primitive => self.primitive(edge.role, node.verbatim)?,
+                _ => self.deeper(mask, node, edge, number, text)?,
+            };
+            if fate == Fate::Kept {
+                self.keys.wrote(seen, number);
+                series.kept(end);
+                return Ok(());
+            }
+            self.slices.roll_back(mark);
+            self.slices.skip(series);
         } else {
             self.slices.skip(series);
+            let after = self.slices.mark();
+            match edge.value {
+                // What does not leave may still decide on the resource, or be wanted in the record.
+                Value::Object(_) => self.deeper(mask, node, edge, number, text).map(drop)?,
+                Value::Primitive if edge.role != Role::None => self.primitive(edge.role, true).map(drop)?,
+                _ => self.pass().map(drop)?,
+            }
+            self.slices.roll_back(after);
         }
-        let step = self.trail.enter(number, text);
-        let (fate, end) = self.value(mask, node, edge)?;
-        if edge.keep && fate == Fate::Kept {
-            self.trail.leave(step);
-            self.keys.wrote(seen, number);
-            series.kept(end);
-            return Ok(());
-        }
-        self.slices.roll_back(mark);
-        self.slices.skip(series);
         if edge.is_told() {
+            let step = self.trail.enter(number, text);
             self.log.withhold(&self.trail, self.cursor.bytes());
+            self.trail.leave(step);
         }
-        self.trail.leave(step);
         Ok(())
+    }
+
+    /// The value of an edge that is no primitive.
+    fn deeper(
+        &mut self,
+        mask: &Mask,
+        node: &Node,
+        edge: &Edge,
+        number: usize,
+        text: Text,
+    ) -> Result<(Fate, usize), Fault> {
+        let step = self.trail.enter(number, text);
+        let found = self.value(mask, node, edge)?;
+        self.trail.leave(step);
+        Ok(found)
     }
 
     /// A member that R4 does not know.

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bascule_audit::KeyId;
 use bascule_crypto::digest::{hkdf_sha256, hmac_sha256};
 use bascule_crypto::{CryptoError, Secret, aead};
+use bascule_fhir::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Keys kept at hand. Beyond that, those that are stored are forgotten and read again when needed.
@@ -56,6 +57,42 @@ pub enum KeyError {
         /// Until when, or for which matter.
         why: String,
     },
+}
+
+/// What a hold or a destruction is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Every sealed part of a month (`2026-11`).
+    Month(String),
+    /// Every sealed part about a patient.
+    Patient {
+        /// The API.
+        api: String,
+        /// `Patient/1` there.
+        reference: String,
+    },
+}
+
+/// How long keys must be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Years after the entry, six unless the site says more.
+    pub years: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { years: 6 }
+    }
+}
+
+impl Retention {
+    /// The first instant at which what was said at `at` need not be kept any more.
+    #[must_use]
+    pub fn ends(self, at: Timestamp) -> Timestamp {
+        // Leap days are counted as if every year had one: the longer reading.
+        at.plus_seconds(i64::from(self.years) * 366 * 86_400)
+    }
 }
 
 /// A key that was made and is not yet known to be durable: the log writes it before the first entry that needs it.
@@ -197,6 +234,124 @@ impl KeyStore {
     #[must_use]
     pub fn blind_agent(&self, subject: &str) -> [u8; 32] {
         hmac_sha256(&self.lookup, &[b"agent\0".as_slice(), subject.as_bytes()].concat())
+    }
+
+    /// Sets a hold: the keys that open what it is about are not destroyed until it is lifted.
+    ///
+    /// # Errors
+    /// What the store refuses.
+    pub fn hold(&self, subject: &Subject, matter: &str, now: Timestamp) -> Result<(), KeyError> {
+        self.lock().database.execute(
+            "INSERT INTO hold (subject, matter, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![self.hold_name(subject), matter, now.micros()],
+        )?;
+        Ok(())
+    }
+
+    /// Lifts a hold. Whether there was one.
+    ///
+    /// # Errors
+    /// What the store refuses.
+    pub fn lift(&self, subject: &Subject, matter: &str) -> Result<bool, KeyError> {
+        let lifted = self
+            .lock()
+            .database
+            .execute("DELETE FROM hold WHERE subject = ?1 AND matter = ?2", params![self.hold_name(subject), matter])?;
+        Ok(lifted > 0)
+    }
+
+    /// The matters for which something is held.
+    ///
+    /// # Errors
+    /// What the store refuses.
+    pub fn holds(&self, subject: &Subject) -> Result<Vec<String>, KeyError> {
+        let inner = self.lock();
+        let mut statement =
+            inner.database.prepare_cached("SELECT matter FROM hold WHERE subject = ?1 ORDER BY matter")?;
+        let rows = statement.query_map([self.hold_name(subject)], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Destroys the keys of a month or of a patient: what they sealed can never be opened again, while the log still
+    /// verifies. `last_entry` is the time of the newest entry about it (of a month, its last instant).
+    /// The name of what was destroyed, for the log's entry about it.
+    ///
+    /// # Errors
+    /// `Kept` inside retention or under a hold; a patient's hold also keeps every month.
+    pub fn destroy(
+        &self,
+        subject: &Subject,
+        last_entry: Timestamp,
+        retention: Retention,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<String, KeyError> {
+        let ends = retention.ends(last_entry);
+        let name = self.describe(subject)?;
+        if now < ends {
+            return Err(KeyError::Kept { name, why: format!("retention until {}", ends.to_instant()) });
+        }
+        let mut inner = self.lock();
+        let held: Option<String> = match subject {
+            Subject::Month(_) => {
+                // A patient's blind name has 32 bytes, a month's hold has fewer.
+                let sql = "SELECT matter FROM hold WHERE subject = ?1 OR length(subject) = 32 LIMIT 1";
+                inner.database.query_row(sql, [self.hold_name(subject)], |row| row.get(0)).optional()?
+            }
+            Subject::Patient { .. } => {
+                let sql = "SELECT matter FROM hold WHERE subject = ?1 LIMIT 1";
+                inner.database.query_row(sql, [self.hold_name(subject)], |row| row.get(0)).optional()?
+            }
+        };
+        if let Some(matter) = held {
+            return Err(KeyError::Kept { name, why: format!("held for {matter}") });
+        }
+        let names = match subject {
+            Subject::Month(epoch) => vec![month_name(epoch, "patients"), month_name(epoch, "staff")],
+            Subject::Patient { api, reference } => vec![self.blind(api, reference).to_vec()],
+        };
+        let transaction = inner.database.transaction()?;
+        for key in &names {
+            transaction.execute(
+                "INSERT INTO destroyed (id, at, reason) SELECT id, ?2, ?3 FROM key WHERE name = ?1 ON CONFLICT DO NOTHING",
+                params![key, now.micros(), reason],
+            )?;
+            transaction.execute("DELETE FROM key WHERE name = ?1", [key])?;
+        }
+        transaction.commit()?;
+        names.iter().for_each(|key| {
+            inner.held.remove(key);
+        });
+        Ok(name)
+    }
+
+    /// How a hold or a destruction is named in the log: a month by its name, a patient by the random name of the key.
+    ///
+    /// # Errors
+    /// What the store refuses.
+    pub fn describe(&self, subject: &Subject) -> Result<String, KeyError> {
+        match subject {
+            Subject::Month(epoch) => Ok(format!("epoch {epoch}")),
+            Subject::Patient { api, reference } => {
+                let found = self.find(&mut self.lock(), &self.blind(api, reference))?;
+                let id = found.map(|held| hex::encode(held.id.0));
+                Ok(format!("patient key {}", id.unwrap_or_else(|| "none".to_owned())))
+            }
+        }
+    }
+
+    /// The matter of any hold on a patient. Such a hold keeps every month and shard, because nobody can tell from outside
+    /// which of them hold that patient's entries.
+    pub(crate) fn any_patient_hold(&self) -> Result<Option<String>, KeyError> {
+        let sql = "SELECT matter FROM hold WHERE length(subject) = 32 LIMIT 1";
+        Ok(self.lock().database.query_row(sql, [], |row| row.get(0)).optional()?)
+    }
+
+    fn hold_name(&self, subject: &Subject) -> Vec<u8> {
+        match subject {
+            Subject::Month(epoch) => month_name(epoch, "hold"),
+            Subject::Patient { api, reference } => self.blind(api, reference).to_vec(),
+        }
     }
 
     /// The log has made these durable: they need not be written again.

@@ -46,7 +46,20 @@ async fn handle(State(server): State<Server>, request: Request) -> Response {
         Ok(answer) => answer,
         Err(refusal) => Answer::from(refusal),
     };
-    respond(&server, answer, wants.pretty, is_head)
+    let file = answer.file.clone();
+    let mut response = respond(&server, answer, wants.pretty, is_head);
+    if let Some(path) = file.filter(|_| !is_head) {
+        send(&mut response, &path).await;
+    }
+    response
+}
+
+/// A file goes out as it is read.
+async fn send(response: &mut Response, path: &std::path::Path) {
+    match tokio::fs::File::open(path).await {
+        Ok(file) => *response.body_mut() = Body::from_stream(tokio_util::io::ReaderStream::new(file)),
+        Err(_gone) => *response.status_mut() = StatusCode::NOT_FOUND,
+    }
 }
 
 async fn answer(server: &Server, request: Request) -> Result<Answer, Refusal> {
@@ -130,8 +143,10 @@ fn respond(server: &Server, answer: Answer, pretty: bool, is_head: bool) -> Resp
             headers.insert(name, value);
         }
     };
-    if let Some(body) = &body {
+    if body.is_some() || answer.file.is_some() {
         put(header::CONTENT_TYPE, content_type);
+    }
+    if let Some(body) = &body {
         put(header::CONTENT_LENGTH, &body.len().to_string());
     }
     if let Some(etag) = &answer.etag {

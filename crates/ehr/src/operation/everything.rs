@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 
+use super::members::is_shared;
 use super::parameters::Given;
 use crate::Refusal;
 use crate::act;
@@ -217,11 +218,6 @@ fn linked(scope: &Scope<'_>, members: &[i64], narrowing: &Narrowing) -> Result<V
     }
     all.sort_unstable();
     Ok(all)
-}
-
-/// Whether the type is never a patient's own: another patient's data must not come along a reference.
-fn is_shared(resource: ResourceType) -> bool {
-    resource != ResourceType::PATIENT && compartment::parameters(ResourceType::PATIENT, resource).is_empty()
 }
 
 fn targets(scope: &Scope<'_>, key: i64) -> Result<Vec<Version>, Refusal> {

@@ -368,14 +368,14 @@ pub(crate) fn widened(span: Span, now: Timestamp) -> Span {
 
 /// Whether the table's key leads from parameter, condition and resource straight to the row.
 const fn probes_by_key(condition: &Condition) -> bool {
-    match condition {
+    !matches!(
+        condition,
         Condition::System(_)
-        | Condition::Display(_)
-        | Condition::UriBelow(_)
-        | Condition::UriVersions(_)
-        | Condition::TargetId(_) => false,
-        _ => true,
-    }
+            | Condition::Display(_)
+            | Condition::UriBelow(_)
+            | Condition::UriVersions(_)
+            | Condition::TargetId(_)
+    )
 }
 
 fn like(text: &str) -> String {

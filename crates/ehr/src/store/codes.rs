@@ -1,6 +1,7 @@
 //! Numbers for resource types and search parameters, so that an index row is a few bytes. Given once, kept for ever.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use bascule_fhir::ResourceType;
 use rusqlite::{Connection, Transaction};
@@ -68,11 +69,10 @@ fn parameters(
     let mut known = known(transaction, resources)?;
     let mut insert = transaction.prepare("INSERT INTO parameter_code (type, name) VALUES (?1, ?2) RETURNING code")?;
     for (resource, name) in names {
-        let key = (resource, name);
-        if !known.contains_key(&key) {
-            let of = types.get(&key.0).copied().unwrap_or(UNKNOWN);
-            let code = insert.query_row((of, &key.1), |row| row.get(0))?;
-            known.insert(key, code);
+        if let Entry::Vacant(place) = known.entry((resource, name)) {
+            let of = types.get(&resource).copied().unwrap_or(UNKNOWN);
+            let code = insert.query_row((of, &place.key().1), |row| row.get(0))?;
+            place.insert(code);
         }
     }
     Ok(known)

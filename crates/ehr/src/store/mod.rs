@@ -30,6 +30,7 @@ use crate::{EhrError, Refusal};
 pub(crate) struct Store {
     writer: Arc<writer::Writer>,
     readers: Arc<readers::Readers>,
+    file: Arc<Path>,
     pub(crate) codes: Arc<Codes>,
     pub(crate) definitions: Arc<Definitions>,
 }
@@ -43,9 +44,10 @@ impl Store {
         let codes = Arc::new(Codes::load(&mut connection, Definitions::parameter_names())?);
         let definitions = Arc::new(Definitions::new(&codes, base)?);
         write::reindex_if_changed(&mut connection, &codes, &definitions, full_text)?;
+        crate::operation::interrupted(&connection)?;
         let readers = Arc::new(readers::Readers::open(file, readers)?);
         let writer = writer::Writer::start(connection, Arc::clone(&codes), Arc::clone(&definitions), full_text)?;
-        Ok(Self { writer: Arc::new(writer), readers, codes, definitions })
+        Ok(Self { writer: Arc::new(writer), readers, file: Arc::from(file), codes, definitions })
     }
 
     /// Runs `work` alone on the writer, all or nothing; resolves when it is durable.
@@ -75,6 +77,11 @@ impl Store {
     /// The same for a thread that may wait.
     pub(crate) fn read_here<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Refusal>) -> Result<T, Refusal> {
         self.readers.run_here(work)
+    }
+
+    /// A connection for long reading, outside the pool.
+    pub(crate) fn reader(&self) -> Result<Connection, Refusal> {
+        Ok(readers::open_one(&self.file)?)
     }
 
     /// The living resources of each type that has any.

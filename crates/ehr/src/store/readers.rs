@@ -29,9 +29,7 @@ impl Readers {
     pub(crate) fn open(file: &Path, count: usize) -> Result<Self, EhrError> {
         let mut idle = Vec::with_capacity(count.max(1));
         for _ in 0..count.max(1) {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(file, flags)?;
-            schema::prepare(&connection, false)?;
+            let connection = open_one(file)?;
             let interrupt = Arc::new(connection.get_interrupt_handle());
             idle.push(Reader { connection, interrupt });
         }
@@ -73,6 +71,14 @@ impl Readers {
         let lent = Lent { reader: Some(take(&self.idle)?), idle: Arc::clone(&self.idle) };
         lent.connection().map_or_else(|| Err(EhrError::Closed.into()), |connection| snapshot(connection, work))
     }
+}
+
+/// A connection that only reads.
+pub(super) fn open_one(file: &Path) -> Result<Connection, EhrError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    schema::prepare(&connection, false)?;
+    Ok(connection)
 }
 
 /// One request sees one state of the file, however many statements it needs.

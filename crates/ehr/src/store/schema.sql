@@ -80,10 +80,5 @@ CREATE TABLE job (
     state TEXT NOT NULL,
     created BIGINT NOT NULL,
     expires BIGINT NOT NULL,
-    progress TEXT NOT NULL,
     answer TEXT NOT NULL
-);
-CREATE TABLE job_file (
-    job TEXT NOT NULL, name TEXT NOT NULL, part BIGINT NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (job, name, part)
 );

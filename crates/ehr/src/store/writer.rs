@@ -101,7 +101,7 @@ impl Loop {
                 self.caches.clear();
             }
             for answer in answers {
-                answer(committed.as_ref().map(|()| ()).map_err(|cause| Refusal::fault(cause)));
+                answer(committed.as_ref().copied().map_err(|cause| Refusal::fault(cause)));
             }
         }
     }

@@ -6,31 +6,31 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
-pub const BASE: &str = "http://ehr.test/fhir";
+pub(crate) const BASE: &str = "http://ehr.test/fhir";
 
-pub struct Client {
-    pub ehr: Ehr,
+pub(crate) struct Client {
+    pub(crate) ehr: Ehr,
     router: axum::Router,
     folder: tempfile::TempDir,
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     /// `Type/id` of the matches, in order.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let bundle = self.json();
         let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
         entries
@@ -43,7 +43,7 @@ impl Answer {
             .collect()
     }
 
-    pub fn link(&self, relation: &str) -> Option<String> {
+    pub(crate) fn link(&self, relation: &str) -> Option<String> {
         let bundle = self.json();
         let links = bundle["link"].as_array().cloned().unwrap_or_default();
         links.iter().find(|link| link["relation"] == relation).map(|link| link["url"].as_str().unwrap().to_owned())
@@ -51,11 +51,11 @@ impl Answer {
 }
 
 impl Client {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(folder.path().join("ehr.db"), BASE, Access::Open);
         settings.readers = 2;
@@ -64,12 +64,12 @@ impl Client {
         Self { router: ehr.router(), ehr, folder }
     }
 
-    pub fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
     /// A path with a query, relative to the base or absolute.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{BASE}/{path}") };
         let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(escaped(&url));
         for (name, value) in headers {
@@ -81,21 +81,21 @@ impl Client {
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send("POST", path, &[("content-type", "application/fhir+json")], body.to_string()).await
     }
 
-    pub async fn put(&self, body: &Value) -> Answer {
+    pub(crate) async fn put(&self, body: &Value) -> Answer {
         let path = format!("{}/{}", body["resourceType"].as_str().unwrap(), body["id"].as_str().unwrap());
         self.send("PUT", &path, &[("content-type", "application/fhir+json")], body.to_string()).await
     }
 
     /// Puts all, each of which must be accepted.
-    pub async fn store(&self, all: &[Value]) {
+    pub(crate) async fn store(&self, all: &[Value]) {
         for one in all {
             let answer = self.put(one).await;
             assert!(answer.status.is_success(), "{one}: {}", answer.text);
@@ -103,7 +103,7 @@ impl Client {
     }
 
     /// Asks and compares the names that are found, sorted.
-    pub async fn finds(&self, path: &str, expect: &[&str]) {
+    pub(crate) async fn finds(&self, path: &str, expect: &[&str]) {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         let mut names = answer.names();

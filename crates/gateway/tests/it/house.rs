@@ -138,7 +138,8 @@ impl House {
             self.store.add_organization(&organization, now()).unwrap();
             let metadata = json!({
                 "client_name": id, "redirect_uris": ["https://app.example/back"],
-                "grant_types": ["authorization_code"], "scope": "patient/*.cruds user/*.cruds"
+                "grant_types": ["authorization_code"], "scope": "patient/*.cruds user/*.cruds",
+                "bascule_origins": ["https://app.example"]
             });
             let client = Client {
                 id: format!("{id}-app"),
@@ -153,6 +154,11 @@ impl House {
 
     /// A token for somebody new.
     pub(crate) fn token(&self, caller: &Caller<'_>) -> String {
+        self.issue(&self.grant(caller))
+    }
+
+    /// What somebody new gives to an app.
+    pub(crate) fn grant(&self, caller: &Caller<'_>) -> Grant {
         let name = format!("u-{}", bascule_store::random::id().unwrap());
         let fhir_user = caller.fhir_user.and_then(|reference| reference.split_once('/'));
         let user = NewUser {
@@ -164,7 +170,7 @@ impl House {
         };
         self.store.add_user(&user, None, now()).unwrap();
         let client = if caller.roles.contains(&"patient") { "vendor-app" } else { "clinic-app" };
-        let grant = Grant {
+        Grant {
             client: client.into(),
             user: Some(name),
             apis: vec!["ehr".into()],
@@ -175,29 +181,38 @@ impl House {
             authenticated: Some(now()),
             nonce: None,
             binding: None,
-        };
+        }
+    }
+
+    /// A token under a grant.
+    pub(crate) fn issue(&self, grant: &Grant) -> String {
         let token = bascule_store::random::text(&bascule_store::random::token().unwrap());
         let tokens = NewTokens {
             grant: String::new(),
             access: sha256(token.as_bytes()),
             id: bascule_store::random::id().unwrap(),
-            scopes: caller.scopes.parse().unwrap(),
+            scopes: grant.scopes.clone(),
             expires: now().plus_seconds(300),
             refresh: None,
         };
-        self.store.issue(&grant, tokens, now()).unwrap();
+        self.store.issue(grant, tokens, now()).unwrap();
         token
     }
 
-    pub(crate) fn patient(&self, id: &str) -> String {
+    /// What a patient gives to an app.
+    pub(crate) fn patients_grant(&self, id: &str) -> Grant {
         let fhir_user = format!("Patient/{id}");
-        self.token(&Caller {
+        self.grant(&Caller {
             roles: &["patient"],
             scopes: "patient/*.rs",
             patient: Some(id),
             fhir_user: Some(&fhir_user),
             purpose: "PATRQT",
         })
+    }
+
+    pub(crate) fn patient(&self, id: &str) -> String {
+        self.issue(&self.patients_grant(id))
     }
 
     pub(crate) fn scheduler(&self) -> String {

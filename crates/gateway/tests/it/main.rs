@@ -9,6 +9,7 @@
 )]
 
 mod batch;
+mod door;
 mod faults;
 mod house;
 mod pages;

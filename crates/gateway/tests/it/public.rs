@@ -19,7 +19,7 @@ async fn the_capability_statement_is_made_here_and_says_what_is_granted() {
         interactions.map(|one| one["code"].as_str().unwrap().to_owned()).collect()
     };
     assert!(codes("Appointment").contains(&"update".to_owned()));
-    assert!(!codes("Observation").contains(&"update".to_owned()), "no role grants it");
+    assert!(!codes("Appointment").contains(&"delete".to_owned()), "no role grants it");
     assert_eq!(toy.asked().len(), 0);
 }
 

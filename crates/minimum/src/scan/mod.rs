@@ -20,12 +20,18 @@ pub(crate) const BLOCK_BYTES: usize = 64;
 /// Positions of tokens and escapes in a window of bytes, and what the next block must know of the one before.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Where tokens start, ascending, from the start of the window.
-    pub(crate) tokens: Vec<u32>,
-    /// Where escapes in strings start (the backslash), ascending.
-    pub(crate) escapes: Vec<u32>,
+    tokens: Places,
+    escapes: Places,
     scanned: usize,
     carry: Carry,
+}
+
+/// Places in a window, ascending.
+#[derive(Debug, Default)]
+struct Places {
+    /// The first `count` are places; the rest is room, always enough for one more block.
+    room: Vec<u32>,
+    count: usize,
 }
 
 /// What one block tells the next.
@@ -56,12 +62,21 @@ impl Index {
         if self.carry.control == 0 { Ok(()) } else { Err(Fault::Malformed("a control character in a string")) }
     }
 
+    /// Where tokens start, ascending, from the start of the window.
+    pub(crate) fn tokens(&self) -> &[u32] {
+        self.tokens.known()
+    }
+
+    /// Where escapes in strings start (the backslash), ascending.
+    pub(crate) fn escapes(&self) -> &[u32] {
+        self.escapes.known()
+    }
+
     /// Forgets the first `bytes` of the window and the first `tokens` of the index, which lie in them.
     pub(crate) fn forget(&mut self, bytes: usize, tokens: usize) {
         let by = u32::try_from(bytes).unwrap_or(u32::MAX);
-        shift(&mut self.tokens, tokens, by);
-        let escapes = self.escapes.partition_point(|at| *at < by);
-        shift(&mut self.escapes, escapes, by);
+        self.tokens.shift(tokens, by);
+        self.escapes.shift(self.escapes().partition_point(|at| *at < by), by);
         self.scanned = self.scanned.saturating_sub(bytes);
     }
 
@@ -87,9 +102,9 @@ impl Index {
     fn block(&mut self, masks: &Masks) {
         let base = u32::try_from(self.scanned).unwrap_or(u32::MAX);
         let found = self.carry.find(masks);
-        push_bits(&mut self.tokens, base, found.tokens);
+        self.tokens.push(base, found.tokens);
         if found.escapes != 0 {
-            push_bits(&mut self.escapes, base, found.escapes);
+            self.escapes.push(base, found.escapes);
         }
         self.scanned += BLOCK_BYTES;
     }
@@ -161,26 +176,46 @@ const fn prefix_xor(bits: u64) -> u64 {
     bits ^ bits << 32
 }
 
-/// Appends the place of every set bit.
-#[inline(always)]
-fn push_bits(places: &mut Vec<u32>, base: u32, bits: u64) {
-    let mut found = [0_u32; BLOCK_BYTES];
-    let mut rest = bits;
-    let mut slots = found.iter_mut();
-    while rest != 0 {
-        let Some(slot) = slots.next() else { break };
-        *slot = base + rest.trailing_zeros();
-        rest &= rest - 1;
-    }
-    let count = usize::try_from(bits.count_ones()).unwrap_or(0);
-    places.extend_from_slice(found.get(..count).unwrap_or_default());
-}
+/// Places written at a time: more than a block usually has is written for nothing, which is cheaper than asking.
+const STEP: usize = 8;
 
-/// Drops the first `count` places and moves the others down.
-fn shift(places: &mut Vec<u32>, count: usize, by: u32) {
-    places.drain(..count.min(places.len()));
-    for place in places {
-        *place -= by.min(*place);
+impl Places {
+    fn known(&self) -> &[u32] {
+        self.room.get(..self.count).unwrap_or_default()
+    }
+
+    /// Appends the place of every set bit.
+    #[inline(always)]
+    fn push(&mut self, base: u32, bits: u64) {
+        if self.room.len() < self.count + BLOCK_BYTES {
+            self.grow();
+        }
+        let (mut rest, mut from) = (bits, self.count);
+        while rest != 0 {
+            let Some(slots) = self.room.get_mut(from..).and_then(|room| room.first_chunk_mut::<STEP>()) else { return };
+            for slot in slots {
+                *slot = base.wrapping_add(rest.trailing_zeros());
+                rest &= rest.wrapping_sub(1);
+            }
+            from += STEP;
+        }
+        self.count += usize::try_from(bits.count_ones()).unwrap_or(0);
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let length = (self.room.len() * 2).max(4_096);
+        self.room.resize(length, 0);
+    }
+
+    /// Drops the first `count` places and moves the others down.
+    fn shift(&mut self, count: usize, by: u32) {
+        let count = count.min(self.count);
+        self.room.copy_within(count..self.count, 0);
+        self.count -= count;
+        for place in self.room.iter_mut().take(self.count) {
+            *place -= by.min(*place);
+        }
     }
 }
 

@@ -98,8 +98,8 @@ proptest! {
         let mut index = Index::default();
         let _ = index.extend(&text, true);
         let (tokens, escapes) = naive(&text);
-        prop_assert_eq!(&index.tokens, &tokens);
-        prop_assert_eq!(&index.escapes, &escapes);
+        prop_assert_eq!(index.tokens(), &tokens[..]);
+        prop_assert_eq!(index.escapes(), &escapes[..]);
     }
 
     #[test]
@@ -109,7 +109,7 @@ proptest! {
         let mut pieces = Index::default();
         let _ = pieces.extend(text.get(..cut.min(text.len())).unwrap(), false);
         prop_assert_eq!(pieces.extend(&text, true), expected);
-        prop_assert_eq!(&whole.tokens, &pieces.tokens);
-        prop_assert_eq!(&whole.escapes, &pieces.escapes);
+        prop_assert_eq!(whole.tokens(), pieces.tokens());
+        prop_assert_eq!(whole.escapes(), pieces.escapes());
     }
 }

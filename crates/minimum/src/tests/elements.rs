@@ -1,6 +1,6 @@
 //! Which elements of a resource leave: many small texts.
 
-use super::support::{filter, grants, left, left_of};
+use super::support::{filter, grants, in_compartment, left, left_of};
 use crate::reply::Shape;
 
 #[track_caller]
@@ -174,6 +174,20 @@ fn the_version_and_the_patient_are_known_even_if_they_do_not_leave() {
     assert_eq!((resource.id.as_deref(), resource.version.as_deref()), (Some("o"), Some("7")));
     assert_eq!(released.patients(), ["p", "q"]);
     assert_eq!(released.withheld_elements(), ["Observation.meta", "Observation.subject", "Observation.performer"]);
+}
+
+#[test]
+fn what_decides_is_seen_beside_what_leaves() {
+    let body = r#"{"resourceType":"Observation","id":"o","meta":{"versionId":"7","lastUpdated":"2020"},"subject":{"reference":"http://ehr.internal/fhir/Patient/p","type":"Patient"}}"#;
+    let narrowing = in_compartment(grants(&[("Observation", "meta.lastUpdated subject.type")]), "Patient", &["p"]);
+    let released = filter(&narrowing, Shape::Resource, body.as_bytes()).unwrap();
+    assert_eq!(released.resources()[0].version.as_deref(), Some("7"));
+    assert_eq!(released.patients(), ["p"]);
+    let left = String::from_utf8(released.into_body()).unwrap();
+    assert!(
+        left.contains(r#""subject":{"type":"Patient"}"#) && !left.contains("Patient/p") && !left.contains("versionId"),
+        "{left}"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod lock;
 mod publisher;
 pub mod read;
 mod recover;
+pub mod retire;
 mod sequencer;
 mod settings;
 mod shard;

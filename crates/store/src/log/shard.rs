@@ -33,6 +33,26 @@ impl Shard {
         (shard.name() == name).then_some(shard)
     }
 
+    /// The months of the quarter: `2026-10`, …
+    #[must_use]
+    pub fn months(self) -> Vec<String> {
+        let first = self.0 % 4 * 3 + 1;
+        (first..first + 3).map(|month| format!("{:04}-{month:02}", self.0 / 4)).collect()
+    }
+
+    /// The first instant after it.
+    #[must_use]
+    pub fn end(self) -> Timestamp {
+        let next = self.0 + 1;
+        let (year, month) = (i64::from(next / 4), i64::from(next % 4 * 3 + 1));
+        // Days from the epoch to the first of the month (days-from-civil; March begins the year).
+        let shifted_year = if month <= 2 { year - 1 } else { year };
+        let shifted_month = (month + 9) % 12;
+        let of_year = (153 * shifted_month + 2) / 5;
+        let days = 365 * shifted_year + shifted_year / 4 - shifted_year / 100 + shifted_year / 400 + of_year - 719_468;
+        Timestamp::from_seconds(days * 86_400)
+    }
+
     /// Its name: `2026q4`.
     #[must_use]
     pub fn name(self) -> String {
@@ -86,6 +106,16 @@ mod tests {
         check(1_790_812_799, (2026, 9, 30), "2026q3", "2026-09");
         check(1_798_761_599, (2026, 12, 31), "2026q4", "2026-12");
         check(1_798_761_600, (2027, 1, 1), "2027q1", "2027-01");
+    }
+
+    #[test]
+    fn a_shard_ends_where_the_next_begins() {
+        for number in 1970 * 4..2200 * 4 {
+            let shard = Shard::from_number(number).unwrap();
+            assert_eq!(Shard::at(shard.end()).number(), number + 1);
+            assert_eq!(Shard::at(Timestamp::from_micros(shard.end().micros() - 1)), shard);
+        }
+        assert_eq!(Shard::parse("2026q4").unwrap().months(), ["2026-10", "2026-11", "2026-12"]);
     }
 
     #[test]
