@@ -1,1 +1,77 @@
-fn main() {}
+//! The binary `bascule`: reads the command line, opens the doors, ends with an exit code that a script can trust.
+
+mod admin;
+mod cli;
+mod clock;
+mod config;
+mod demo;
+mod exit;
+mod house;
+mod policy_folder;
+mod running;
+mod smart_log;
+mod terminal;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use cli::{Cli, DemoVerb, Verb};
+use exit::Exit;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _gone = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { Exit::Done } else { Exit::Usage }.into();
+        }
+    };
+    listen_to_logs();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return terminal::failed(&error).into(),
+    };
+    runtime.block_on(run(cli.verb)).into()
+}
+
+/// Logs go to standard error, as JSON, so that standard output is the answer alone.
+fn listen_to_logs() {
+    let filter = config::environment("BASCULE_LOG").unwrap_or_else(|| "warn,bascule=info".to_owned());
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+async fn run(verb: Verb) -> Exit {
+    match verb {
+        Verb::Demo(args) => match args.verb {
+            None => demo::run(&args.run).await,
+            Some(DemoVerb::Token { client, data, scope }) => demo::token::run(&client, &data, scope.as_deref()).await,
+            Some(DemoVerb::Data { patients, seed, out }) => verbs::demo_data::run(patients, seed, &out),
+        },
+        Verb::Serve(args) => verbs::serve::run(&args).await,
+        Verb::Check(args) => verbs::check::run(&args),
+        Verb::Policy(verb) => verbs::policy::run(verb),
+        Verb::Audit(verb) => verbs::audit::run(verb).await,
+        Verb::Ehr(args) => verbs::ehr::run(args).await,
+        Verb::User(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Client(verb) => match verb.into_act() {
+            Ok(asked) => verbs::records::run(asked).await,
+            Err(error) => {
+                terminal::error(&format!("the metadata cannot be read: {error}"));
+                Exit::Usage
+            }
+        },
+        Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
+    }
+}

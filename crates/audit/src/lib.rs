@@ -4,8 +4,12 @@
 //! person, with one sealed part about who asked and one per patient. The other files say the same thing in other
 //! forms: FHIR AuditEvent, accounting of disclosures, who looked at my record, syslog.
 
+pub mod accounting;
 pub mod clear;
 pub mod entry;
+pub mod event;
+pub mod looked;
+pub mod opened;
 pub mod parts;
 pub mod record;
 pub mod seal;
@@ -13,6 +17,7 @@ pub mod system;
 
 pub use clear::{Clear, Decision, Inner, Kind, Outcome};
 pub use entry::{AccessFacts, Entry};
+pub use opened::{Opened, Position};
 pub use parts::{AgentPart, Digests, PatientPart, Recipient, ResourceVersion};
 pub use record::Record;
 pub use seal::{EntryId, KeyId, PartKeys, Sealed, enclose, seal};

@@ -23,6 +23,29 @@ pub fn sha256_parts(parts: &[&[u8]]) -> Sha256 {
     to_array(context.finish().as_ref())
 }
 
+/// SHA-256 of bytes that come in pieces.
+#[derive(Clone)]
+pub struct Sha256Stream(digest::Context);
+
+impl Default for Sha256Stream {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Sha256Stream {
+    /// Takes the next bytes in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was taken in.
+    #[must_use]
+    pub fn finish(self) -> Sha256 {
+        to_array(self.0.finish().as_ref())
+    }
+}
+
 /// HMAC-SHA-256 of `bytes` under `key`.
 #[must_use]
 pub fn hmac_sha256(key: &Secret, bytes: &[u8]) -> Sha256 {
@@ -63,6 +86,10 @@ mod tests {
         ];
         assert_eq!(sha256(b"abc"), expected);
         assert_eq!(sha256_parts(&[b"a", b"", b"bc"]), expected);
+        let mut stream = Sha256Stream::default();
+        stream.update(b"ab");
+        stream.update(b"c");
+        assert_eq!(stream.finish(), expected);
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn own(of: ResourceType, kind: ResourceType, resource: &Value) -> Option<Referen
 fn pointing(of: ResourceType, element: &Value) -> Option<Reference> {
     let reference = Reference::of(element)?;
     let may = match &reference {
-        Reference::Literal { resource, .. } => *resource == of,
+        Reference::Literal { resource, .. } | Reference::Matching { resource, .. } => *resource == of,
         Reference::Identifier { resource, .. } => resource.is_none_or(|resource| resource == of),
         Reference::Urn(_) => true,
         Reference::Contained(_) | Reference::Url(_) => false,

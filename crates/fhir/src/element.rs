@@ -103,7 +103,7 @@ impl Type {
     /// The type of a resource.
     #[must_use]
     pub fn of(resource: ResourceType) -> Option<&'static Self> {
-        Self::find(resource.name())
+        TABLE.of(resource)
     }
 
     /// Every type of the table, by name.
@@ -122,6 +122,16 @@ impl Type {
     pub fn child(&self, name: &str) -> Option<&Element> {
         let at = self.by_name.binary_search_by(|at| self.name_at(*at).cmp(name)).ok()?;
         self.by_name.get(at).and_then(|at| self.elements.get(usize::from(*at)))
+    }
+
+    /// Every form of the choice of that stem: `value` gives `valueQuantity`, `valueString`, …; empty if there is none.
+    #[must_use]
+    pub fn forms(&self, stem: &str) -> &[Element] {
+        let is_form = |element: &Element| element.choice == Some(stem);
+        let Some(start) = self.elements.iter().position(is_form) else { return &[] };
+        let rest = self.elements.get(start..).unwrap_or_default();
+        let end = rest.iter().position(|element| !is_form(element)).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
     }
 
     /// The element whose id and extensions stand under that JSON name: `_birthDate` gives `birthDate`.
@@ -232,7 +242,13 @@ mod tests {
         assert_eq!((value.choice, value.type_name), (Some("value"), "Quantity"));
         assert_eq!(value.defined_name(), "value[x]");
         assert!(child("Observation", "value[x]").is_none());
-        assert_eq!(children("Extension").unwrap().iter().filter(|one| one.choice.is_some()).count(), 50);
+        assert_eq!(Type::find("Extension").unwrap().forms("value").len(), 50);
+        for kind in Type::all() {
+            for element in kind.elements().iter().filter(|element| element.choice.is_some()) {
+                assert!(kind.forms(element.choice.unwrap()).contains(element), "forms of a choice stand together");
+            }
+        }
+        assert!(Type::find("Observation").unwrap().forms("code").is_empty());
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! Paths, indexers, `|`, `and`, `or`, `=`, `!=`, `is`, `as`, and the functions `where`, `exists`, `empty`, `not`,
 //! `first`, `last`, `single`, `hasValue`, `extension`, `resolve`, `ofType`, `as`, `is`; `$this`, `%resource` and
 //! literals. An expression is parsed once and evaluated often; types come from the element table, so each value found
-//! is known by its FHIR type.
+//! is known by its FHIR type. One thing is simpler than in FHIRPath: `|` leaves out a value that both sides find at the
+//! same place, not one that equals another elsewhere.
 
 mod evaluate;
 mod parse;
 mod token;
 
-pub use evaluate::{Found, select, select_from};
+pub use evaluate::{Found, TooMuchWork, select, select_from, select_within};
 pub use parse::{EXPRESSION_BYTES_MAX, ExpressionError};
 
 use serde_json::Value;

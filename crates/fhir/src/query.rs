@@ -19,7 +19,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// One `name=value` of a query, decoded. `name` is whole: `code:text`, `subject:Patient.name`,
 /// `_has:Observation:patient:code`, `_include:iterate`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Parameter {
     /// The name with modifiers and chain, decoded.
     pub name: String,
@@ -28,7 +28,7 @@ pub struct Parameter {
 }
 
 /// A query in the order in which it was asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The parameters, in order, repeated ones repeated.
     pub parameters: Vec<Parameter>,
@@ -93,6 +93,13 @@ impl Query {
         self.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| parameter.value.as_str())
     }
 
+    /// Whether every `_format` is a JSON, or there is none. A `+` that a client forgot to encode (and that so became a
+    /// space) is still understood.
+    #[must_use]
+    pub fn takes_json(&self) -> bool {
+        self.named("_format").all(|format| is_json(&format.value))
+    }
+
     /// Each parameter with its name taken apart.
     ///
     /// # Errors
@@ -118,5 +125,38 @@ impl Query {
             }
         }
         Ok(all)
+    }
+}
+
+/// `json`, and the media types of FHIR JSON with or without parameters.
+fn is_json(format: &str) -> bool {
+    let media = format.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().replace(' ', "+");
+    ["json", "text/json", "application/json", "application/fhir+json", "application/json+fhir"]
+        .contains(&media.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_known_by_all_its_names() {
+        let takes = |query: &str| Query::parse(query).unwrap().takes_json();
+        assert!(takes("") && takes("name=x") && takes("_format=json") && takes("_format=application/fhir%2Bjson"));
+        assert!(takes("_format=application/fhir+json") && takes("_format=application/fhir%2Bjson;fhirVersion=4.0"));
+        assert!(
+            !takes("_format=xml") && !takes("_format=json&_format=application/fhir%2Bxml") && !takes("_format=html")
+        );
+    }
+
+    #[test]
+    fn includes_are_found_under_each_name() {
+        let query = Query::parse("_include=Patient:organization&name=x&_revinclude:iterate=Provenance:target").unwrap();
+        let includes = query.includes().unwrap();
+        assert_eq!(includes.iter().map(Include::name).collect::<Vec<_>>(), ["_include", "_revinclude:iterate"]);
+        assert!(Query::parse("_include=Patient").unwrap().includes().is_err());
+        assert_eq!(query.value("name"), Some("x"));
+        assert_eq!(query.analysed().unwrap().len(), 3);
+        assert!(Query::parse("name:odd=x").unwrap().analysed().is_err());
     }
 }

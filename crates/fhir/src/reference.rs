@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::{Id, ResourceType};
+use crate::{Id, Query, ResourceType};
 
 /// A reference at most this long.
 pub const REFERENCE_BYTES_MAX: usize = 4_096;
@@ -27,6 +27,13 @@ pub enum Reference {
     Contained(String),
     /// `urn:uuid:…`, `urn:oid:…`: an entry of the same Bundle.
     Urn(String),
+    /// `Patient?identifier=…`: whatever a search finds, in a transaction. Its query is decoded.
+    Matching {
+        /// The type.
+        resource: ResourceType,
+        /// The criteria, at least one.
+        query: Query,
+    },
     /// An absolute URL that is not shaped as a resource's: a canonical, an endpoint, another protocol.
     Url(String),
     /// No literal: an identifier, perhaps with the type it must have.
@@ -79,7 +86,10 @@ impl Reference {
         }
         match text.split_once("://") {
             Some((scheme, rest)) => absolute(text, scheme, rest),
-            None => relative(text, None),
+            None => match text.split_once('?') {
+                Some((kind, query)) => matching(kind, query),
+                None => relative(text, None),
+            },
         }
     }
 
@@ -104,7 +114,7 @@ impl Reference {
     #[must_use]
     pub const fn resource(&self) -> Option<ResourceType> {
         match self {
-            Self::Literal { resource, .. } => Some(*resource),
+            Self::Literal { resource, .. } | Self::Matching { resource, .. } => Some(*resource),
             Self::Identifier { resource, .. } => *resource,
             Self::Contained(_) | Self::Urn(_) | Self::Url(_) => None,
         }
@@ -170,9 +180,19 @@ impl fmt::Display for Reference {
                 version.as_ref().map_or(Ok(()), |version| write!(f, "/_history/{version}"))
             }
             Self::Contained(id) => write!(f, "#{id}"),
+            Self::Matching { resource, query } => write!(f, "{resource}?{}", query.encode()),
             Self::Urn(text) | Self::Url(text) => f.write_str(text),
             Self::Identifier { system, value, .. } => write!(f, "{}|{value}", system.as_deref().unwrap_or_default()),
         }
+    }
+}
+
+/// `Type?criteria`.
+fn matching(kind: &str, query: &str) -> Result<Reference, NotAReference> {
+    let resource = ResourceType::parse(kind).ok_or(NotAReference { why: "it names no type of R4" })?;
+    match Query::parse(query) {
+        Ok(query) if !query.is_empty() => Ok(Reference::Matching { resource, query }),
+        _ => Err(NotAReference { why: "its criteria cannot be read" }),
     }
 }
 
@@ -299,6 +319,9 @@ mod tests {
             "Patient/1/_history/",
             "Patient//1",
             "Person/1?x=y",
+            "Patient?",
+            "Foo?x=y",
+            "Patient?x=",
             "://x",
             "Patient/1#x",
         ] {
@@ -316,6 +339,7 @@ mod tests {
             "#x",
             "#",
             "urn:oid:1.2.3",
+            "Patient?identifier=urn:mrn%7C7",
             "http://loinc.org/vs/x",
             "http://a/Patient/1?x=y",
             "http://a/../Patient/1",

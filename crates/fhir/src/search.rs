@@ -3,6 +3,7 @@
 //! A table, parsed once. Expressions are reduced to the type: `subject.where(resolve() is Patient)`, without the
 //! leading `Observation.`; they stand on the resource.
 
+use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
 use crate::ResourceType;
@@ -136,33 +137,30 @@ const CANONICAL: &str = "http://hl7.org/fhir/SearchParameter/";
 /// The parameter of that name on that type; `_id` and its like are found on every type.
 #[must_use]
 pub fn parameter(resource: ResourceType, code: &str) -> Option<&'static SearchParameter> {
-    bases(resource).into_iter().find_map(|base| {
-        let own = TABLE.of(base);
-        own.binary_search_by(|parameter| parameter.code.cmp(code)).ok().and_then(|at| own.get(at))
-    })
+    TABLE
+        .of(resource)
+        .into_iter()
+        .find_map(|own| own.binary_search_by(|parameter| parameter.code.cmp(code)).ok().and_then(|at| own.get(at)))
 }
 
 /// Every parameter of a type: its own by name, then those that every type has.
 pub fn parameters(resource: ResourceType) -> impl Iterator<Item = &'static SearchParameter> {
-    bases(resource).into_iter().flat_map(|base| TABLE.of(base))
+    TABLE.of(resource).into_iter().flatten()
 }
 
 /// The parameter of that name on every type (`_id`, `_lastUpdated`, …), for a search of the whole system.
 #[must_use]
 pub fn common(code: &str) -> Option<&'static SearchParameter> {
-    TABLE.of("Resource").iter().find(|parameter| parameter.code == code)
-}
-
-/// Where a type's parameters are defined.
-fn bases(resource: ResourceType) -> [&'static str; 3] {
-    let narrative = if resource.is_domain_resource() { "DomainResource" } else { "" };
-    [resource.name(), narrative, "Resource"]
+    TABLE.based_on("Resource").iter().find(|parameter| parameter.code == code)
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(include_str!("tables/search.txt")));
 
-/// All parameters, sorted by base and code.
-struct Table(Vec<SearchParameter>);
+/// All parameters, sorted by base and code, and where those of each type stand.
+struct Table {
+    rows: Vec<SearchParameter>,
+    own: Vec<Range<usize>>,
+}
 
 impl Table {
     fn parse(text: &'static str) -> Self {
@@ -175,14 +173,24 @@ impl Table {
             }
         }
         rows.sort_by(|left, right| (left.base, left.code).cmp(&(right.base, right.code)));
-        Self(rows)
+        let own = ResourceType::all().map(|resource| range(&rows, resource.name())).collect();
+        Self { rows, own }
     }
 
-    fn of(&self, base: &str) -> &[SearchParameter] {
-        let from = self.0.partition_point(|row| row.base < base);
-        let until = self.0.partition_point(|row| row.base <= base);
-        self.0.get(from..until).unwrap_or_default()
+    /// What a type has: its own, then what it has as a type with narrative, then what every type has.
+    fn of(&self, resource: ResourceType) -> [&[SearchParameter]; 3] {
+        let own = self.own.get(resource.index()).and_then(|range| self.rows.get(range.clone()));
+        let narrative = if resource.is_domain_resource() { self.based_on("DomainResource") } else { &[] };
+        [own.unwrap_or_default(), narrative, self.based_on("Resource")]
     }
+
+    fn based_on(&self, base: &str) -> &[SearchParameter] {
+        self.rows.get(range(&self.rows, base)).unwrap_or_default()
+    }
+}
+
+fn range(rows: &[SearchParameter], base: &str) -> Range<usize> {
+    rows.partition_point(|row| row.base < base)..rows.partition_point(|row| row.base <= base)
 }
 
 fn row(base: &'static str, line: &'static str) -> Option<SearchParameter> {
@@ -228,7 +236,7 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_a_parameter() {
         let lines = include_str!("tables/search.txt").lines().filter(|line| !line.starts_with(['#', '@'])).count();
-        assert_eq!(TABLE.0.len(), lines);
+        assert_eq!(TABLE.rows.len(), lines);
     }
 
     #[test]
@@ -253,7 +261,7 @@ mod tests {
         assert_eq!(parts.iter().map(|part| part.code).collect::<Vec<_>>(), ["code", "value-quantity"]);
         assert_eq!(parts[1].kind, SearchKind::Quantity);
         assert_eq!(parts[1].expression, "value.ofType(Quantity)");
-        for composite in TABLE.0.iter().filter(|row| row.kind == SearchKind::Composite) {
+        for composite in TABLE.rows.iter().filter(|row| row.kind == SearchKind::Composite) {
             assert!(composite.components.len() >= 2, "{} of {}", composite.code, composite.base);
         }
     }

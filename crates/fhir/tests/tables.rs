@@ -35,27 +35,27 @@ fn the_tables_hold_what_r4_publishes() {
         ("codes", codes::all().flat_map(codes::CodeList::systems).map(|(_, codes)| codes.len()).sum()),
         ("members of the patient compartment", compartment::members(ResourceType::PATIENT).count()),
     ];
-    let shown: String = lines.iter().map(|(name, count)| format!("{count:>6} {name}\n")).collect();
+    let shown: String = lines.iter().map(|(name, count)| format!("{name}: {count}\n")).collect();
     expect![[r#"
-           146 resource types
-           682 types
-            20 primitives
-           473 backbone elements
-          8247 elements, inherited too
-           904 modifiers
-          1697 search parameters of types
-           668 of them tokens
-           199 of them strings
-           517 of them references
-           139 of them dates
-            40 of them quantities
-             6 of them numbers
-            55 of them uris
-            72 of them composites
-             1 of them special
-           224 value sets
-          2066 codes
-            66 members of the patient compartment
+        resource types: 146
+        types: 682
+        primitives: 20
+        backbone elements: 473
+        elements, inherited too: 8247
+        modifiers: 904
+        search parameters of types: 1697
+        of them tokens: 668
+        of them strings: 199
+        of them references: 517
+        of them dates: 139
+        of them quantities: 40
+        of them numbers: 6
+        of them uris: 55
+        of them composites: 72
+        of them special: 1
+        value sets: 224
+        codes: 2066
+        members of the patient compartment: 66
     "#]]
     .assert_eq(&shown);
 }

@@ -1,5 +1,7 @@
 //! Which API a path belongs to. It is found first, and once.
 
+use std::sync::Arc;
+
 use bascule_policy::{Api, ApiKind};
 use bascule_wire::TlsError;
 
@@ -20,7 +22,7 @@ pub(crate) struct Served {
 
 /// Every API, the longest path first.
 #[derive(Debug)]
-pub(crate) struct Apis(Vec<Served>);
+pub(crate) struct Apis(Vec<Arc<Served>>);
 
 impl Apis {
     /// The APIs that are served over HTTP as FHIR. The others have doors of their own.
@@ -30,28 +32,33 @@ impl Apis {
     pub(crate) fn new(settings: &Settings) -> Result<Self, TlsError> {
         let public_url = settings.public_url.as_str().trim_end_matches('/');
         let fhir = settings.apis.iter().filter(|one| one.api.kind == ApiKind::Fhir);
-        let served: Result<Vec<Served>, TlsError> = fhir
+        let served: Result<Vec<Arc<Served>>, TlsError> = fhir
             .map(|one| {
                 let path = one.path.trim_end_matches('/').to_owned();
-                Ok(Served {
+                Ok(Arc::new(Served {
                     api: one.api.clone(),
                     public_base: format!("{public_url}{path}"),
                     upstream: Upstream::new(&one.upstream, &settings.limits)?,
                     path,
-                })
+                }))
             })
             .collect();
         let mut served = served?;
-        served.sort_by_key(|one: &Served| std::cmp::Reverse(one.path.len()));
+        served.sort_by_key(|one: &Arc<Served>| std::cmp::Reverse(one.path.len()));
         Ok(Self(served))
     }
 
     /// The API of a path, and what of the path lies behind its base.
-    pub(crate) fn find<'a>(&'a self, path: &'a str) -> Option<(&'a Served, &'a str)> {
+    pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(Arc<Served>, &'p str)> {
         self.0.iter().find_map(|served| {
             let rest = path.strip_prefix(served.path.as_str())?;
-            (rest.is_empty() || rest.starts_with('/')).then_some((served, rest))
+            (rest.is_empty() || rest.starts_with('/')).then(|| (Arc::clone(served), rest))
         })
+    }
+
+    /// The API of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Served>> {
+        self.0.iter().find(|served| served.api.name == name).cloned()
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bascule_fhir::{InteractionKind, ResourceType, Timestamp, search};
+use bascule_policy::Policy;
 use serde_json::{Value, json};
 
 const OAUTH_URIS: &str = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
@@ -22,6 +23,25 @@ pub(crate) struct Offer {
 
 /// What is offered, by type.
 pub(crate) type Offers = BTreeMap<ResourceType, Offer>;
+
+/// What any role is granted on an API.
+pub(crate) fn offers(policy: &Policy, api: &str) -> Offers {
+    let mut offers = Offers::new();
+    let grants = policy.roles().flat_map(|role| &role.grants);
+    for grant in grants.filter(|grant| grant.apis.iter().any(|name| name == api)) {
+        for resource in grant.elements.keys() {
+            let fresh = Offer { interactions: BTreeSet::new(), search: Some(BTreeSet::new()) };
+            let offer = offers.entry(*resource).or_insert(fresh);
+            offer.interactions.extend(&grant.interactions);
+            match (&mut offer.search, &grant.search) {
+                (Some(names), Some(granted)) => names.extend(granted.iter().cloned()),
+                (search, None) => *search = None,
+                (None, Some(_)) => {}
+            }
+        }
+    }
+    offers
+}
 
 /// The statement of an API.
 pub(crate) fn statement(name: &str, base: &str, public_url: &str, offers: &Offers, at: Timestamp) -> Value {

@@ -16,8 +16,9 @@ pub(crate) const FHIR_JSON: HeaderValue = HeaderValue::from_static("application/
 /// Nobody on the way may keep an answer with health data.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Of the caller's headers, those that go upstream, beside what the bridge itself says.
-const TO_UPSTREAM: [HeaderName; 2] = [IF_MATCH, PREFER];
+/// Preferences that go upstream. Not among them: `respond-async`, whose answer would come by another way.
+const PREFERENCES: [&str; 5] =
+    ["return=minimal", "return=representation", "return=OperationOutcome", "handling=strict", "handling=lenient"];
 /// Of the upstream's headers, those that leave as they are. URLs and validators are looked at by name.
 const TO_CLIENT: [HeaderName; 2] = [LAST_MODIFIED, RETRY_AFTER];
 
@@ -29,10 +30,12 @@ pub(crate) fn to_upstream(
     request_id: &str,
 ) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for name in TO_UPSTREAM {
-        if let Some(value) = asked.get(&name) {
-            headers.insert(name, value.clone());
-        }
+    if let Some(value) = asked.get(IF_MATCH) {
+        headers.insert(IF_MATCH, value.clone());
+    }
+    let preferred = asked.get(PREFER).and_then(|value| value.to_str().ok()).and_then(preference);
+    if let Some(preferred) = preferred {
+        headers.insert(PREFER, HeaderValue::from_static(preferred));
     }
     headers.insert(ACCEPT, HeaderValue::from_static("application/fhir+json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -46,6 +49,11 @@ pub(crate) fn to_upstream(
         headers.insert(REQUEST_ID, id);
     }
     headers
+}
+
+fn preference(line: &str) -> Option<&'static str> {
+    let asked = line.split([',', ';']).map(str::trim);
+    asked.into_iter().find_map(|asked| PREFERENCES.into_iter().find(|known| known.eq_ignore_ascii_case(asked)))
 }
 
 /// The head of an answer with a body from an upstream. `move_url` gives the bridge's address for an upstream's;
@@ -129,6 +137,17 @@ mod tests {
         assert_eq!(names, ["accept", "accept-encoding", "authorization", "if-match", "x-request-id"]);
         assert_eq!(sent.get("authorization").unwrap(), "Bearer ours");
         assert!(!to_upstream(&asked, None, None, "r1").contains_key("authorization"));
+    }
+
+    #[test]
+    fn an_answer_by_another_way_is_not_asked_for() {
+        let prefer = |line: &'static str| {
+            let sent = to_upstream(&map(&[("prefer", line)]), None, None, "r1");
+            sent.get("prefer").map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(prefer("return=representation").as_deref(), Some("return=representation"));
+        assert_eq!(prefer("respond-async, return=minimal").as_deref(), Some("return=minimal"));
+        assert_eq!(prefer("respond-async"), None);
     }
 
     #[test]

@@ -1,14 +1,37 @@
 //! The client's door: the request's walk, upstream connections, SMART endpoints over HTTP.
+//!
+//! The file to read first is `walk.rs`.
 
+pub mod gateway;
 pub mod settings;
+pub mod smart;
 
+mod walk;
+
+mod answer;
 mod apis;
+mod ask;
+mod batch;
 mod capability;
+mod credentials;
+mod duties;
+mod facts;
+mod head;
 mod headers;
+mod judge;
+mod links;
 mod narrow;
+mod origins;
 mod outcome;
 mod pages;
+mod patch;
+mod record;
+mod refuse;
 mod rewrite;
+mod stream;
+mod transaction;
 mod upstream;
+mod write;
 
+pub use gateway::{Gateway, GatewayService, Rooms};
 pub use settings::{ApiSettings, Limits, Settings, UpstreamCredential, UpstreamSettings};

@@ -50,8 +50,10 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct Sent {
     /// The body.
     pub(crate) body: Bytes,
-    /// `application/json-patch+json` of a patch; anything else is FHIR JSON.
+    /// The media type of a patch; anything else is FHIR JSON.
     pub(crate) patch_type: Option<HeaderValue>,
+    /// The version that the write is about.
+    pub(crate) if_match: Option<HeaderValue>,
 }
 
 /// The call of a permit.
@@ -85,7 +87,7 @@ pub(crate) fn call(permit: &Permit, sent: Sent, frame: &Frame<'_>) -> Result<Cal
             Ok(write(Method::PATCH, frame.aimed(*resource, target, narrowing)?, sent, None))
         }
         Interaction::Delete { resource, target } => {
-            Ok(write(Method::DELETE, frame.aimed(*resource, target, narrowing)?, Sent::default(), None))
+            Ok(write(Method::DELETE, frame.aimed(*resource, target, narrowing)?, sent, None))
         }
         Interaction::Operation { on, name, query } => {
             let address = format!("{}/${name}", path(on));
@@ -108,6 +110,7 @@ pub(crate) fn page(address: &str) -> Call {
         address: address.to_owned(),
         content_type: None,
         if_none_exist: None,
+        if_match: None,
         body: Bytes::new(),
     }
 }
@@ -128,7 +131,8 @@ impl Frame<'_> {
                 }
                 let body = Bytes::from(encoded(&query));
                 let address = format!("/{resource}/_search");
-                Ok(Call { method: Method::POST, address, content_type: Some(FORM), if_none_exist: None, body })
+                let content_type = Some(FORM);
+                Ok(Call { method: Method::POST, address, content_type, if_none_exist: None, if_match: None, body })
             }
             Within::Compartment { of, id, resource: Some(resource) } => {
                 self.get(&format!("/{of}/{id}/{resource}"), &self.narrowed(query, *resource, narrowing)?)
@@ -332,7 +336,7 @@ fn addressed(path: &str, query: &Query) -> String {
 
 fn write(method: Method, address: String, sent: Sent, if_none_exist: Option<HeaderValue>) -> Call {
     let content_type = (!sent.body.is_empty()).then(|| sent.patch_type.unwrap_or(FHIR_JSON));
-    Call { method, address, content_type, if_none_exist, body: sent.body }
+    Call { method, address, content_type, if_none_exist, if_match: sent.if_match, body: sent.body }
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 
 use std::fmt;
 
-use bascule_fhir::interaction::ParseFault;
+use bascule_fhir::interaction::ParseError;
+use bascule_minimum::Withheld;
 use bascule_policy::{Denial, DenialReason};
 use bascule_smart::Unauthenticated;
+use bascule_store::log::LogError;
 use bascule_wire::{Body, BodyError, full};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -23,7 +25,7 @@ pub(crate) enum Refusal {
     /// No API answers at the path.
     NoSuchApi,
     /// What is asked cannot be read.
-    Unreadable(ParseFault),
+    Unreadable(ParseError),
     /// The body did not arrive, or is too large.
     Body(BodyError),
     /// The body is not JSON.
@@ -31,6 +33,8 @@ pub(crate) enum Refusal {
         /// What is wrong, in words that hold nothing of it.
         what: &'static str,
     },
+    /// The body is of a type that the bridge does not read.
+    MediaType,
     /// The caller takes no JSON.
     NotAcceptable,
     /// There is no principal.
@@ -60,15 +64,42 @@ pub(crate) enum Refusal {
         /// `batch_entries_max`
         entries_max: usize,
     },
+    /// The answer to an entry of a batch is larger than what is held.
+    TooLargeForEntry,
     /// More requests at once than the bound.
     Overloaded,
     /// The record cannot be kept, so that nothing may happen.
     AuditUnavailable,
+    /// The shelf cannot say whose token it is, so that nothing may happen.
+    StoreUnavailable,
+    /// The body of a write says what it may not, or not what it must.
+    Unwritable(Unwritable),
     /// A fault of our own.
     Fault {
         /// Where, for the log.
         at: &'static str,
     },
+}
+
+/// What is wrong with the body of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unwritable {
+    /// Not the resource that the path names.
+    Mismatch,
+    /// An element that no grant lets this access set.
+    Element(String),
+    /// A value that no grant lets this access give.
+    Value(String),
+    /// It would belong, or belongs, to a patient outside this access.
+    Outside,
+    /// It was filtered on the way out, and would overwrite what was withheld.
+    Subsetted,
+    /// Conditional on an outcome that the bridge cannot check beforehand.
+    Conditional,
+    /// A patch of another kind than JSON Patch.
+    PatchKind,
+    /// The version changed between reading and writing.
+    Changed,
 }
 
 /// A refusal in the stranger's terms.
@@ -83,6 +114,80 @@ fn words(status: StatusCode, code: IssueCode, text: impl Into<String>) -> Words 
 }
 
 impl Refusal {
+    /// The log did not take an entry; why is for the operator.
+    #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
+    pub(crate) fn audit(error: LogError) -> Self {
+        tracing::error!(%error, "the audit log does not take an entry");
+        Self::AuditUnavailable
+    }
+
+    /// An answer of which nothing may leave: of a single resource, that it is not for this caller is told like its
+    /// absence.
+    pub(crate) fn withheld(withheld: Withheld) -> Self {
+        match withheld {
+            Withheld::NotGranted | Withheld::OutsideConditions => Self::NotFound,
+            Withheld::Malformed { .. }
+            | Withheld::NotUtf8
+            | Withheld::DuplicateKey
+            | Withheld::TooDeep
+            | Withheld::TooLarge
+            | Withheld::TooMany
+            | Withheld::UnknownType => Self::unfilterable(&withheld.to_string()),
+        }
+    }
+
+    /// An answer that cannot be checked.
+    pub(crate) fn unfilterable(what: &str) -> Self {
+        Self::Unfilterable { what: what.to_owned() }
+    }
+
+    /// The sentence for the stranger.
+    pub(crate) fn sentence(&self) -> String {
+        self.words().text
+    }
+
+    /// Why, as a code of the entry's clear part.
+    pub(crate) const fn cause(&self) -> &'static str {
+        match self {
+            Self::NoSuchApi => "no-such-api",
+            Self::Unreadable(_) => "unreadable",
+            Self::Body(BodyError::TooLarge { .. }) => "body-too-large",
+            Self::Body(_) => "body-broke-off",
+            Self::NotJson { .. } => "not-json",
+            Self::MediaType => "media-type",
+            Self::NotAcceptable => "not-acceptable",
+            Self::Unauthenticated(Unauthenticated::Missing) => "token-missing",
+            Self::Unauthenticated(Unauthenticated::Unknown) => "token-unknown",
+            Self::Unauthenticated(Unauthenticated::Expired) => "token-expired",
+            Self::Unauthenticated(Unauthenticated::Revoked) => "token-revoked",
+            Self::Unauthenticated(Unauthenticated::WrongAudience) => "token-for-another-api",
+            Self::Denied(denial) => cause_of(&denial.reason),
+            Self::Page(PageFault::Foreign) => "page-foreign",
+            Self::Page(PageFault::Expired) => "page-expired",
+            Self::Narrow(NarrowFault::TooManyPatients { .. }) => "too-many-patients",
+            Self::Narrow(NarrowFault::QueryTooLong { .. }) => "query-too-long",
+            Self::Narrow(NarrowFault::NotOneCall) => "not-offered",
+            Self::NotFound => "not-found",
+            Self::Rejected { .. } => "upstream-rejected",
+            Self::Upstream(UpstreamFault::Unreachable(_)) => "upstream-unreachable",
+            Self::Upstream(UpstreamFault::TimedOut { .. }) => "upstream-timed-out",
+            Self::Upstream(UpstreamFault::NotHttp(_)) => "upstream-not-http",
+            Self::Upstream(UpstreamFault::BrokenOff(_)) => "upstream-broke-off",
+            Self::Upstream(UpstreamFault::NotJson { .. }) => "upstream-not-json",
+            Self::Upstream(UpstreamFault::Undecodable) => "upstream-undecodable",
+            Self::Upstream(UpstreamFault::RefusesUs { .. }) => "upstream-refuses-us",
+            Self::Upstream(UpstreamFault::Failed { .. }) => "upstream-failed",
+            Self::Unfilterable { .. } => "unfilterable",
+            Self::TooManyEntries { .. } => "too-many-entries",
+            Self::TooLargeForEntry => "too-large-for-entry",
+            Self::Overloaded => "overloaded",
+            Self::AuditUnavailable => "audit-unavailable",
+            Self::StoreUnavailable => "store-unavailable",
+            Self::Unwritable(_) => "unwritable",
+            Self::Fault { .. } => "fault",
+        }
+    }
+
     /// The status code.
     pub(crate) fn status(&self) -> StatusCode {
         self.words().status
@@ -128,6 +233,11 @@ impl Refusal {
                 words(StatusCode::BAD_REQUEST, IssueCode::Structure, "the body did not arrive whole")
             }
             Self::NotJson { what } => words(StatusCode::BAD_REQUEST, IssueCode::Structure, *what),
+            Self::MediaType => words(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                IssueCode::NotSupported,
+                "this bridge takes `application/fhir+json`, and forms for `_search`",
+            ),
             Self::NotAcceptable => words(
                 StatusCode::NOT_ACCEPTABLE,
                 IssueCode::NotSupported,
@@ -171,11 +281,22 @@ impl Refusal {
                 IssueCode::TooCostly,
                 format!("a batch or transaction may hold {entries_max} entries"),
             ),
+            Self::TooLargeForEntry => words(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                IssueCode::TooCostly,
+                "the answer is too large for an entry of a batch; ask for it by itself",
+            ),
             Self::Overloaded => words(
                 StatusCode::SERVICE_UNAVAILABLE,
                 IssueCode::Throttled,
                 "too many requests at once; try again shortly",
             ),
+            Self::StoreUnavailable => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                IssueCode::Transient,
+                "the token cannot be looked up at the moment; try again shortly",
+            ),
+            Self::Unwritable(fault) => unwritable(fault),
             Self::AuditUnavailable => words(
                 StatusCode::SERVICE_UNAVAILABLE,
                 IssueCode::Transient,
@@ -192,7 +313,7 @@ impl Refusal {
     const fn retry_after_seconds(&self) -> Option<u32> {
         match self {
             Self::Overloaded => Some(1),
-            Self::AuditUnavailable => Some(5),
+            Self::AuditUnavailable | Self::StoreUnavailable => Some(5),
             Self::Upstream(UpstreamFault::Failed { retry_after_seconds, .. }) => *retry_after_seconds,
             _ => None,
         }
@@ -238,11 +359,9 @@ fn denied(reason: &DenialReason) -> Words {
         DenialReason::ParameterNotGranted { parameter } => {
             no(format!("the parameter `{parameter}` is not granted to this access, or not known"))
         }
-        DenialReason::ElementNotGranted { element } => {
-            no(format!("no role of this access grants writing `{element}`"))
-        }
+        DenialReason::ElementNotGranted { element } => no(format!("no role of this access grants writing `{element}`")),
         DenialReason::OutsideCompartment => no("this access does not extend to that patient".to_owned()),
-        DenialReason::Agreement { missing } => no(format!("there is no {missing} in force for this recipient")),
+        DenialReason::Agreement { missing } => no(format!("this recipient lacks {missing}")),
         DenialReason::Consent => no("a consent or restriction on file does not permit this access".to_owned()),
         DenialReason::Purpose { asserted } => {
             no(format!("the purpose `{asserted}` is not one that this access is granted for"))
@@ -253,11 +372,96 @@ fn denied(reason: &DenialReason) -> Words {
             format!("{fact} could not be looked up, and without it nothing passes; try again shortly"),
         ),
         DenialReason::ReasonAsked { .. } => {
-            no("no relation between this user and the patient is known; state the reason for access and repeat".to_owned())
+            no("no relation between this user and the patient is known; state the reason for access and repeat"
+                .to_owned())
         }
-        DenialReason::NotSupported { mend } => {
-            words(StatusCode::NOT_IMPLEMENTED, IssueCode::NotSupported, mend.clone())
+        DenialReason::NotSupported { mend } => words(StatusCode::FORBIDDEN, IssueCode::NotSupported, mend.clone()),
+    }
+}
+
+/// A denial's reason as a code.
+pub(crate) const fn cause_of(reason: &DenialReason) -> &'static str {
+    match reason {
+        DenialReason::ScopeMissing { .. } => "scope-missing",
+        DenialReason::NotGranted { .. } => "not-granted",
+        DenialReason::ParameterNotGranted { .. } => "parameter-not-granted",
+        DenialReason::ElementNotGranted { .. } => "element-not-granted",
+        DenialReason::OutsideCompartment => "outside-compartment",
+        DenialReason::Agreement { .. } => "agreement",
+        DenialReason::Consent => "consent",
+        DenialReason::Purpose { .. } => "purpose",
+        DenialReason::FactUnknown { .. } => "fact-unknown",
+        DenialReason::ReasonAsked { .. } => "reason-asked",
+        DenialReason::NotSupported { .. } => "not-supported",
+    }
+}
+
+fn unreadable(fault: &ParseError) -> Words {
+    let (status, code) = match fault {
+        ParseError::Method | ParseError::MethodForShape { .. } => {
+            (StatusCode::METHOD_NOT_ALLOWED, IssueCode::NotSupported)
         }
+        ParseError::PathTooLong => (StatusCode::URI_TOO_LONG, IssueCode::TooLong),
+        ParseError::UnknownType { .. } | ParseError::Shape => (StatusCode::NOT_FOUND, IssueCode::NotSupported),
+        ParseError::UnexpectedForm => (StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueCode::NotSupported),
+        ParseError::Bundle(_) => (StatusCode::BAD_REQUEST, IssueCode::Structure),
+        ParseError::Segment(_)
+        | ParseError::Id
+        | ParseError::OperationName
+        | ParseError::NoCompartment
+        | ParseError::Query(_)
+        | ParseError::IfNoneExist(_)
+        | ParseError::IfNoneExistMisplaced
+        | ParseError::Name { .. }
+        | ParseError::Include(_)
+        | ParseError::UnexpectedParameter { .. }
+        | ParseError::NoCriteria
+        | ParseError::NoParameters
+        | ParseError::PageToken => (StatusCode::BAD_REQUEST, IssueCode::Invalid),
+    };
+    words(status, code, fault.to_string())
+}
+
+fn unwritable(fault: &Unwritable) -> Words {
+    match fault {
+        Unwritable::Mismatch => words(
+            StatusCode::BAD_REQUEST,
+            IssueCode::Invalid,
+            "the body is not the resource that the path names: `resourceType` and `id` must be the same",
+        ),
+        Unwritable::Element(path) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("no role of this access grants writing `{path}`; leave it out"),
+        ),
+        Unwritable::Value(path) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("no role of this access grants this value of `{path}`"),
+        ),
+        Unwritable::Outside => {
+            words(StatusCode::FORBIDDEN, IssueCode::Forbidden, "this access does not extend to that patient")
+        }
+        Unwritable::Subsetted => words(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            IssueCode::Processing,
+            "this copy is SUBSETTED: writing it back whole would erase what was withheld; send only the elements that change, with PATCH",
+        ),
+        Unwritable::Conditional => words(
+            StatusCode::PRECONDITION_FAILED,
+            IssueCode::NotSupported,
+            "this access may write by id only; search first, then name the resource",
+        ),
+        Unwritable::PatchKind => words(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            IssueCode::NotSupported,
+            "this bridge takes JSON Patch: `Content-Type: application/json-patch+json`",
+        ),
+        Unwritable::Changed => words(
+            StatusCode::PRECONDITION_FAILED,
+            IssueCode::Conflict,
+            "the resource has changed meanwhile; read it again",
+        ),
     }
 }
 
@@ -300,11 +504,9 @@ fn upstream(fault: &UpstreamFault) -> Words {
             IssueCode::Exception,
             format!("{name} does not accept the bridge; its operator has been told"),
         ),
-        UpstreamFault::Failed { status: 429 | 503, .. } => words(
-            StatusCode::SERVICE_UNAVAILABLE,
-            IssueCode::Throttled,
-            format!("{name} is busy; try again shortly"),
-        ),
+        UpstreamFault::Failed { status: 429 | 503, .. } => {
+            words(StatusCode::SERVICE_UNAVAILABLE, IssueCode::Throttled, format!("{name} is busy; try again shortly"))
+        }
         UpstreamFault::Failed { .. } => {
             words(StatusCode::BAD_GATEWAY, IssueCode::Transient, format!("{name} failed; nothing is passed on"))
         }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, collect, full, inflate};
+use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, full, inflate};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::headers;
 use crate::settings::{Limits, UpstreamCredential, UpstreamSettings};
+
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
 /// An upstream with its trust, its credential and its pool.
 #[derive(Debug)]
@@ -36,8 +38,17 @@ pub(crate) struct Call {
     pub(crate) content_type: Option<HeaderValue>,
     /// `If-None-Exist`, already narrowed.
     pub(crate) if_none_exist: Option<HeaderValue>,
+    /// `If-Match`, where the bridge says which version is meant.
+    pub(crate) if_match: Option<HeaderValue>,
     /// The body.
     pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// Whether it changes something: everything but a read, and a search by `POST`.
+    pub(crate) fn changes(&self) -> bool {
+        self.method != Method::GET && !self.address.ends_with("/_search")
+    }
 }
 
 /// What came back, as far as it is believed.
@@ -154,8 +165,10 @@ impl Upstream {
             .body(full(call.body))
             .map_err(malformed)?;
         *request.headers_mut() = headers::to_upstream(asked, self.credential.as_ref(), call.content_type, request_id);
-        if let Some(condition) = call.if_none_exist {
-            request.headers_mut().insert("if-none-exist", condition);
+        for (name, value) in [(IF_NONE_EXIST, call.if_none_exist), (IF_MATCH, call.if_match)] {
+            if let Some(value) = value {
+                request.headers_mut().insert(name, value);
+            }
         }
         let (head, body) = self.client.send(request).await?.into_parts();
         believable(head.status, &head.headers)?;
@@ -181,7 +194,7 @@ impl Upstream {
 
 /// Whether the walk knows how to answer such a status.
 fn believable(status: StatusCode, head: &HeaderMap) -> Result<(), UpstreamFault> {
-    let known = status.is_success() || matches!(status.as_u16(), 400 | 404 | 405 | 409 | 410 | 412 | 415 | 422 | 428);
+    let known = matches!(status.as_u16(), 200 | 201 | 204 | 400 | 404 | 405 | 409 | 410 | 412 | 415 | 422 | 428);
     match status.as_u16() {
         _ if known => Ok(()),
         401 | 403 => Err(UpstreamFault::RefusesUs { status: status.as_u16() }),
@@ -253,12 +266,4 @@ impl From<BodyError> for UpstreamFault {
             BodyError::Undecodable(_) | BodyError::TooLarge { .. } => Self::Undecodable,
         }
     }
-}
-
-/// Reads a caller's body up to its bound.
-///
-/// # Errors
-/// As [`collect`].
-pub(crate) async fn collect_request(body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
-    collect(body, bytes_max).await
 }

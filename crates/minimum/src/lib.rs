@@ -1,1 +1,51 @@
-//! placeholder
+//! Minimum necessary: lets out of a body only what a permit names, on the bytes as they pass.
+//!
+//! The way of a body: [`scan`] finds its tokens, [`machine`] takes it unit by unit (a Bundle's member or entry, a line,
+//! a resource), [`walk`] holds each element against the [`mask`] that [`compile`] made of the grant, and [`slices`]
+//! puts together what leaves. No document tree is built; what leaves are slices of what came.
+//!
+//! A resource is read to its end before any of it leaves. What cannot be read stays, whole.
+
+mod absent;
+mod bundle;
+mod compile;
+mod condition;
+mod fault;
+mod filter;
+mod gate;
+mod keys;
+mod limits;
+mod log;
+mod machine;
+mod mask;
+mod masks;
+mod matches;
+#[cfg(fuzzing)]
+pub mod open;
+mod plan;
+mod release;
+mod released;
+mod reply;
+mod resource;
+mod rewrite;
+mod scan;
+mod slices;
+mod table;
+mod token;
+mod trail;
+mod value;
+mod walk;
+mod withheld;
+
+#[cfg(test)]
+mod tests;
+
+pub use filter::{Filter, Finished};
+pub use limits::Limits;
+pub use log::ReleasedResource;
+pub use masks::Masks;
+pub use release::release;
+pub use released::Released;
+pub use reply::{Reply, Shape};
+pub use rewrite::Rewrite;
+pub use withheld::Withheld;

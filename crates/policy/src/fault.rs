@@ -122,7 +122,13 @@ mod tests {
     fn a_fault_shows_line_mark_and_mend() {
         let text = "[role.scheduler]\nelements = [\"startt\"]\n";
         let at = text.find("\"startt\"").unwrap();
-        let fault = Fault::at("scheduler.toml", text, at..at + 8, "no such element: `Appointment.startt`", "did you mean `start`?");
+        let fault = Fault::at(
+            "scheduler.toml",
+            text,
+            at..at + 8,
+            "no such element: `Appointment.startt`",
+            "did you mean `start`?",
+        );
         expect![[r#"
             error: no such element: `Appointment.startt`
              --> scheduler.toml:2:13

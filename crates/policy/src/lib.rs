@@ -4,13 +4,31 @@
 //! relation as values. Pure.
 
 pub mod api;
+pub mod change;
 pub mod decision;
+pub mod describe;
+pub mod diff;
 pub mod elements;
+pub mod explain;
 pub mod facts;
+pub mod fault;
 pub mod label;
+pub mod load;
+pub mod observed;
 pub mod party;
+pub mod policy;
+pub mod purpose;
+pub mod read;
 pub mod record;
+pub mod rules;
+pub mod shipped;
+pub mod who_may;
 pub mod write;
+
+mod decide;
+mod schema;
+mod search;
+mod table;
 
 pub use api::{Api, ApiKind, Exposure, Mode};
 pub use decision::{
@@ -19,5 +37,7 @@ pub use decision::{
 pub use elements::{ElementPath, Elements};
 pub use facts::{Fact, Facts, Needs};
 pub use label::Label;
+pub use load::PolicyFile;
 pub use party::RecipientClass;
+pub use policy::Policy;
 pub use write::WriteNarrowing;

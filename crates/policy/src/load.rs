@@ -38,7 +38,11 @@ impl Policy {
     /// Every fault of every file, sorted by file and place.
     pub fn load(files: &[PolicyFile]) -> Result<Self, Vec<Fault>> {
         if files.is_empty() {
-            return Err(vec![Fault::of_file("policy", "there is no policy file", "put at least one role into the folder")]);
+            return Err(vec![Fault::of_file(
+                "policy",
+                "there is no policy file",
+                "put at least one role into the folder",
+            )]);
         }
         if files.iter().map(|file| file.text.len()).sum::<usize>() > BUNDLE_BYTES_MAX {
             let message = format!("the files hold more than {BUNDLE_BYTES_MAX} bytes");
@@ -119,3 +123,6 @@ fn bundle_hash(files: &[PolicyFile]) -> Arc<str> {
     let hex = sha256(&bundle).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
     hex.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,11 @@ pub(crate) struct Reach {
     pub(crate) terms: Arc<Terms>,
     pub(crate) no_relation: NoRelation,
     pub(crate) elements: Arc<Elements>,
+    /// What leaves where minimum necessary does not act: all but what is denied by name.
+    pub(crate) elements_lifted: Arc<Elements>,
     pub(crate) search: Arc<Searchable>,
+    /// What may be used where minimum necessary does not act: all that the file lists, whatever it reads.
+    pub(crate) search_lifted: Arc<Searchable>,
     pub(crate) operations: Arc<BTreeSet<String>>,
     pub(crate) writes: Option<Arc<Writable>>,
     pub(crate) labels_denied: Option<Arc<[Label]>>,
@@ -70,7 +74,12 @@ pub(crate) struct Writable {
 const KINDS: usize = InteractionKind::ALL.len();
 
 impl Policy {
-    pub(crate) fn compile(roles: BTreeMap<Arc<str>, Role>, denies: Vec<Deny>, settings: Settings, hash: Arc<str>) -> Self {
+    pub(crate) fn compile(
+        roles: BTreeMap<Arc<str>, Role>,
+        denies: Vec<Deny>,
+        settings: Settings,
+        hash: Arc<str>,
+    ) -> Self {
         let mut policy = Self { roles, denies, settings, hash, tables: HashMap::new() };
         let tables = policy.roles.values().map(|role| (Arc::clone(&role.name), policy.tables_of(role))).collect();
         policy.tables = tables;
@@ -113,7 +122,11 @@ impl Policy {
     /// The APIs that its rules name, sorted.
     #[must_use]
     pub fn apis(&self) -> BTreeSet<&str> {
-        self.roles.values().flat_map(|role| role.grants.iter().flat_map(|grant| &grant.apis)).map(String::as_str).collect()
+        self.roles
+            .values()
+            .flat_map(|role| role.grants.iter().flat_map(|grant| &grant.apis))
+            .map(String::as_str)
+            .collect()
     }
 
     /// What a role may do in that interaction on that type.
@@ -128,10 +141,10 @@ impl Policy {
 
     fn tables_of(&self, role: &Role) -> HashMap<String, Table> {
         let apis: BTreeSet<&String> = role.grants.iter().flat_map(|grant| &grant.apis).collect();
-        apis.into_iter().map(|api| (api.clone(), self.table(role, api))).collect()
+        apis.into_iter().map(|api| (api.clone(), self.cells_of(role, api))).collect()
     }
 
-    fn table(&self, role: &Role, api: &str) -> Table {
+    fn cells_of(&self, role: &Role, api: &str) -> Table {
         let mut cells = vec![None; ResourceType::COUNT * KINDS];
         for resource in ResourceType::all() {
             for kind in InteractionKind::ALL {
@@ -182,9 +195,17 @@ impl Reach {
         let elements = Arc::clone(grant.elements.get(&resource)?);
         let searchable = matches!(
             kind,
-            InteractionKind::Search | InteractionKind::Create | InteractionKind::Update | InteractionKind::Patch | InteractionKind::Delete
+            InteractionKind::Search
+                | InteractionKind::Create
+                | InteractionKind::Update
+                | InteractionKind::Patch
+                | InteractionKind::Delete
         );
-        let search = if searchable { Searchable::of(resource, &elements, grant.search.as_deref()) } else { Searchable::default() };
+        let search = if searchable {
+            Searchable::of(resource, &elements, grant.search.as_deref())
+        } else {
+            Searchable::default()
+        };
         let writes = grant.writes.elements.get(&resource).map(|elements| {
             let values = Arc::clone(&grant.writes.values);
             Arc::new(Writable { elements: Arc::clone(elements), values, references: grant.writes.references.clone() })
@@ -195,6 +216,8 @@ impl Reach {
             terms: Arc::new(grant.terms.clone()),
             no_relation: role.no_relation,
             elements,
+            elements_lifted: Arc::new(Elements::Whole),
+            search_lifted: Arc::new(if searchable { search.lifted(resource) } else { Searchable::default() }),
             search: Arc::new(search),
             operations: Arc::new(grant.operations.clone()),
             writes,
@@ -202,14 +225,19 @@ impl Reach {
         })
     }
 
-    fn same_terms(&self, other: &Self) -> bool {
-        self.terms == other.terms && self.writes == other.writes
+    /// Whether both act on the same resources in the same way, so that they are one.
+    pub(crate) fn same_terms(&self, other: &Self) -> bool {
+        self.terms == other.terms
+            && self.writes == other.writes
+            && self.no_relation == other.no_relation
+            && self.labels_denied == other.labels_denied
     }
 
     fn join(&mut self, other: &Self) {
         self.rule = format!("{}+{}", self.rule, other.rule).into();
         self.elements = Arc::new(self.elements.union(&other.elements));
         self.search = Arc::new(self.search.union(&other.search));
+        self.search_lifted = Arc::new(self.search_lifted.union(&other.search_lifted));
         self.operations = Arc::new(self.operations.union(&other.operations).cloned().collect());
     }
 
@@ -221,11 +249,20 @@ impl Reach {
             Denied::Elements(paths) => {
                 left.elements = Arc::new(without(resource, &self.elements, paths));
                 left.search = Arc::new(self.search.reading_only(resource, &left.elements));
+                let whole = without(resource, &Elements::Whole, paths);
+                left.search_lifted = Arc::new(self.search_lifted.reading_only(resource, &whole));
+                left.elements_lifted = Arc::new(without(resource, &self.elements_lifted, paths));
                 left.writes = self.writes.as_ref().map(|writes| {
-                    Arc::new(Writable { elements: Arc::new(without(resource, &writes.elements, paths)), ..Writable::clone(writes) })
+                    Arc::new(Writable {
+                        elements: Arc::new(without(resource, &writes.elements, paths)),
+                        ..Writable::clone(writes)
+                    })
                 });
             }
-            Denied::Search(names) => left.search = Arc::new(self.search.without(names)),
+            Denied::Search(names) => {
+                left.search = Arc::new(self.search.without(names));
+                left.search_lifted = Arc::new(self.search_lifted.without(names));
+            }
             Denied::Labels(labels) => {
                 let before = self.labels_denied.as_deref().unwrap_or_default();
                 left.labels_denied = Some(before.iter().chain(labels.iter()).cloned().collect());
@@ -238,7 +275,8 @@ impl Reach {
 impl Searchable {
     fn of(resource: ResourceType, elements: &Elements, listed: Option<&BTreeSet<String>>) -> Self {
         let readable: BTreeSet<&'static str> = readable(resource, elements);
-        let plain = readable.iter().copied().filter(|code| listed.is_none_or(|listed| listed.contains(*code))).collect();
+        let plain =
+            readable.iter().copied().filter(|code| listed.is_none_or(|listed| listed.contains(*code))).collect();
         let sorts = readable
             .iter()
             .copied()
@@ -280,7 +318,12 @@ impl Searchable {
         Self {
             listed: Some(listed),
             plain: self.plain.iter().copied().filter(keep).collect(),
-            sorts: self.sorts.iter().copied().filter(|code| keep(code) && !names.contains(&format!("_sort:{code}"))).collect(),
+            sorts: self
+                .sorts
+                .iter()
+                .copied()
+                .filter(|code| keep(code) && !names.contains(&format!("_sort:{code}")))
+                .collect(),
         }
     }
 

@@ -243,6 +243,17 @@ impl Patients {
     }
 }
 
+impl Named {
+    /// The word in policy files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OwnPatient => "own-patient",
+            Self::OwnCareTeam => "own-care-team",
+        }
+    }
+}
+
 impl NoRelation {
     /// Every word.
     pub const ALL: [Self; 3] = [Self::Review, Self::Ask, Self::Refuse];

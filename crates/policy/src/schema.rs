@@ -1,14 +1,13 @@
 //! What FHIR's tables say of elements and search parameters, in the form in which rules are checked: which element
 //! paths a parameter reads, which elements are display copies, who lies in a patient's compartment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use bascule_fhir::element::{self, Element};
 use bascule_fhir::search::{self, SearchKind, SearchParameter};
-use bascule_fhir::ResourceType;
+use bascule_fhir::{ResourceType, compartment};
 
-mod compartment;
 mod expression;
 
 /// What a search parameter of a type reads.
@@ -44,7 +43,11 @@ pub(crate) fn top_elements(resource: ResourceType) -> impl Iterator<Item = &'sta
 pub(crate) fn below(resource: ResourceType, path: &str) -> Vec<&'static str> {
     let Ok(resolved) = element::resolve(resource.name(), path) else { return Vec::new() };
     let kinds = resolved.last().iter().filter_map(|element| element.kind()).filter(|kind| !kind.primitive);
-    kinds.flat_map(|kind| kind.elements().iter().map(|element| element.name).filter(|name| !is_shield(&[kind.name], name))).collect()
+    kinds
+        .flat_map(|kind| {
+            kind.elements().iter().map(|element| element.name).filter(|name| !is_shield(&[kind.name], name))
+        })
+        .collect()
 }
 
 /// Whether between `path` and the named element above it stands something that leaves only if named itself: a display
@@ -74,7 +77,7 @@ fn is_shield(parents: &[&'static str], name: &str) -> bool {
 
 /// The parameter of that name on that type.
 pub(crate) fn parameter(resource: ResourceType, code: &str) -> Option<&'static SearchParameter> {
-    search::parameter(resource, code)
+    known(resource, code).map(|known| known.parameter)
 }
 
 /// Every parameter of a type by name.
@@ -84,13 +87,29 @@ pub(crate) fn parameters(resource: ResourceType) -> impl Iterator<Item = &'stati
 
 /// What the parameter reads; `None` if there is no such parameter.
 pub(crate) fn reads(resource: ResourceType, code: &str) -> Option<&'static Reads> {
-    READS.get(resource.index()).and_then(|of_type| of_type.get(code))
+    known(resource, code).map(|known| &known.reads)
 }
 
-static READS: LazyLock<Vec<BTreeMap<&'static str, Reads>>> = LazyLock::new(|| {
-    ResourceType::all()
-        .map(|resource| parameters(resource).map(|one| (one.code, reads_of(resource, one))).collect())
-        .collect()
+fn known(resource: ResourceType, code: &str) -> Option<&'static Known> {
+    KNOWN.get(resource.index()).and_then(|of_type| of_type.get(code))
+}
+
+/// A parameter and what it reads, worked out once.
+struct Known {
+    parameter: &'static SearchParameter,
+    reads: Reads,
+}
+
+static KNOWN: LazyLock<Vec<HashMap<&'static str, Known>>> = LazyLock::new(|| {
+    let of_type = |resource| {
+        // A type's own parameter stands before one of that name that every type has.
+        let mut all = HashMap::new();
+        for parameter in parameters(resource) {
+            all.entry(parameter.code).or_insert_with(|| Known { parameter, reads: reads_of(resource, parameter) });
+        }
+        all
+    };
+    ResourceType::all().map(of_type).collect()
 });
 
 fn reads_of(resource: ResourceType, parameter: &SearchParameter) -> Reads {
@@ -106,7 +125,8 @@ fn reads_of(resource: ResourceType, parameter: &SearchParameter) -> Reads {
 
 /// Every part of a composite, below its own expression.
 fn composite_paths(parameter: &SearchParameter) -> Option<Vec<String>> {
-    let bases = if parameter.expression == "$this" { vec![String::new()] } else { expression::paths(parameter.expression)? };
+    let bases =
+        if parameter.expression == "$this" { vec![String::new()] } else { expression::paths(parameter.expression)? };
     let mut all = Vec::new();
     for component in &parameter.components {
         let whole = component.expression.strip_prefix("%resource.");
@@ -176,7 +196,7 @@ pub(crate) fn in_patient_compartment(resource: ResourceType) -> bool {
 
 /// The parameters by which a type belongs to a patient's compartment.
 pub(crate) fn patient_parameters(resource: ResourceType) -> &'static [&'static str] {
-    compartment::patient_parameters(resource)
+    compartment::parameters(ResourceType::PATIENT, resource)
 }
 
 fn join(above: &str, name: &str) -> String {

@@ -22,22 +22,11 @@ pub(crate) enum Use<'a> {
     /// Sorts by these parameters.
     Sort(Vec<&'a str>),
     /// Searches by a parameter of the type.
-    Plain {
-        code: &'a str,
-        modifier: Option<&'a str>,
-    },
+    Plain { code: &'a str, modifier: Option<&'a str> },
     /// Follows a reference and searches there.
-    Chain {
-        code: &'a str,
-        target: Option<ResourceType>,
-        rest: &'a str,
-    },
+    Chain { code: &'a str, target: Option<ResourceType>, rest: &'a str },
     /// Searches by what points here.
-    Has {
-        source: ResourceType,
-        reference: &'a str,
-        rest: &'a str,
-    },
+    Has { source: ResourceType, reference: &'a str, rest: &'a str },
     /// Brings more resources.
     Include {
         /// Whether those that point here.
@@ -143,7 +132,7 @@ fn include<'a>(name: &str, value: &'a str, reverse: bool) -> Use<'a> {
 
 /// The patient ids that a reference value names: `Patient/1`, `https://x/fhir/Patient/1/_history/2`, or a bare `1` where
 /// the parameter can only mean patients. Something else (an identifier, another type) names none.
-pub(crate) fn patient_ids<'a>(value: &'a str, only_patients: bool) -> impl Iterator<Item = &'a str> {
+pub(crate) fn patient_ids(value: &str, only_patients: bool) -> impl Iterator<Item = &str> {
     value.split(',').filter_map(move |one| {
         let one = one.split("/_history/").next().unwrap_or_default();
         match one.rsplit_once('/') {
@@ -167,7 +156,10 @@ mod tests {
         assert_eq!(of("_sort", "-date,status"), r#"Sort(["date", "status"])"#);
         assert_eq!(of("code", "x"), r#"Plain { code: "code", modifier: None }"#);
         assert_eq!(of("code:text", "x"), r#"Plain { code: "code", modifier: Some("text") }"#);
-        assert_eq!(of("subject:Patient.name", "x"), r#"Chain { code: "subject", target: Some(Patient), rest: "name" }"#);
+        assert_eq!(
+            of("subject:Patient.name", "x"),
+            r#"Chain { code: "subject", target: Some(Patient), rest: "name" }"#
+        );
         assert_eq!(of("subject.name:exact", "x"), r#"Chain { code: "subject", target: None, rest: "name:exact" }"#);
         assert_eq!(
             of("_has:Observation:patient:code", "x"),

@@ -274,6 +274,17 @@ impl SigningKey {
     }
 }
 
+impl SigningKey {
+    /// The bare signature of any bytes, base64url: for tokens with a header of their own.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`].
+    pub fn sign_bytes(&self, message: &[u8]) -> Result<String, JoseError> {
+        let signed = jsonwebtoken::crypto::sign(message, &self.key, self.algorithm.library());
+        signed.map_err(|error| JoseError::Key(error.to_string()))
+    }
+}
+
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SigningKey").field("id", &self.id).finish_non_exhaustive()

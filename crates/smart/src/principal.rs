@@ -128,6 +128,13 @@ impl Principal {
         self.token.user.as_deref()
     }
 
+    /// The APIs that the token is for. The patient in context was chosen in the first; in another, the person is
+    /// known by an identity link only.
+    #[must_use]
+    pub fn apis(&self) -> &[String] {
+        &self.token.apis
+    }
+
     /// Role names.
     #[must_use]
     pub fn roles(&self) -> &[String] {

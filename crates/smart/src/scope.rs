@@ -66,6 +66,9 @@ pub enum Scope {
     OfflineAccess,
     /// `online_access`
     OnlineAccess,
+    /// `smart/orchestrate_launch`: an EHR may put launch contexts ready. No specification defines it; several servers
+    /// call it so.
+    OrchestrateLaunch,
 }
 
 /// The scopes of a request or a token.

@@ -6,7 +6,7 @@ use rusqlite::{Row, types::Type};
 
 use crate::{Store, StoreError};
 
-const COLUMNS: &str = "SELECT id, organization, kind, from_at, until_at, purposes FROM agreement";
+const COLUMNS: &str = "SELECT id, organization, kind, from_at, until_at, purposes, citation FROM agreement";
 
 impl Store {
     /// Adds an agreement.
@@ -18,11 +18,11 @@ impl Store {
             return Err(StoreError::Missing { what: "organization", id: agreement.organization.clone() });
         }
         self.write(|transaction| {
-            let Agreement { id, organization, kind, from, until, purposes } = agreement;
+            let Agreement { id, organization, kind, from, until, purposes, citation } = agreement;
             transaction
                 .execute(
-                    "INSERT INTO agreement (id, organization, kind, from_at, until_at, purposes)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO agreement (id, organization, kind, from_at, until_at, purposes, citation)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                     (
                         id,
                         organization,
@@ -30,6 +30,7 @@ impl Store {
                         from.micros(),
                         until.map(Timestamp::micros),
                         serde_json::json!(purposes).to_string(),
+                        citation,
                     ),
                 )
                 .map_err(|error| StoreError::or_exists(error, "agreement", id))?;
@@ -82,6 +83,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Agreement> {
         from: Timestamp::from_micros(row.get(3)?),
         until: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_micros),
         purposes,
+        citation: row.get(6)?,
     })
 }
 
@@ -102,9 +104,10 @@ mod tests {
             from: NOW,
             until: None,
             purposes: vec!["TREAT".into()],
+            citation: Some("45 CFR 164.504(e)".into()),
         };
         assert!(matches!(store.add_agreement(&baa), Err(StoreError::Missing { .. })));
-        let lab = Organization { id: "lab".into(), name: "Lab".into(), address: None, class: None };
+        let lab = Organization { id: "lab".into(), name: "Lab".into(), address: None, class: None, verified: None };
         store.add_organization(&lab, NOW).unwrap();
         store.add_agreement(&baa).unwrap();
         assert_eq!(store.agreements().unwrap(), std::slice::from_ref(&baa));

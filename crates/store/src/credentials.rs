@@ -89,7 +89,8 @@ mod tests {
     /// A portal of an organization, a user, and a token of both.
     fn house() -> (tempfile::TempDir, Store, String) {
         let (folder, store) = store();
-        let vendor = Organization { id: "vendor".into(), name: "Vendor".into(), address: None, class: None };
+        let vendor =
+            Organization { id: "vendor".into(), name: "Vendor".into(), address: None, class: None, verified: None };
         store.add_organization(&vendor, NOW).unwrap();
         store.add_client(&Client { organization: Some("vendor".into()), ..portal() }).unwrap();
         let user = NewUser {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bascule_crypto::Secret;
 use bascule_fhir::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
@@ -67,6 +68,14 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A key for a purpose of its own, derived from the key beside the database: the same on every start.
+    ///
+    /// # Errors
+    /// [`StoreError::Key`].
+    pub fn derived_key(&self, purpose: &str) -> Result<Secret, StoreError> {
+        self.key.derived(purpose)
     }
 
     /// Reads.

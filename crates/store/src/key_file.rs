@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use bascule_crypto::digest::hkdf_sha256;
 use bascule_crypto::{Secret, aead};
 
 use crate::{StoreError, random};
@@ -53,6 +54,11 @@ impl KeyFile {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)?;
         }
         Ok(Self(Secret::new(key)))
+    }
+
+    /// A key of its own for each label, the same as long as the file is.
+    pub(crate) fn derived(&self, label: &str) -> Result<Secret, StoreError> {
+        hkdf_sha256(&self.0, b"bascule derived key 1", &[label.as_bytes()]).map_err(key)
     }
 
     /// Encrypts `plain`, bound to `label`; the nonce stands in front.

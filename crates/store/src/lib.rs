@@ -2,7 +2,8 @@
 //!
 //! Who can rewrite the database can make himself anybody: users, clients, agreements and grants are trusted as they
 //! stand. Tokens, codes and secrets lie here as digests only, passwords as argon2id, private keys encrypted under a key
-//! file beside; a copy of the database opens no door. What happened is proved elsewhere, in the log.
+//! file beside; a copy of the database opens no door. What happened is proved in the log, whose page says who is trusted with
+//! it.
 
 pub mod agreement;
 pub mod alert;
@@ -14,7 +15,9 @@ pub mod database;
 pub mod error;
 pub mod grant;
 pub mod key_file;
+pub mod keys;
 pub mod launch;
+pub mod log;
 pub mod organization;
 pub mod page_link;
 pub mod password;

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use crate::user::Status;
 use crate::{Store, StoreError};
 
-const COLUMNS: &str = "SELECT id, name, address, class, status FROM organization";
+const COLUMNS: &str = "SELECT id, name, address, class, status, verified FROM organization";
 
 impl Store {
     /// Adds an organization.
@@ -16,12 +16,13 @@ impl Store {
     /// [`StoreError::Exists`].
     pub fn add_organization(&self, organization: &Organization, now: Timestamp) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let Organization { id, name, address, class } = organization;
+            let Organization { id, name, address, class, verified } = organization;
+            let verified = verified.map(Timestamp::micros);
             transaction
                 .execute(
-                    "INSERT INTO organization (id, name, address, class, status, created)
-                     VALUES (?1, ?2, ?3, ?4, 'active', ?5)",
-                    (id, name, address, class, now.micros()),
+                    "INSERT INTO organization (id, name, address, class, status, created, verified)
+                     VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?6)",
+                    (id, name, address, class, now.micros(), verified),
                 )
                 .map_err(|error| StoreError::or_exists(error, "organization", id))?;
             Ok(())
@@ -34,9 +35,14 @@ impl Store {
     /// [`StoreError::Missing`].
     pub fn update_organization(&self, organization: &Organization) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let Organization { id, name, address, class } = organization;
-            let statement = "UPDATE organization SET name = ?2, address = ?3, class = ?4 WHERE id = ?1";
-            StoreError::unless_found(transaction.execute(statement, (id, name, address, class))?, "organization", id)
+            let Organization { id, name, address, class, verified } = organization;
+            let verified = verified.map(Timestamp::micros);
+            let statement = "UPDATE organization SET name = ?2, address = ?3, class = ?4, verified = ?5 WHERE id = ?1";
+            StoreError::unless_found(
+                transaction.execute(statement, (id, name, address, class, verified))?,
+                "organization",
+                id,
+            )
         })
     }
 
@@ -76,7 +82,9 @@ impl Store {
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(Organization, Status)> {
     let status: String = row.get(4)?;
-    let organization = Organization { id: row.get(0)?, name: row.get(1)?, address: row.get(2)?, class: row.get(3)? };
+    let verified = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros);
+    let organization =
+        Organization { id: row.get(0)?, name: row.get(1)?, address: row.get(2)?, class: row.get(3)?, verified };
     Ok((organization, Status::of(&status)))
 }
 
@@ -88,7 +96,13 @@ mod tests {
     #[test]
     fn an_organization_is_kept_listed_and_stopped() {
         let (_folder, store) = store();
-        let lab = Organization { id: "lab".into(), name: "Lab".into(), address: None, class: Some("treating".into()) };
+        let lab = Organization {
+            id: "lab".into(),
+            name: "Lab".into(),
+            address: None,
+            class: Some("treating-provider".into()),
+            verified: Some(NOW),
+        };
         store.add_organization(&lab, NOW).unwrap();
         assert!(matches!(store.add_organization(&lab, NOW), Err(StoreError::Exists { .. })));
         assert_eq!(store.organizations().unwrap(), [(lab.clone(), Status::Active)]);

@@ -13,6 +13,8 @@ pub enum PendingKind {
     Page,
     /// The browser, with its `request_uri`.
     Pushed,
+    /// A one-time password, after a right password.
+    SecondFactor,
 }
 
 impl PendingKind {
@@ -20,6 +22,7 @@ impl PendingKind {
         match self {
             Self::Page => "page",
             Self::Pushed => "pushed",
+            Self::SecondFactor => "second-factor",
         }
     }
 }

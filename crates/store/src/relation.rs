@@ -48,6 +48,18 @@ impl Store {
         })
     }
 
+    /// When the feed of relations last said anything; `None` if it never did.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn relations_as_of(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT max(seen) FROM relation")?;
+            let seen: Option<i64> = statement.query_row([], |row| row.get(0))?;
+            Ok(seen.map(Timestamp::from_micros))
+        })
+    }
+
     /// All of them, by practitioner.
     ///
     /// # Errors

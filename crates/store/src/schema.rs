@@ -12,11 +12,11 @@ CREATE TABLE policy_acceptance (
   PRIMARY KEY (policy_hash, accepted_by)) STRICT;
 
 CREATE TABLE organization (
-  id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT, class TEXT, status TEXT NOT NULL,
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT, class TEXT, verified INTEGER, status TEXT NOT NULL,
   created INTEGER NOT NULL) STRICT;
 CREATE TABLE agreement (
   id TEXT PRIMARY KEY, organization TEXT NOT NULL REFERENCES organization (id), kind TEXT NOT NULL,
-  from_at INTEGER NOT NULL, until_at INTEGER, purposes TEXT NOT NULL) STRICT;
+  from_at INTEGER NOT NULL, until_at INTEGER, purposes TEXT NOT NULL, citation TEXT) STRICT;
 CREATE INDEX agreement_by_organization ON agreement (organization);
 CREATE TABLE relation (
   practitioner TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, from_at INTEGER NOT NULL,

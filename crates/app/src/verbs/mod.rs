@@ -1,4 +1,9 @@
 //! One file for each verb of the command line.
 
+pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod demo_data;
+pub(crate) mod ehr;
+pub(crate) mod policy;
 pub(crate) mod records;
+pub(crate) mod serve;

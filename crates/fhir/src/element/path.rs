@@ -126,7 +126,7 @@ fn named(kind: &'static Type, name: &str) -> Vec<&'static Element> {
         return vec![element];
     }
     let stem = stem.unwrap_or(name);
-    kind.elements().iter().filter(|element| element.choice == Some(stem)).collect()
+    kind.forms(stem).iter().collect()
 }
 
 fn missing(path: &str, parent: &str, step: &str, did_you_mean: Option<String>) -> NoSuchElement {

@@ -3,17 +3,24 @@
 use std::sync::LazyLock;
 
 use super::{Element, Type};
+use crate::ResourceType;
 
 pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(include_str!("../tables/elements.txt")));
 
 /// Every type, sorted by name.
 pub(super) struct Table {
     pub(super) types: Vec<Type>,
+    resources: Vec<Option<usize>>,
 }
 
 impl Table {
     pub(super) fn find(&self, name: &str) -> Option<&Type> {
         self.index(name).and_then(|at| self.types.get(at))
+    }
+
+    pub(super) fn of(&self, resource: ResourceType) -> Option<&Type> {
+        let at = self.resources.get(resource.index()).copied().flatten()?;
+        self.types.get(at)
     }
 
     fn index(&self, name: &str) -> Option<usize> {
@@ -33,7 +40,8 @@ impl Table {
             }
         }
         types.sort_by_key(|one| one.name);
-        let mut table = Self { types };
+        let mut table = Self { types, resources: Vec::new() };
+        table.resources = ResourceType::all().map(|resource| table.index(resource.name())).collect();
         table.inherit();
         table.link();
         table

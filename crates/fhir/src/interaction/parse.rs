@@ -23,6 +23,12 @@ pub struct Request<'a> {
     pub if_none_exist: Option<&'a str>,
 }
 
+/// What a read may say of its answer.
+const READ: [&str; 4] = ["_elements", "_summary", "_format", "_pretty"];
+/// What a history may say.
+const HISTORY: [&str; 10] =
+    ["_count", "_since", "_at", "_list", "_sort", "_type", "_elements", "_summary", "_format", "_pretty"];
+
 /// FHIR's methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -82,11 +88,11 @@ fn of_shape(shape: Shape, method: Method, query: Query, request: &Request<'_>) -
             Ok(Interaction::Capabilities)
         }
         (Shape::Metadata, _) => mend("use GET"),
-        (Shape::Search { within, by_form: false }, Method::Get) => search(within, query),
+        (Shape::Search { within, .. }, Method::Get) => search(within, query),
         (Shape::Search { within, by_form: true }, Method::Post) => {
             search(within, merged(query, request.form.unwrap_or_default())?)
         }
-        (Shape::Search { by_form: true, .. }, _) => mend("POST a form to `_search`, or GET without `_search`"),
+        (Shape::Search { by_form: true, .. }, _) => mend("POST a form to `_search`"),
         (Shape::Search { by_form: false, .. }, _) => mend("GET searches a compartment; write to `Type/id`"),
         (Shape::Type(resource), method) => on_type(resource, method, query, request),
         (Shape::Instance(resource, id), method) => on_instance(resource, Target::Instance(id), method, query),
@@ -95,7 +101,10 @@ fn of_shape(shape: Shape, method: Method, query: Query, request: &Request<'_>) -
             Ok(Interaction::Vread { resource, id, version })
         }
         (Shape::Version(..), _) => mend("a version can only be read, with GET"),
-        (Shape::History(on), Method::Get) => Ok(Interaction::History { on, query }),
+        (Shape::History(on), Method::Get) => {
+            only(&query, &HISTORY)?;
+            Ok(Interaction::History { on, query })
+        }
         (Shape::History(_), _) => mend("history can only be read, with GET"),
         (Shape::Operation(on, name), Method::Get | Method::Post) => Ok(Interaction::Operation { on, name, query }),
         (Shape::Operation(..), _) => mend("an operation is called with GET or POST"),
@@ -145,7 +154,10 @@ fn on_instance(
         only_written_form(&query)?;
     }
     match (method, target) {
-        (Method::Get, Target::Instance(id)) => Ok(Interaction::Read { resource, id, query }),
+        (Method::Get, Target::Instance(id)) => {
+            only(&query, &READ)?;
+            Ok(Interaction::Read { resource, id, query })
+        }
         (Method::Put, target) => Ok(Interaction::Update { resource, target }),
         (Method::Patch, target) => Ok(Interaction::Patch { resource, target }),
         (Method::Delete, target) => Ok(Interaction::Delete { resource, target }),

@@ -81,6 +81,28 @@ fn searches_are_known_at_every_level() {
 }
 
 #[test]
+fn what_means_nothing_on_a_read_or_history_is_refused() {
+    let nothing = || expect!["refused: parameter 1 means nothing for this interaction; leave it out"];
+    check("GET /Patient/1?_include=Patient:organization", nothing());
+    check("GET /Patient/1?name=x", nothing());
+    check("GET /Patient/1/_history?name=x", nothing());
+}
+
+#[test]
+fn a_search_by_get_may_name_search() {
+    check(
+        "GET /Patient/_search?name=x",
+        expect![[
+            r#"Search { within: Type(Patient), query: Query { parameters: [Parameter { name: "name", value: "x" }] } }"#
+        ]],
+    );
+    check(
+        "PUT /Patient/_search?name=x",
+        expect!["refused: the method does not go with this path; POST a form to `_search`"],
+    );
+}
+
+#[test]
 fn query_and_form_are_one_search() {
     let form = |path, query, form: &'static str| {
         shown(&Request { method: "POST", path, query, form: Some(form.as_bytes()), ..Request::default() })
@@ -226,10 +248,6 @@ fn strange_paths_are_refused() {
         expect![
             "refused: the path is none of FHIR's: `Type`, `Type/id`, `Type/id/_history/version`, `Type/_search`, `Type/id/Type`, `…/$operation`, `…/_history`, `metadata`"
         ],
-    );
-    check(
-        "GET /Patient/_search?name=x",
-        expect!["refused: the method does not go with this path; POST a form to `_search`, or GET without `_search`"],
     );
     check("GET /", expect!["refused: a search of the whole system needs a parameter; give `_type` at least"]);
     check("TRACE /Patient/1", expect!["refused: FHIR uses GET, HEAD, POST, PUT, PATCH and DELETE; use one of them"]);

@@ -30,7 +30,11 @@ pub(super) fn parameter(resource: ResourceType, word: &Word, elements: Option<&E
     }
     if code.contains(':') {
         let message = format!("`{name}` has a modifier");
-        reader.fault(word.span.clone(), message, "write the plain name; a modifier is permitted by the elements that it reads");
+        reader.fault(
+            word.span.clone(),
+            message,
+            "write the plain name; a modifier is permitted by the elements that it reads",
+        );
         return;
     }
     let Some(reads) = schema::reads(resource, code) else {
@@ -56,13 +60,20 @@ pub(super) fn compartments(types: &[(ResourceType, Word)], terms: &Terms, reader
         return;
     }
     for (resource, word) in types.iter().filter(|(resource, _)| !schema::in_patient_compartment(*resource)) {
-        let message = format!("`{resource}` lies in no patient's compartment, so it cannot be granted for `{}`", terms.patients.name());
+        let message = format!(
+            "`{resource}` lies in no patient's compartment, so it cannot be granted for `{}`",
+            terms.patients.name()
+        );
         reader.fault(word.span.clone(), message, "grant it by itself, with patients = \"everyone\"");
     }
 }
 
 /// The paths of `values` and `references` exist.
-pub(super) fn written_paths<'a>(types: &[(ResourceType, Word)], paths: impl Iterator<Item = &'a Word>, reader: &mut Reader<'_>) {
+pub(super) fn written_paths<'a>(
+    types: &[(ResourceType, Word)],
+    paths: impl Iterator<Item = &'a Word>,
+    reader: &mut Reader<'_>,
+) {
     for word in paths {
         for (resource, _) in types {
             if let Err(fault) = schema::element(*resource, &word.text) {

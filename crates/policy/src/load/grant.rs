@@ -39,18 +39,7 @@ pub(super) fn read(
     let writes = writes(&mut section, &types, &interactions, lists, reader);
     let because = section.word("because", reader).map(|word| word.text);
     section.finish(reader);
-    Some(Grant {
-        id: id.into(),
-        line,
-        apis,
-        elements,
-        interactions,
-        operations,
-        search,
-        writes,
-        terms,
-        because,
-    })
+    Some(Grant { id: id.into(), line, apis, elements, interactions, operations, search, writes, terms, because })
 }
 
 pub(super) fn read_deny(
@@ -68,13 +57,17 @@ pub(super) fn read_deny(
         Some([one]) if one.text == "*" => None,
         Some(words) => Some(lists.types(words, reader)),
         None => {
-            reader.fault(section.span(), "a deny names the types that it is about", "write resource = \"…\", or \"*\" for all");
+            reader.fault(
+                section.span(),
+                "a deny names the types that it is about",
+                "write resource = \"…\", or \"*\" for all",
+            );
             return None;
         }
     };
-    let interactions = section.words("interactions", reader).map(|words| {
-        words.iter().filter_map(|word| words::interaction(word, reader)).collect::<BTreeSet<_>>()
-    });
+    let interactions = section
+        .words("interactions", reader)
+        .map(|words| words.iter().filter_map(|word| words::interaction(word, reader)).collect::<BTreeSet<_>>());
     let what = denied(&mut section, types.as_deref(), lists, reader);
     let because = section.word("because", reader).map(|word| word.text);
     section.finish(reader);
@@ -82,18 +75,29 @@ pub(super) fn read_deny(
     Some(Deny { id: id.into(), line, apis, types, interactions, what, because })
 }
 
-fn denied(section: &mut Section<'_>, types: Option<&[(ResourceType, Word)]>, lists: &Lists, reader: &mut Reader<'_>) -> Denied {
+fn denied(
+    section: &mut Section<'_>,
+    types: Option<&[(ResourceType, Word)]>,
+    lists: &Lists,
+    reader: &mut Reader<'_>,
+) -> Denied {
     let elements = section.words("elements", reader);
     let search = section.words("search", reader);
     let labels = section.words("labels", reader);
     if [elements.is_some(), search.is_some(), labels.is_some()].into_iter().filter(|some| *some).count() > 1 {
-        reader.fault(section.span(), "a deny takes away one kind of thing", "write one deny for elements, one for search, one for labels");
+        reader.fault(
+            section.span(),
+            "a deny takes away one kind of thing",
+            "write one deny for elements, one for search, one for labels",
+        );
     }
     if let Some(words) = elements {
         let spelled = lists.spell(Kind::Elements, &words, reader);
         let strict = types.is_some();
-        let all: Vec<ResourceType> =
-            types.map_or_else(|| ResourceType::all().collect(), |types| types.iter().map(|(resource, _)| *resource).collect());
+        let all: Vec<ResourceType> = types.map_or_else(
+            || ResourceType::all().collect(),
+            |types| types.iter().map(|(resource, _)| *resource).collect(),
+        );
         let mut paths = BTreeSet::new();
         for word in &spelled {
             for resource in &all {
@@ -126,8 +130,13 @@ fn denied_paths(resource: ResourceType, word: &Word, strict: bool, reader: &mut 
 fn apis(section: &mut Section<'_>, common: &Common, reader: &mut Reader<'_>) -> Vec<String> {
     let words = section.words("api", reader).unwrap_or_else(|| common.apis.clone());
     if words.is_empty() {
-        let place = if common.role.is_empty() { "here".to_owned() } else { format!("here or in [role.{}]", common.role) };
-        reader.fault(section.span(), format!("`{}` names no api", section.name()), format!("write api = \"…\" {place}"));
+        let place =
+            if common.role.is_empty() { "here".to_owned() } else { format!("here or in [role.{}]", common.role) };
+        reader.fault(
+            section.span(),
+            format!("`{}` names no api", section.name()),
+            format!("write api = \"…\" {place}"),
+        );
     }
     words.into_iter().map(|word| word.text).collect()
 }
@@ -153,7 +162,8 @@ fn only(section: &mut Section<'_>, reader: &mut Reader<'_>) -> bool {
 
 fn interactions(section: &mut Section<'_>, reader: &mut Reader<'_>) -> (BTreeSet<InteractionKind>, BTreeSet<String>) {
     let words = section.words("interactions", reader).unwrap_or_default();
-    let mut kinds: BTreeSet<InteractionKind> = words.iter().filter_map(|word| words::interaction(word, reader)).collect();
+    let mut kinds: BTreeSet<InteractionKind> =
+        words.iter().filter_map(|word| words::interaction(word, reader)).collect();
     let operations: BTreeSet<String> = section
         .words("operations", reader)
         .unwrap_or_default()
@@ -164,7 +174,11 @@ fn interactions(section: &mut Section<'_>, reader: &mut Reader<'_>) -> (BTreeSet
         kinds.insert(InteractionKind::Operation);
     }
     if kinds.is_empty() && words.is_empty() {
-        reader.fault(section.span(), format!("`{}` names no interaction", section.name()), "write interactions = [\"read\", \"search\"]");
+        reader.fault(
+            section.span(),
+            format!("`{}` names no interaction", section.name()),
+            "write interactions = [\"read\", \"search\"]",
+        );
     }
     (kinds, operations)
 }
@@ -181,10 +195,18 @@ fn elements(
         reader.fault(section.span(), "a grant of the count only lets no element out", "remove `elements`");
     }
     if words.is_none() && !only_count {
-        reader.fault(section.span(), format!("`{}` names no elements", section.name()), "write elements = [\"…\"], or \"*\" for all");
+        reader.fault(
+            section.span(),
+            format!("`{}` names no elements", section.name()),
+            "write elements = [\"…\"], or \"*\" for all",
+        );
     }
     let words = words.unwrap_or_default();
-    types.iter().map(|(resource, _)| *resource).map(|resource| (resource, Arc::new(named(resource, &words, lists, reader)))).collect()
+    types
+        .iter()
+        .map(|(resource, _)| *resource)
+        .map(|resource| (resource, Arc::new(named(resource, &words, lists, reader))))
+        .collect()
 }
 
 /// The elements that the words name on that type.
@@ -204,7 +226,13 @@ fn named(resource: ResourceType, words: &[Word], lists: &Lists, reader: &mut Rea
     Elements::Only(found)
 }
 
-fn terms(section: &mut Section<'_>, common: &Common, emergency: bool, only_count: bool, reader: &mut Reader<'_>) -> Terms {
+fn terms(
+    section: &mut Section<'_>,
+    common: &Common,
+    emergency: bool,
+    only_count: bool,
+    reader: &mut Reader<'_>,
+) -> Terms {
     let patients = section.word("patients", reader).and_then(|word| words::patients(&word, reader));
     let purposes = section.words("purpose", reader).map(|words| {
         let known = words.iter().filter_map(|word| words::purpose(word, reader).map(|_| word));
@@ -263,10 +291,18 @@ fn writes(
     let sets = [InteractionKind::Create, InteractionKind::Update, InteractionKind::Patch];
     let writing = sets.iter().any(|kind| interactions.contains(kind));
     if writing && words.is_none() {
-        reader.fault(section.span(), format!("`{}` lets write and does not say what", section.name()), "write writes = [\"…\"], or \"*\" for all");
+        reader.fault(
+            section.span(),
+            format!("`{}` lets write and does not say what", section.name()),
+            "write writes = [\"…\"], or \"*\" for all",
+        );
     }
     if !writing && words.is_some() {
-        reader.fault(section.span(), format!("`{}` has `writes` and no interaction that writes", section.name()), "add \"create\", \"update\" or \"patch\"");
+        reader.fault(
+            section.span(),
+            format!("`{}` has `writes` and no interaction that writes", section.name()),
+            "add \"create\", \"update\" or \"patch\"",
+        );
     }
     let words = words.unwrap_or_default();
     let elements = if words.is_empty() {
@@ -285,7 +321,12 @@ fn writes(
         check::written_paths(types, pairs.iter().map(|(path, _)| path), reader);
         for (path, words) in pairs {
             let named = words.first().and_then(|word| {
-                words::choice(word, &[("own-patient", Named::OwnPatient), ("own-care-team", Named::OwnCareTeam)], "`references` cannot name", reader)
+                words::choice(
+                    word,
+                    &[("own-patient", Named::OwnPatient), ("own-care-team", Named::OwnCareTeam)],
+                    "`references` cannot name",
+                    reader,
+                )
             });
             writes.references.extend(named.map(|named| (path.text, named)));
         }

@@ -53,7 +53,11 @@ impl Lists {
         let file_name = reader.file().to_owned();
         if let Some(earlier) = self.of(kind).get(&name.text) {
             let place = earlier.file_name.clone();
-            reader.fault(name.span.clone(), format!("the list `{}` is defined twice", name.text), format!("it stands in {place} already"));
+            reader.fault(
+                name.span.clone(),
+                format!("the list `{}` is defined twice", name.text),
+                format!("it stands in {place} already"),
+            );
             return;
         }
         if words.is_empty() {
@@ -90,7 +94,9 @@ impl Lists {
         for word in &list.words {
             match word.text.strip_prefix('@') {
                 None => whole.push(word.text.clone()),
-                Some(inner) if self.of(kind).contains_key(inner) => whole.extend(self.expand(kind, inner, open, readers)),
+                Some(inner) if self.of(kind).contains_key(inner) => {
+                    whole.extend(self.expand(kind, inner, open, readers))
+                }
                 Some(inner) => {
                     let mend = suggest(inner, self.of(kind).keys().map(String::as_str));
                     if let Some(reader) = readers.get_mut(list.file) {
@@ -124,7 +130,9 @@ impl Lists {
                 continue;
             };
             match self.of(kind).get(name) {
-                Some(list) => spelled.extend(list.whole.iter().map(|text| Word { text: text.clone(), span: word.span.clone() })),
+                Some(list) => {
+                    spelled.extend(list.whole.iter().map(|text| Word { text: text.clone(), span: word.span.clone() }))
+                }
                 None => {
                     let mend = suggest(name, self.of(kind).keys().map(String::as_str));
                     reader.fault(word.span.clone(), format!("no such list: `@{name}`"), mend);

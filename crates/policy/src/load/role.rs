@@ -12,7 +12,11 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
     check_name(name, reader);
     let title = section.word("title", reader);
     if title.is_none() {
-        reader.fault(name.span.clone(), format!("role `{}` has no title", name.text), "say in words who that is: title = \"…\"");
+        reader.fault(
+            name.span.clone(),
+            format!("role `{}` has no title", name.text),
+            "say in words who that is: title = \"…\"",
+        );
     }
     let purposes = purposes(name, &mut section, reader);
     let no_relation = section.word("no-relation", reader).and_then(|word| words::no_relation(&word, reader));
@@ -28,7 +32,11 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
     for (key, emergency) in [("grant", false), ("emergency", true)] {
         for inner in section.sections(key, reader) {
             if emergency && !treating {
-                reader.fault(inner.span(), format!("role `{}` does not treat, so it has no emergency access", name.text), "write treating = true");
+                reader.fault(
+                    inner.span(),
+                    format!("role `{}` does not treat, so it has no emergency access", name.text),
+                    "write treating = true",
+                );
             }
             grants.extend(grant::read(inner, &common, emergency, lists, reader));
         }
@@ -39,7 +47,11 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
         denies.extend(grant::read_deny(&id, inner, Some(&common), lists, reader));
     }
     if grants.is_empty() && denies.is_empty() {
-        reader.fault(name.span.clone(), format!("role `{}` grants nothing", name.text), format!("write [[role.{}.grant]]", name.text));
+        reader.fault(
+            name.span.clone(),
+            format!("role `{}` grants nothing", name.text),
+            format!("write [[role.{}.grant]]", name.text),
+        );
     }
     section.finish(reader);
     refuse_twins(&grants, name, reader);
@@ -56,16 +68,25 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
 }
 
 fn check_name(name: &Word, reader: &mut Reader<'_>) {
-    let sound = !name.text.is_empty() && name.text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let sound = !name.text.is_empty()
+        && name.text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !sound {
-        reader.fault(name.span.clone(), format!("`{}` is no name of a role", name.text), "use small letters, digits and `-`");
+        reader.fault(
+            name.span.clone(),
+            format!("`{}` is no name of a role", name.text),
+            "use small letters, digits and `-`",
+        );
     }
 }
 
 fn purposes(name: &Word, section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<Arc<str>> {
     let words = section.words("purpose", reader);
     if words.as_ref().is_none_or(Vec::is_empty) {
-        reader.fault(name.span.clone(), format!("role `{}` has no purpose of use", name.text), "write purpose = [\"TREAT\"] or another");
+        reader.fault(
+            name.span.clone(),
+            format!("role `{}` has no purpose of use", name.text),
+            "write purpose = [\"TREAT\"] or another",
+        );
     }
     let words = words.unwrap_or_default();
     words.iter().filter_map(|word| words::purpose(word, reader)).map(Arc::from).collect()

@@ -18,8 +18,27 @@ const PSYCHOTHERAPY: [&str; 1] = ["PSYTHPN"];
 /// Purposes that need no consent unless the policy says otherwise: treatment, payment, operations, and what a patient
 /// or the law asks for. Research is not among them.
 const CONSENT_DEFAULT: [&str; 21] = [
-    "TREAT", "ETREAT", "BTG", "CAREMGT", "COC", "HPAYMT", "CLMATTCH", "COVERAGE", "ELIGDTRM", "REMITADV", "HOPERAT",
-    "PATADMIN", "HQUALIMP", "HCOMPL", "HSYSADMIN", "PATRQT", "FAMRQT", "PWATRNY", "PUBHLTH", "DISASTER", "THREAT",
+    "TREAT",
+    "ETREAT",
+    "BTG",
+    "CAREMGT",
+    "COC",
+    "HPAYMT",
+    "CLMATTCH",
+    "COVERAGE",
+    "ELIGDTRM",
+    "REMITADV",
+    "HOPERAT",
+    "PATADMIN",
+    "HQUALIMP",
+    "HCOMPL",
+    "HSYSADMIN",
+    "PATRQT",
+    "FAMRQT",
+    "PWATRNY",
+    "PUBHLTH",
+    "DISASTER",
+    "THREAT",
 ];
 
 /// A feed of relations older than this is not known, unless the policy says otherwise.

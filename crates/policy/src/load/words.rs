@@ -32,7 +32,11 @@ pub(super) fn interaction(word: &Word, reader: &mut Reader<'_>) -> Option<Intera
             None
         }
         Some(InteractionKind::Operation) => {
-            reader.fault(word.span.clone(), "an operation is granted by its name", "write operations = [\"everything\"]");
+            reader.fault(
+                word.span.clone(),
+                "an operation is granted by its name",
+                "write operations = [\"everything\"]",
+            );
             None
         }
         Some(kind) => Some(kind),
@@ -81,7 +85,12 @@ pub(super) fn class(word: &Word, reader: &mut Reader<'_>) -> Option<RecipientCla
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy>(word: &Word, words: &[(&'static str, T)], wrong: &str, reader: &mut Reader<'_>) -> Option<T> {
+pub(super) fn choice<T: Copy>(
+    word: &Word,
+    words: &[(&'static str, T)],
+    wrong: &str,
+    reader: &mut Reader<'_>,
+) -> Option<T> {
     let found = words.iter().find(|(name, _)| *name == word.text).map(|(_, value)| *value);
     if found.is_none() {
         let near = suggest(&word.text, words.iter().map(|(name, _)| *name));
@@ -135,7 +144,11 @@ pub(super) fn moment(section: &mut Section<'_>, key: &'static str, reader: &mut 
     let (datetime, span) = section.moment(key, reader)?;
     let parsed = OffsetDateTime::parse(&datetime.to_string(), &Rfc3339).ok();
     if parsed.is_none() {
-        reader.fault(span, format!("`{datetime}` is no instant"), "give it a time and an offset, as 2027-01-31T00:00:00Z");
+        reader.fault(
+            span,
+            format!("`{datetime}` is no instant"),
+            "give it a time and an offset, as 2027-01-31T00:00:00Z",
+        );
     }
     parsed.map(|moment| Timestamp::from_seconds(moment.unix_timestamp()))
 }

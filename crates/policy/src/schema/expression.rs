@@ -100,7 +100,8 @@ impl<'a> Scan<'a> {
 
 /// Names that are no elements: `false`, and types after `is`.
 fn is_word(name: &str) -> bool {
-    matches!(name, "true" | "false") || name.starts_with(|letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit())
+    matches!(name, "true" | "false")
+        || name.starts_with(|letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -118,7 +119,10 @@ mod tests {
         check("code | reaction.substance", &["code", "reaction.substance"]);
         check("participant.actor.where(resolve() is Patient)", &["participant.actor"]);
         check("telecom.where(system='email')", &["telecom.system", "telecom"]);
-        check("relatedArtifact.where(type='composed-of').resource", &["relatedArtifact.type", "relatedArtifact.resource"]);
+        check(
+            "relatedArtifact.where(type='composed-of').resource",
+            &["relatedArtifact.type", "relatedArtifact.resource"],
+        );
         check("value.ofType(Quantity)", &["valueQuantity"]);
         check("value.ofType(CodeableConcept).text", &["valueCodeableConcept.text"]);
         check("deceased.exists() and deceased != false", &["deceased", "deceased"]);

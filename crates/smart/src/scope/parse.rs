@@ -98,6 +98,7 @@ impl FromStr for Scope {
             "launch/encounter" => Self::LaunchEncounter,
             "offline_access" => Self::OfflineAccess,
             "online_access" => Self::OnlineAccess,
+            "smart/orchestrate_launch" => Self::OrchestrateLaunch,
             _ => return resource_scope(word),
         })
     }
@@ -210,6 +211,7 @@ mod tests {
             "launch/encounter",
             "offline_access",
             "online_access",
+            "smart/orchestrate_launch",
             "patient/Observation.rs",
             "patient/*.cruds",
             "user/Practitioner.r",
@@ -253,7 +255,7 @@ mod tests {
             "patient/Observation",
             "OPENID",
             "launch/Patient",
-            "smart/orchestrate_launch",
+            "smart/launch",
             "offline",
             "/.rs",
             "patient\\Observation.rs",

@@ -46,6 +46,7 @@ impl fmt::Display for Scope {
             Self::LaunchEncounter => f.write_str("launch/encounter"),
             Self::OfflineAccess => f.write_str("offline_access"),
             Self::OnlineAccess => f.write_str("online_access"),
+            Self::OrchestrateLaunch => f.write_str("smart/orchestrate_launch"),
         }
     }
 }

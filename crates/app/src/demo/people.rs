@@ -1,0 +1,202 @@
+//! Enters the cast into the bridge: through the same handler that an administrator's command uses.
+
+use std::collections::BTreeMap;
+
+use bascule_demo::cast::{App, Cast, Proof, User};
+use serde_json::{Value, json};
+
+use super::bank::Bank;
+use super::folder::DemoFolder;
+use super::key;
+use super::sign_in::{EXPERIMENT, EXPERIMENT_REDIRECT};
+use super::state::{DemoClient, DemoUser};
+use crate::admin::records::Records;
+use crate::admin::{Act, Outcome};
+
+/// The organizations of the demo: id, name, class, address, and from when there is an agreement.
+const ORGANIZATIONS: [(&str, &str, &str, &str, Option<&str>); 2] = [
+    ("mercy", "Mercy Hospital", "workforce", "1 Harbour Road, Mercy, ME 00000", None),
+    (
+        "farsight",
+        "Farsight Scheduling Inc.",
+        "business-associate",
+        "22 Long Street, Farsight, ME 00000",
+        Some("2026-01-01"),
+    ),
+];
+
+/// Organizations and agreements.
+pub(super) async fn enter_organizations(records: &Records) -> Result<(), String> {
+    for (id, name, class, address, since) in ORGANIZATIONS {
+        let (id, name) = (id.to_owned(), name.to_owned());
+        let act = Act::OrganizationAdd {
+            id: id.clone(),
+            name,
+            class: Some(class.to_owned()),
+            address: Some(address.to_owned()),
+        };
+        done(records, act).await?;
+        if let Some(from) = since {
+            let agreement = Act::AgreementAdd {
+                id: format!("baa-{id}"),
+                organization: id,
+                kind: "baa".to_owned(),
+                from: from.to_owned(),
+                until: None,
+                purposes: vec!["HOPERAT".to_owned()],
+            };
+            done(records, agreement).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Those of the cast whose record is in the EHR, each with a password of their own.
+pub(super) async fn enter_users(records: &Records, bank: &Bank) -> Result<BTreeMap<String, DemoUser>, String> {
+    let mut entered = BTreeMap::new();
+    for user in Cast::leading().users {
+        if bank.has(user.fhir_user).await {
+            let (name, kept) = enter_user(records, user).await?;
+            entered.insert(name, kept);
+        }
+    }
+    Ok(entered)
+}
+
+async fn enter_user(records: &Records, user: &User) -> Result<(String, DemoUser), String> {
+    let kept = DemoUser {
+        password: String::new(),
+        name: user.name.to_owned(),
+        role: user.role.to_owned(),
+        patient: user.patient.map(ToOwned::to_owned),
+        about: user.about.to_owned(),
+    };
+    add(records, user.username, user.fhir_user, kept).await
+}
+
+/// A patient of a loaded data set.
+pub(super) async fn enter_patient(
+    records: &Records,
+    login: &str,
+    id: &str,
+    name: &str,
+) -> Result<(String, DemoUser), String> {
+    let kept = DemoUser {
+        password: String::new(),
+        name: name.to_owned(),
+        role: "patient".to_owned(),
+        patient: Some(id.to_owned()),
+        about: format!("{name}, out of the loaded data"),
+    };
+    add(records, login, &format!("Patient/{id}"), kept).await
+}
+
+async fn add(records: &Records, login: &str, own: &str, kept: DemoUser) -> Result<(String, DemoUser), String> {
+    let act = Act::UserAdd {
+        name: login.to_owned(),
+        display: Some(kept.name.clone()),
+        roles: vec![kept.role.clone()],
+        fhir_user: Some(own.to_owned()),
+        patient: kept.patient.clone(),
+    };
+    let value = done(records, act).await?;
+    let password = value.get("password").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok((login.to_owned(), DemoUser { password, ..kept }))
+}
+
+/// The apps of the cast, and a public one for experiments on the command line.
+pub(super) async fn enter_clients(
+    records: &Records,
+    folder: &DemoFolder,
+    portal_redirect: &str,
+) -> Result<BTreeMap<String, DemoClient>, String> {
+    let mut entered = BTreeMap::new();
+    for app in Cast::leading().apps {
+        let redirect = (app.proof == Proof::Pkce).then(|| portal_redirect.to_owned());
+        entered.insert(app.client_id.to_owned(), enter_app(records, folder, app, redirect).await?);
+    }
+    let scope = "openid fhirUser launch/patient offline_access patient/*.cruds user/*.cruds";
+    let metadata = json!({
+        "client_name": "Experiments on the command line",
+        "redirect_uris": [EXPERIMENT_REDIRECT],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": scope,
+        "bascule_apis": ["ehr"],
+    });
+    add_client(records, EXPERIMENT, &metadata, "mercy", None).await?;
+    let redirect_uri = Some(EXPERIMENT_REDIRECT.to_owned());
+    let name = "Experiments on the command line".to_owned();
+    entered.insert(EXPERIMENT.to_owned(), DemoClient { name, scope: scope.to_owned(), key: None, redirect_uri });
+    Ok(entered)
+}
+
+async fn enter_app(
+    records: &Records,
+    folder: &DemoFolder,
+    app: &App,
+    redirect: Option<String>,
+) -> Result<DemoClient, String> {
+    let scope = app.scopes.join(" ");
+    let mut metadata = json!({ "client_name": app.name, "scope": scope, "bascule_apis": ["ehr"] });
+    let mut put = |name: &str, value: Value| {
+        if let Some(members) = metadata.as_object_mut() {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    let key = match app.proof {
+        Proof::Pkce => {
+            put("token_endpoint_auth_method", json!("none"));
+            put("grant_types", json!(["authorization_code", "refresh_token"]));
+            put("redirect_uris", json!(redirect.iter().collect::<Vec<_>>()));
+            None
+        }
+        Proof::PrivateKeyJwt => {
+            let file = folder.key(app.client_id);
+            put("token_endpoint_auth_method", json!("private_key_jwt"));
+            put("grant_types", json!(["client_credentials"]));
+            put("jwks", key::make(&file, app.client_id)?);
+            Some(file.display().to_string())
+        }
+    };
+    add_client(records, app.client_id, &metadata, app.organization, app.role).await?;
+    Ok(DemoClient { name: app.name.to_owned(), scope, key, redirect_uri: redirect })
+}
+
+async fn add_client(
+    records: &Records,
+    id: &str,
+    metadata: &Value,
+    organization: &str,
+    role: Option<&str>,
+) -> Result<(), String> {
+    let act = Act::ClientAdd {
+        metadata: metadata.to_string(),
+        id: Some(id.to_owned()),
+        organization: Some(organization.to_owned()),
+        roles: role.map(ToOwned::to_owned).into_iter().collect(),
+    };
+    done(records, act).await.map(drop)
+}
+
+async fn done(records: &Records, act: Act) -> Result<Value, String> {
+    match records.act(act, "demo").await {
+        Outcome::Done(value) => Ok(value),
+        Outcome::Refused(sentence) => Err(sentence),
+    }
+}
+
+/// The portal may stand on another port than last time: its redirect URI moves with it.
+pub(super) fn move_portal(records: &Records, state: &mut super::state::State, redirect: &str) -> Result<(), String> {
+    let Some(portal) = state.clients.get_mut(bascule_demo::cast::PORTAL) else { return Ok(()) };
+    if portal.redirect_uri.as_deref() == Some(redirect) {
+        return Ok(());
+    }
+    let said = |error: bascule_store::StoreError| error.to_string();
+    let client = records.store.client(bascule_demo::cast::PORTAL).map_err(said)?;
+    let mut metadata = client.ok_or("the portal is not registered; start over with --fresh")?.metadata;
+    metadata.redirect_uris = vec![redirect.to_owned()];
+    records.store.update_client(bascule_demo::cast::PORTAL, &metadata).map_err(said)?;
+    portal.redirect_uri = Some(redirect.to_owned());
+    Ok(())
+}

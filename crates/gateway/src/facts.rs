@@ -1,0 +1,44 @@
+//! Gathers exactly the facts that policy says it needs. What the shelf cannot say is `Unknown`, never a guess.
+
+use bascule_audit::Recipient;
+use bascule_fhir::Timestamp;
+use bascule_policy::{Fact, Facts, Needs};
+use bascule_store::{Store, StoreError};
+
+/// A relation that was not seen for longer is not one: 30 days.
+const RELATION_SECONDS_MAX: i64 = 30 * 86_400;
+
+/// The facts of a decision. Records that no shelf keeps cannot be on file, so they are known to be none.
+pub(crate) fn gather(store: &Store, needs: &Needs, now: Timestamp) -> Facts {
+    let mut facts = Facts::nothing_on_file();
+    if let Some(organization) = &needs.organization {
+        let found = store.organization(organization).map(|found| found.map(|(organization, _)| organization));
+        facts.organization = fact(found, "organization");
+        facts.agreements = fact(store.agreements_of(organization), "agreements");
+    }
+    if let Some(practitioner) = &needs.relations_of {
+        let since = now.plus_seconds(-RELATION_SECONDS_MAX);
+        facts.relations = fact(store.relations_of(practitioner, since), "relations");
+        facts.relations_as_of = match store.relations_as_of() {
+            Ok(Some(seen)) => Fact::Known(seen),
+            Ok(None) | Err(_) => Fact::Unknown,
+        };
+    }
+    facts
+}
+
+fn fact<T>(found: Result<T, StoreError>, what: &'static str) -> Fact<T> {
+    found.map_or_else(
+        |error| {
+            tracing::error!(%error, what, "a fact cannot be looked up");
+            Fact::Unknown
+        },
+        Fact::Known,
+    )
+}
+
+/// To whom it goes, as the accounting of disclosures must tell it later.
+pub(crate) fn recipient(facts: &Facts) -> Option<Recipient> {
+    let organization = facts.organization.known()?.as_ref()?;
+    Some(Recipient { name: organization.name.clone(), address: organization.address.clone() })
+}

@@ -1,0 +1,213 @@
+//! What is known of a request on its way, so that however the walk ends, the entry can say it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use bascule_audit::parts::RESOURCES_MAX;
+use bascule_audit::{AccessFacts, AgentPart, Digests, Inner, PatientPart, Recipient, ResourceVersion};
+use bascule_crypto::digest::{Sha256, sha256};
+use bascule_minimum::{Released, ReleasedResource};
+use bascule_policy::{Asked, Duty, Permit};
+use bascule_smart::Principal;
+use bascule_store::log::Intent;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::head::Head;
+use crate::refuse::Refusal;
+
+/// Purposes whose disclosures the accounting leaves out (45 CFR 164.528(a)(1)): treatment, payment, operations, and the
+/// individual's own.
+const NOT_ACCOUNTED: [&str; 4] = ["TREAT", "HPAYMT", "HOPERAT", "PATRQT"];
+
+/// One request, as far as its walk has come.
+pub(crate) struct Visit {
+    /// What the door read.
+    pub(crate) head: Head,
+    /// The API.
+    pub(crate) api: String,
+    /// What is asked, in the caller's words; sealed in the entry.
+    pub(crate) said: String,
+    /// What is asked.
+    pub(crate) asked: Option<Asked>,
+    /// Who asks.
+    pub(crate) principal: Option<Principal>,
+    /// To whom it goes.
+    pub(crate) recipient: Option<Recipient>,
+    /// The permit.
+    pub(crate) permit: Option<Permit>,
+    /// The durable intent, until the entry closes it.
+    pub(crate) intent: Option<Intent>,
+    /// Digests of the bodies that went by.
+    pub(crate) digests: Digests,
+    /// Patients of a body that was written.
+    pub(crate) written: Vec<PatientPart>,
+    /// What became of the entries of a batch.
+    pub(crate) inner: Vec<Inner>,
+    /// Whether its answer must be held, because it stands within another.
+    pub(crate) held_only: bool,
+    /// Its place among the requests at once, given back when it ends.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
+    started: Instant,
+}
+
+impl Visit {
+    /// A request that has just come in.
+    pub(crate) fn new(head: Head, api: String, said: String) -> Self {
+        Self {
+            head,
+            api,
+            said,
+            asked: None,
+            principal: None,
+            recipient: None,
+            permit: None,
+            intent: None,
+            digests: Digests::default(),
+            written: Vec::new(),
+            inner: Vec::new(),
+            held_only: false,
+            place: None,
+            started: Instant::now(),
+        }
+    }
+
+    /// What can be said now.
+    pub(crate) fn facts(&self, status: u16) -> AccessFacts {
+        let permit = self.permit.as_ref();
+        let interaction = self.asked.as_ref().map(|asked| &asked.interaction);
+        let resource = interaction.and_then(|interaction| interaction.resource());
+        let owned = |text: &str| text.to_owned();
+        AccessFacts {
+            request_id: self.head.request_id.clone(),
+            api: self.api.clone(),
+            interaction: interaction.map_or("unknown", |interaction| interaction.kind().name()).to_owned(),
+            resource: resource.map(|resource| resource.name().to_owned()),
+            status,
+            duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            client: self.principal.as_ref().map(|principal| owned(principal.client())),
+            purpose: permit.map(|permit| owned(permit.purpose())),
+            role: permit.map(|permit| owned(permit.role())),
+            rule: permit.map(|permit| owned(permit.rule())),
+            policy: permit.map(|permit| owned(permit.policy_hash())),
+            agreement: permit.map(|permit| owned(permit.agreement())),
+            observed: permit.and_then(Permit::would_refuse).map(|reason| crate::refuse::cause_of(reason).to_owned()),
+            disclosure: permit.is_some_and(|permit| self.is_accounted(permit)),
+            break_glass: permit
+                .is_some_and(|permit| permit.duties().iter().any(|duty| matches!(duty, Duty::Emergency { .. }))),
+            inner: self.inner.clone(),
+            agent: self.agent(),
+            patients: self.written.clone(),
+            ..AccessFacts::default()
+        }
+    }
+
+    /// What is said of a walk that ended early. After a permit it is an access that came to nothing; before, a refusal.
+    pub(crate) fn facts_of(&self, refusal: &Refusal) -> AccessFacts {
+        let mut facts = self.facts(refusal.status().as_u16());
+        facts.cause = Some(refusal.cause().to_owned());
+        facts.disclosure = false;
+        if let Refusal::Denied(denial) = refusal {
+            facts.rule = Some(denial.rule.clone());
+            facts.policy = Some(denial.policy_hash.clone());
+            facts.agent.detail = Some(refusal.sentence());
+        }
+        facts
+    }
+
+    /// What is said of an answer that leaves.
+    pub(crate) fn facts_with(&self, status: u16, released: &Released) -> AccessFacts {
+        let mut facts = self.facts(status);
+        facts.withheld = released.withheld_elements().to_vec();
+        let left = patients(released.resources());
+        if !left.is_empty() {
+            facts.patients = left;
+        }
+        facts
+    }
+
+    /// The patients of a body that was written, by id.
+    pub(crate) fn written_ids(&self) -> Vec<&str> {
+        ids_of(&self.written)
+    }
+
+    /// Whether the accounting of disclosures tells of it: it goes to another organization, for a purpose that is not
+    /// exempt.
+    fn is_accounted(&self, permit: &Permit) -> bool {
+        permit.principal().organization().is_some() && !NOT_ACCOUNTED.contains(&permit.purpose())
+    }
+
+    fn agent(&self) -> AgentPart {
+        let principal = self.principal.as_ref();
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        AgentPart {
+            address: some(&self.head.address),
+            user_agent: some(&self.head.user_agent),
+            query: some(&self.said),
+            digests: (self.digests != Digests::default()).then(|| self.digests.clone()),
+            fhir_user: principal.and_then(Principal::fhir_user).map(|(resource, id)| format!("{resource}/{id}")),
+            organization: principal.and_then(Principal::organization).map(ToOwned::to_owned),
+            recipient: self.recipient.clone(),
+            roles: principal.map(|principal| principal.roles().to_vec()).unwrap_or_default(),
+            subject: principal.and_then(Principal::user).map(ToOwned::to_owned),
+            token_id: principal.map(|principal| principal.token_id().to_owned()),
+            ..AgentPart::default()
+        }
+    }
+}
+
+/// The resources that left, by patient, as far as an entry names them.
+#[derive(Debug, Default)]
+pub(crate) struct Patients(BTreeMap<String, PatientPart>);
+
+impl Patients {
+    /// Adds what has left meanwhile.
+    pub(crate) fn add(&mut self, resources: &[ReleasedResource]) {
+        for one in resources {
+            let Some(id) = &one.id else { continue };
+            for patient in &one.patients {
+                let part = self.0.entry(patient.clone()).or_insert_with(|| PatientPart {
+                    reference: format!("Patient/{patient}"),
+                    ..PatientPart::default()
+                });
+                if part.resources.len() < RESOURCES_MAX {
+                    let reference = format!("{}/{id}", one.resource);
+                    part.resources.push(ResourceVersion { reference, version: one.version.clone() });
+                } else {
+                    part.resources_unnamed += 1;
+                }
+            }
+        }
+    }
+
+    /// As the entry has them.
+    pub(crate) fn into_parts(self) -> Vec<PatientPart> {
+        self.0.into_values().collect()
+    }
+}
+
+/// Patients by id.
+pub(crate) fn ids_of(patients: &[PatientPart]) -> Vec<&str> {
+    patients.iter().filter_map(|patient| patient.reference.strip_prefix("Patient/")).collect()
+}
+
+/// The patients of what left at once.
+fn patients(resources: &[ReleasedResource]) -> Vec<PatientPart> {
+    let mut patients = Patients::default();
+    patients.add(resources);
+    patients.into_parts()
+}
+
+/// Hex SHA-256 of a body.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex(&sha256(bytes))
+}
+
+/// A digest in hex.
+pub(crate) fn hex(digest: &Sha256) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,0 +1,70 @@
+//! SMART on FHIR and OAuth over HTTP: the forms and pages around the pure `smart` room.
+//!
+//! `smart` decides, `store` keeps, the log is told; here is only what speaks HTTP. No page needs JavaScript.
+
+pub mod state;
+pub mod throttle;
+
+mod apps;
+mod authorize;
+mod browser;
+mod client;
+mod consent;
+mod cors;
+mod discovery;
+mod flow;
+mod introspect;
+mod keys;
+mod launch;
+mod login;
+mod pages;
+mod patient;
+mod pushed;
+mod register;
+mod respond;
+mod revoke;
+mod token;
+mod userinfo;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+pub use keys::ensure_signing_keys;
+pub use state::{Caller, FetchKeys, FetchedKeys, Record, SmartLimits, SmartState};
+
+/// Bytes of a form; assertions and scopes are the longest.
+const FORM_BYTES_MAX: usize = 65_536;
+
+/// The OAuth, OpenID and SMART endpoints, and the pages for people.
+pub fn router(state: SmartState) -> Router {
+    let mut router = Router::new()
+        .route("/oauth/authorize", get(authorize::by_get).post(authorize::by_post))
+        .route("/oauth/continue", get(flow::resume))
+        .route("/oauth/login", get(login::page).post(login::submit))
+        .route("/oauth/second-factor", post(login::second_factor))
+        .route("/oauth/patient", post(patient::submit))
+        .route("/oauth/consent", post(consent::submit))
+        .route("/oauth/apps", get(apps::page))
+        .route("/oauth/apps/end", post(apps::end))
+        .route("/oauth/logout", get(apps::logout_page).post(apps::logout))
+        .route("/oauth/token", post(token::token).options(cors::preflight_registered))
+        .route("/oauth/introspect", post(introspect::introspect).options(cors::preflight_registered))
+        .route("/oauth/revoke", post(revoke::revoke).options(cors::preflight_registered))
+        .route("/oauth/par", post(pushed::push).options(cors::preflight_registered))
+        .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo).options(cors::preflight_registered))
+        .route("/oauth/launch", post(launch::make).options(cors::preflight_registered))
+        .route("/oauth/jwks", get(discovery::key_set).options(cors::preflight_any))
+        .route("/oauth/style.json", get(discovery::style).options(cors::preflight_any))
+        .route("/oauth/pages.css", get(pages::style_sheet))
+        .route("/.well-known/openid-configuration", get(discovery::openid).options(cors::preflight_any))
+        .route("/.well-known/oauth-authorization-server", get(discovery::openid).options(cors::preflight_any));
+    if state.server().registration {
+        router = router.route("/oauth/register", post(register::register));
+    }
+    for path in state.api_paths() {
+        let route = format!("{path}/.well-known/smart-configuration");
+        router = router.route(&route, get(discovery::smart).options(cors::preflight_any));
+    }
+    router.layer(DefaultBodyLimit::max(FORM_BYTES_MAX)).with_state(state)
+}

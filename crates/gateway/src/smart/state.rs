@@ -1,0 +1,208 @@
+//! What the endpoints share: the shelf, what the server says of itself, the clock, the log, the limits.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bascule_crypto::digest::Sha256;
+use bascule_crypto::digest::sha256;
+use bascule_fhir::Timestamp;
+use bascule_smart::{Refusal, Server, SmartEvent};
+use bascule_store::Store;
+use bascule_wire::Peer;
+use http::HeaderMap;
+use http::request::Parts;
+use moka::sync::Cache;
+use serde_json::Value;
+use url::Url;
+
+use super::respond::Failure;
+use super::throttle::Throttles;
+
+/// Bytes of a `User-Agent` that are kept.
+const USER_AGENT_BYTES_MAX: usize = 256;
+
+/// Who is at the other end, for the sealed part of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The network address, without the port.
+    pub address: String,
+    /// The `User-Agent`, cut.
+    pub user_agent: String,
+    /// SHA-256 of the client certificate of the connection.
+    pub certificate: Option<Sha256>,
+}
+
+impl Caller {
+    /// Of a request's head. Without a [`Peer`] in its extensions the address is unknown, and all such callers share
+    /// one bucket of every rate limit.
+    #[must_use]
+    pub fn of(parts: &Parts) -> Self {
+        let peer = parts.extensions.get::<Peer>();
+        let user_agent = header(&parts.headers, "user-agent").unwrap_or_default();
+        let end = user_agent.floor_char_boundary(USER_AGENT_BYTES_MAX);
+        Self {
+            address: peer.map_or_else(|| "unknown".to_owned(), |peer| peer.address.ip().to_string()),
+            user_agent: user_agent.split_at(end).0.to_owned(),
+            certificate: peer.and_then(|peer| peer.certificate.as_ref()).map(|certificate| sha256(certificate)),
+        }
+    }
+}
+
+/// A header's value, if it is there once and is text.
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// A future that can be sent between threads.
+pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Keeps an event, durably. An error stops the answer.
+pub type Record = Arc<dyn Fn(SmartEvent, Caller) -> Boxed<Result<(), String>> + Send + Sync>;
+
+/// A key set that was fetched, and for how long it may be kept.
+#[derive(Debug, Clone)]
+pub struct FetchedKeys {
+    /// The JWK set.
+    pub keys: Value,
+    /// From `Cache-Control: max-age`; `None` if nothing was said.
+    pub max_age_seconds: Option<u64>,
+}
+
+/// Fetches a client's registered `jwks_uri`.
+pub type FetchKeys = Arc<dyn Fn(String) -> Boxed<Result<FetchedKeys, String>> + Send + Sync>;
+
+/// How often things may be tried, each per minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SmartLimits {
+    /// Sign-ins with one login from one address.
+    pub sign_ins_per_minute: u32,
+    /// Sign-ins from one address.
+    pub address_sign_ins_per_minute: u32,
+    /// Token, introspection, revocation and push requests of one client from one address.
+    pub client_requests_per_minute: u32,
+    /// Refused client authentications from one address.
+    pub client_failures_per_minute: u32,
+    /// Authorization requests from one address.
+    pub authorizations_per_minute: u32,
+}
+
+impl Default for SmartLimits {
+    fn default() -> Self {
+        Self {
+            sign_ins_per_minute: 8,
+            address_sign_ins_per_minute: 120,
+            client_requests_per_minute: 1_200,
+            client_failures_per_minute: 30,
+            authorizations_per_minute: 300,
+        }
+    }
+}
+
+/// What the endpoints share. Cheap to clone.
+#[derive(Clone)]
+pub struct SmartState(Arc<Inner>);
+
+struct Inner {
+    store: Arc<Store>,
+    server: Server,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    record: Record,
+    fetch_keys: FetchKeys,
+    throttles: Throttles,
+    keys: Cache<String, Arc<super::keys::CachedKeys>>,
+}
+
+/// Client key sets that are kept.
+const KEY_SETS_MAX: u64 = 1_000;
+
+impl SmartState {
+    /// `now` is the gateway's clock, `record` its log, `fetch_keys` its way out to registered `jwks_uri`s.
+    pub fn new(
+        store: Arc<Store>,
+        server: Server,
+        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+        record: Record,
+        fetch_keys: FetchKeys,
+        limits: SmartLimits,
+    ) -> Self {
+        let keys = Cache::new(KEY_SETS_MAX);
+        let throttles = Throttles::new(limits);
+        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, keys }))
+    }
+
+    /// The shelf.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The shelf, for work on another thread.
+    pub(crate) fn shared_store(&self) -> Arc<Store> {
+        Arc::clone(&self.0.store)
+    }
+
+    /// What the server says of itself.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.0.server
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (self.0.now)()
+    }
+
+    pub(crate) fn throttles(&self) -> &Throttles {
+        &self.0.throttles
+    }
+
+    pub(crate) fn key_cache(&self) -> &Cache<String, Arc<super::keys::CachedKeys>> {
+        &self.0.keys
+    }
+
+    pub(crate) fn fetch_keys(&self, uri: &str) -> Boxed<Result<FetchedKeys, String>> {
+        (self.0.fetch_keys)(uri.to_owned())
+    }
+
+    /// Tells the log, and waits until it is kept.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`]: nothing may be answered then.
+    pub(crate) async fn record(&self, event: SmartEvent, caller: &Caller) -> Result<(), Failure> {
+        let name = event.name();
+        (self.0.record)(event, caller.clone()).await.map_err(|error| {
+            tracing::error!(event = name, %error, "the log could not be written");
+            Failure::Unavailable
+        })
+    }
+
+    /// Records a refusal and hands it back as a failure.
+    pub(crate) async fn refuse(&self, client: Option<String>, refusal: Refusal, caller: &Caller) -> Failure {
+        let event = SmartEvent::TokenRefused { client, error: refusal.error.code(), said: refusal.said.clone() };
+        match self.record(event, caller).await {
+            Ok(()) => Failure::Refused(refusal),
+            Err(failure) => failure,
+        }
+    }
+
+    /// The paths of the FHIR APIs below the issuer: `/fhir`.
+    pub(crate) fn api_paths(&self) -> Vec<String> {
+        let issuer_path = |url: &str| Url::parse(url).map(|url| url.path().trim_end_matches('/').to_owned());
+        let mut paths: Vec<String> =
+            self.server().apis.iter().filter(|api| api.fhir).filter_map(|api| issuer_path(&api.base).ok()).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
+    /// Whether pages of this origin may read our answers: some client that may act registered it.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        let active = |client: &bascule_store::client::Client| client.status == bascule_store::user::Status::Active;
+        let clients = self.store().clients().unwrap_or_default();
+        clients.iter().any(|client| active(client) && client.metadata.has_origin(origin))
+    }
+}

@@ -1,0 +1,229 @@
+//! The request's walk: parse, authenticate, decide, send, release, append, disclose.
+//!
+//! Each step needs the proof that the step before made, so that none can be left out. Every `?` ends in one
+//! [`Refusal`], and however a walk ends, it leaves exactly one terminal entry.
+
+use bascule_audit::Entry;
+use bascule_fhir::{Interaction, Timestamp};
+use bascule_minimum::{Reply as Answer, release};
+use bascule_policy::{Asked, Permit};
+use bascule_smart::{Principal, authenticate};
+use bascule_wire::Body;
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::answer::Response;
+use crate::apis::Served;
+use crate::ask;
+use crate::facts::gather;
+use crate::gateway::Gateway;
+use crate::headers;
+use crate::narrow::{self, Sent};
+use crate::record::{Visit, digest};
+use crate::refuse::Refusal;
+use crate::upstream::{Call, Content, Reply};
+use crate::{batch, duties, links, stream, write};
+
+/// Walks one request to its end, and says what became of it.
+pub(crate) async fn walk(
+    gateway: &Gateway,
+    served: &Served,
+    rest: &str,
+    mut visit: Visit,
+    body: Body,
+    now: Timestamp,
+) -> http::Response<Body> {
+    let request_id = visit.head.request_id.clone();
+    match serve(gateway, served, rest, &mut visit, body, now).await {
+        Ok(response) => response.into_http(&request_id),
+        Err(refusal) => refused(gateway, &mut visit, refusal, now).await.answer(&request_id, gateway.public_url()),
+    }
+}
+
+async fn serve(
+    gateway: &Gateway,
+    served: &Served,
+    rest: &str,
+    visit: &mut Visit,
+    body: Body,
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    visit.asked = ask::glance(&visit.head, rest).map(|interaction| asked(served, interaction));
+    let credentials = gateway.credentials(&visit.head, now)?;
+    let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
+    visit.principal = Some(principal.clone());
+    let read = ask::read(&visit.head, rest, body, gateway.limits()).await?;
+    if let Some(said) = ask::said(&read.interaction).filter(|_| visit.head.method == Method::POST) {
+        visit.said = format!("POST {said}");
+    }
+    visit.asked = Some(asked(served, read.interaction.clone()));
+    match read.interaction {
+        Interaction::Batch { kind, entries } => {
+            batch::serve(gateway, served, visit, &principal, kind, entries, &read.body, now).await
+        }
+        Interaction::Page { token } => {
+            let page = gateway.page(&token, served, &principal, now)?;
+            let asked = asked(served, ask::reread(&page.asked).map_err(Refusal::Unreadable)?);
+            let permit = decide(gateway, served, visit, principal, asked, now)?;
+            exchange(gateway, served, visit, &permit, narrow::page(&page.address), now).await
+        }
+        interaction => {
+            let permit = decide(gateway, served, visit, principal, asked(served, interaction), now)?;
+            let sent = write::prepare(served, visit, &permit, &read.body).await?;
+            one(gateway, served, visit, &permit, sent, now).await
+        }
+    }
+}
+
+/// A permitted request that is one call: narrowed, sent, released, recorded.
+pub(crate) async fn one(
+    gateway: &Gateway,
+    served: &Served,
+    visit: &mut Visit,
+    permit: &Permit,
+    sent: Sent,
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    let call = narrow::call(permit, sent, &gateway.frame(served)).map_err(Refusal::Narrow)?;
+    exchange(gateway, served, visit, permit, call, now).await
+}
+
+/// Asks policy, with exactly the facts that it needs.
+pub(crate) fn decide(
+    gateway: &Gateway,
+    served: &Served,
+    visit: &mut Visit,
+    principal: Principal,
+    asked: Asked,
+    now: Timestamp,
+) -> Result<Permit, Refusal> {
+    visit.asked = Some(asked.clone());
+    let policy = gateway.policy();
+    let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
+    visit.recipient = crate::facts::recipient(&facts);
+    let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
+    visit.permit = Some(permit.clone());
+    Ok(permit)
+}
+
+/// Out and back. The intent is on its way to the disk while the upstream answers a read; a write waits for it.
+async fn exchange(
+    gateway: &Gateway,
+    served: &Served,
+    visit: &mut Visit,
+    permit: &Permit,
+    call: Call,
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    if !call.body.is_empty() && call.changes() {
+        visit.digests.sent = Some(digest(&call.body));
+    }
+    let headers = visit.head.headers.clone();
+    let request_id = visit.head.request_id.clone();
+    let intend = gateway.log().intend(Entry::intent(visit.facts(0), now));
+    let reply = if call.changes() {
+        visit.intent = Some(intend.await.map_err(Refusal::audit)?);
+        served.upstream.send(call, &headers, &request_id).await
+    } else {
+        let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &headers, &request_id));
+        visit.intent = Some(intent.map_err(Refusal::audit)?);
+        reply
+    };
+    disclose(gateway, served, visit, permit, reply.map_err(Refusal::Upstream)?, now).await
+}
+
+/// What may leave of a reply, recorded before it leaves.
+async fn disclose(
+    gateway: &Gateway,
+    served: &Served,
+    visit: &mut Visit,
+    permit: &Permit,
+    reply: Reply,
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    let Reply { status, headers, content } = reply;
+    if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+        return Err(Refusal::NotFound);
+    }
+    if !status.is_success() {
+        return Err(Refusal::Rejected { status });
+    }
+    let head = passed(served, permit, &headers);
+    let body = match content {
+        Content::Empty if expects_body(permit) => return Err(Refusal::unfilterable("the answer has no body")),
+        Content::Empty => return bare(gateway, visit, permit, status, head, now).await,
+        Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
+        Content::Streaming(first, rest) => {
+            return stream::open(gateway, served, visit, permit, (first, rest), head, now);
+        }
+        Content::Held(body) => body,
+    };
+    let shape = links::shape(permit);
+    let link = links::linker(gateway, served, permit, now);
+    let rewrite = links::rewrite(served, &link);
+    let answer = Answer { body: &body, shape };
+    let released = match release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits()) {
+        Ok(released) => released,
+        // Of a write that was done, nothing needs to be seen.
+        Err(_) if !expects_body(permit) => return bare(gateway, visit, permit, status, head, now).await,
+        Err(withheld) => return Err(Refusal::withheld(withheld)),
+    };
+    visit.digests.received = Some(crate::record::hex(released.received_digest()));
+    visit.digests.released = Some(crate::record::hex(released.released_digest()));
+    let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
+    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
+    let mut head = head;
+    duties::notice(&mut head, permit, Some(released.body()));
+    Ok(Response::held(released, &receipt).with(status, head))
+}
+
+/// An answer without a body, recorded like any other.
+async fn bare(
+    gateway: &Gateway,
+    visit: &mut Visit,
+    permit: &Permit,
+    status: StatusCode,
+    head: HeaderMap,
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    let entry = Entry::disclosure(visit.facts(status.as_u16()), now);
+    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    duties::review(gateway, permit, &visit.written_ids(), &visit.head.request_id, now);
+    Ok(Response::bare(&receipt).with(status, head))
+}
+
+/// Records a walk that ended early. If even that cannot be kept, the answer says so instead.
+pub(crate) async fn refused(gateway: &Gateway, visit: &mut Visit, refusal: Refusal, now: Timestamp) -> Refusal {
+    tracing::info!(request = visit.head.request_id, status = refusal.status().as_u16(), %refusal, "ended early");
+    let facts = visit.facts_of(&refusal);
+    let entry = if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };
+    match gateway.log().append(entry, visit.intent.take()).await {
+        Ok(_) => refusal,
+        Err(error) => Refusal::audit(error),
+    }
+}
+
+pub(crate) fn asked(served: &Served, interaction: Interaction) -> Asked {
+    Asked { api: served.api.name.clone(), interaction }
+}
+
+/// Whether the answer to such a request is a body; a write may be answered by none.
+fn expects_body(permit: &Permit) -> bool {
+    !matches!(
+        permit.asked().interaction,
+        Interaction::Create { .. }
+            | Interaction::Update { .. }
+            | Interaction::Patch { .. }
+            | Interaction::Delete { .. }
+            | Interaction::Operation { .. }
+    )
+}
+
+/// The headers of the upstream that leave. A validator tells of every change to the resource, so that it leaves only
+/// where all of it does, or its version.
+pub(crate) fn passed(served: &Served, permit: &Permit, answered: &HeaderMap) -> HeaderMap {
+    let validators = permit.asked().interaction.resource().is_some_and(|resource| {
+        permit.narrowing().types.get(&resource).is_some_and(|narrowing| links::shows_version(&narrowing.elements))
+    });
+    headers::to_client(answered, |url| links::public_url(served, url), validators)
+}

@@ -1,0 +1,21 @@
+//! The whole walk in one process: real policy, shelf and log in a temporary folder, and a toy upstream that answers more
+//! than it was asked, so that nothing but the bridge keeps anything back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first fault, and says where"
+)]
+
+mod batch;
+mod door;
+mod faults;
+mod house;
+mod pages;
+mod patient;
+mod public;
+mod scheduler;
+mod stream;
+mod upstream;
+mod writes;

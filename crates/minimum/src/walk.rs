@@ -1,0 +1,278 @@
+//! The walk over an object: every token is looked at, every element is kept or left out as its mask says.
+
+use crate::absent::SUBSETTED;
+use crate::fault::Fault;
+use crate::keys::{Key, Keys, Seen};
+use crate::log::Log;
+use crate::mask::{Edge, Mask, Node, NodeKind, Print, Role, Value};
+use crate::plan::Plan;
+use crate::slices::{Series, Slices};
+use crate::token::{Cursor, Text, unescape};
+use crate::trail::Trail;
+
+/// What walks: a reader, a writer, and what is remembered on the way.
+pub(crate) struct Walk<'w> {
+    pub(crate) cursor: Cursor<'w>,
+    pub(crate) slices: Slices<'w>,
+    pub(crate) plan: &'w Plan<'w>,
+    pub(crate) log: &'w mut Log,
+    pub(crate) keys: &'w mut Keys,
+    pub(crate) facts: Facts,
+    pub(crate) trail: Trail,
+    depth: usize,
+    /// Whether the tag array that was read last has the tag already.
+    pub(crate) subsetted: bool,
+}
+
+/// What a resource says of itself, as places in the window.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) id: Option<Text>,
+    pub(crate) version: Option<Text>,
+    /// References at paths that place the resource in compartments, with the bits of these.
+    pub(crate) references: Vec<(u8, Text)>,
+    /// Of a Bundle entry: what became of its resource.
+    pub(crate) entry: Option<Verdict>,
+    /// Of a Bundle entry: the address that its request was for.
+    pub(crate) request_url: Option<Text>,
+}
+
+/// What became of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is on the way out.
+    Kept,
+    /// Nothing of it is to leave; whatever was written of it has to be rolled back.
+    Emptied,
+}
+
+/// What became of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It leaves.
+    Kept,
+    /// Its type is not granted.
+    NotGranted,
+    /// It does not meet the conditions.
+    OutsideConditions,
+    /// It does not say what it is.
+    UnknownType,
+}
+
+impl<'w> Walk<'w> {
+    /// A walk from where `cursor` stands.
+    pub(crate) fn new(
+        cursor: Cursor<'w>,
+        out: &'w mut Vec<u8>,
+        plan: &'w Plan<'w>,
+        log: &'w mut Log,
+        keys: &'w mut Keys,
+    ) -> Self {
+        let slices = Slices::new(cursor.bytes(), out);
+        let (facts, trail) = (Facts::default(), Trail::default());
+        Self { cursor, slices, plan, log, keys, facts, trail, depth: 0, subsetted: false }
+    }
+
+    /// The object of `node` whose `{`, at `open`, was just taken. Says where it ends.
+    pub(crate) fn object(&mut self, mask: &Mask, node: &Node, open: usize) -> Result<(Fate, usize), Fault> {
+        self.descend()?;
+        let mut series = Series::after(open + 1);
+        let mut seen = self.keys.open(node.edges.len());
+        let close = match self.cursor.token()? {
+            (close, b'}') => close,
+            first => self.members(mask, node, first, &mut series, &mut seen)?,
+        };
+        let fate = self.complete(node, &mut series, &seen);
+        self.keys.close(&seen);
+        self.ascend();
+        if fate == Fate::Kept {
+            self.slices.close(close);
+        }
+        Ok((fate, close + 1))
+    }
+
+    /// The members of an object, the first of which begins with the token `next`; the place of the `}`.
+    fn members(
+        &mut self,
+        mask: &Mask,
+        node: &Node,
+        mut next: (usize, u8),
+        series: &mut Series,
+        seen: &mut Seen,
+    ) -> Result<usize, Fault> {
+        loop {
+            let key = self.key(next)?;
+            self.member(mask, node, key, series, seen)?;
+            match self.cursor.token()? {
+                (_, b',') => next = self.cursor.token()?,
+                (close, b'}') => return Ok(close),
+                _ => return Err(Fault::Malformed("neither a comma nor the end after a member")),
+            }
+        }
+    }
+
+    /// The key that begins with the token `next`, and its colon.
+    #[inline(always)]
+    pub(crate) fn key(&mut self, next: (usize, u8)) -> Result<Text, Fault> {
+        let (start, b'"') = next else { return Err(Fault::Malformed("no key where one is due")) };
+        let key = self.cursor.text(start)?;
+        self.cursor.expect(b':', "a key without a colon")?;
+        Ok(key)
+    }
+
+    /// One member: its key is read, its value is next.
+    #[inline(always)]
+    fn member(
+        &mut self,
+        mask: &Mask,
+        node: &Node,
+        key: Text,
+        series: &mut Series,
+        seen: &mut Seen,
+    ) -> Result<(), Fault> {
+        let raw = self.cursor.slice(key);
+        if key.escaped {
+            let plain = unescape(raw);
+            return self.named_member(mask, node, key, (Print::of(&plain), &plain), series, seen);
+        }
+        let print = Print::at(self.cursor.bytes(), key.start, key.end);
+        self.named_member(mask, node, key, (print, raw), series, seen)
+    }
+
+    #[inline(always)]
+    pub(crate) fn named_member(
+        &mut self,
+        mask: &Mask,
+        node: &Node,
+        text: Text,
+        (print, name): (Print, &[u8]),
+        series: &mut Series,
+        seen: &mut Seen,
+    ) -> Result<(), Fault> {
+        let Some((number, edge)) = node.find(print, name) else {
+            return self.unknown_member(node, text, name, series, seen);
+        };
+        self.keys.see(seen, number)?;
+        let mark = self.slices.mark();
+        if edge.keep {
+            self.slices.keep(series, text.start - 1);
+            let (fate, end) = match edge.value {
+                Value::Primitive => self.primitive(edge.role, node.verbatim)?,
+                _ => self.deeper(mask, node, edge, number, text)?,
+            };
+            if fate == Fate::Kept {
+                self.keys.wrote(seen, number);
+                series.kept(end);
+                return Ok(());
+            }
+            self.slices.roll_back(mark);
+            self.slices.skip(series);
+        } else {
+            self.slices.skip(series);
+            let after = self.slices.mark();
+            match edge.value {
+                // What does not leave may still decide on the resource, or be wanted in the record.
+                Value::Object(_) => self.deeper(mask, node, edge, number, text).map(drop)?,
+                Value::Primitive if edge.role != Role::None => self.primitive(edge.role, true).map(drop)?,
+                _ => self.pass().map(drop)?,
+            }
+            self.slices.roll_back(after);
+        }
+        if edge.is_told() {
+            let step = self.trail.enter(number, text);
+            self.log.withhold(&self.trail, self.cursor.bytes());
+            self.trail.leave(step);
+        }
+        Ok(())
+    }
+
+    /// The value of an edge that is no primitive.
+    fn deeper(
+        &mut self,
+        mask: &Mask,
+        node: &Node,
+        edge: &Edge,
+        number: usize,
+        text: Text,
+    ) -> Result<(Fate, usize), Fault> {
+        let step = self.trail.enter(number, text);
+        let found = self.value(mask, node, edge)?;
+        self.trail.leave(step);
+        Ok(found)
+    }
+
+    /// A member that R4 does not know.
+    #[inline(never)]
+    fn unknown_member(
+        &mut self,
+        node: &Node,
+        text: Text,
+        name: &[u8],
+        series: &mut Series,
+        seen: &mut Seen,
+    ) -> Result<(), Fault> {
+        let place = if text.escaped { None } else { Some((text.start, text.end)) };
+        self.keys.see_other(seen, self.cursor.bytes(), Key { bytes: name, place })?;
+        if node.verbatim {
+            self.slices.keep(series, text.start - 1);
+            let end = self.pass()?;
+            series.kept(end);
+            return Ok(());
+        }
+        self.slices.skip(series);
+        self.pass()?;
+        self.log.withhold_unknown(&self.trail, self.cursor.bytes());
+        Ok(())
+    }
+
+    /// Adds what the end of an object has to add, or finds that nothing of the object is left.
+    fn complete(&mut self, node: &Node, series: &mut Series, seen: &Seen) -> Fate {
+        if node.verbatim {
+            return Fate::Kept;
+        }
+        match node.kind {
+            NodeKind::Plain if series.empty => return Fate::Emptied,
+            NodeKind::Parameter if !self.has_more_than_its_name(node, seen) => return Fate::Emptied,
+            NodeKind::Plain | NodeKind::Parameter => {}
+            NodeKind::Resource => {
+                self.add_missing(node, "meta", &[r#""meta":{"tag":["#, SUBSETTED, "]}"], series, seen)
+            }
+            NodeKind::Meta => self.add_missing(node, "tag", &[r#""tag":["#, SUBSETTED, "]"], series, seen),
+        }
+        for required in &node.required {
+            let mut edges = required.edges.iter().map(|edge| usize::from(*edge));
+            let was_there = edges.clone().any(|edge| self.keys.has_seen(seen, edge));
+            if was_there && !edges.any(|edge| self.keys.has_written(seen, edge)) {
+                self.slices.add(series, &[&required.text]);
+            }
+        }
+        Fate::Kept
+    }
+
+    fn add_missing(&mut self, node: &Node, name: &str, member: &[&str], series: &mut Series, seen: &Seen) {
+        let written = node
+            .find(Print::of(name.as_bytes()), name.as_bytes())
+            .is_some_and(|(edge, _)| self.keys.has_written(seen, edge));
+        if !written {
+            self.slices.add(series, member);
+        }
+    }
+
+    fn has_more_than_its_name(&self, node: &Node, seen: &Seen) -> bool {
+        let mut edges = 0..node.edges.len();
+        edges.any(|number| !node.is_named(number, b"name") && self.keys.has_written(seen, number))
+    }
+
+    /// One object or array further in.
+    #[inline(always)]
+    pub(crate) fn descend(&mut self) -> Result<(), Fault> {
+        self.depth += 1;
+        if self.depth > self.plan.limits.depth_max { Err(Fault::TooDeep) } else { Ok(()) }
+    }
+
+    /// And out again.
+    #[inline(always)]
+    pub(crate) const fn ascend(&mut self) {
+        self.depth -= 1;
+    }
+}

@@ -1,0 +1,8 @@
+//! Small texts through one check: a principal asks, the shipped policy answers.
+
+mod support;
+
+mod explained;
+mod lanes;
+mod monotone;
+mod roles;

@@ -1,0 +1,318 @@
+//! What a new policy opens and closes against an old one, exactly: the grants are finite, so both are compared over
+//! every role, API, type, interaction, thing and circumstance.
+
+mod circumstance;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use bascule_fhir::{InteractionKind, ResourceType};
+
+use crate::label::Label;
+use crate::policy::{Cell, Policy, Reach};
+use crate::rules::Denied;
+use crate::{Elements, schema};
+
+pub use circumstance::{Circumstance, Handling, Space};
+
+/// A thing that a grant lets do in one interaction on one type.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Thing {
+    /// To ask at all.
+    Interaction,
+    /// To be shown the whole resource, with narrative, extensions and display copies.
+    Whole,
+    /// To be shown an element.
+    Element(String),
+    /// To search by a parameter.
+    Search(String),
+    /// To sort by a parameter.
+    Sort(String),
+    /// To call an operation.
+    Operation(String),
+    /// To set an element (any value, unless values are named).
+    Set(String),
+    /// To give an element a value, or a reference that names these.
+    Value(String, String),
+    /// To be shown resources with this label, as far as denies go.
+    Labelled(Label),
+}
+
+/// What changes for one role on one API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// The role.
+    pub role: String,
+    /// The API.
+    pub api: String,
+    /// The type.
+    pub resource: ResourceType,
+    /// The interaction.
+    pub kind: InteractionKind,
+    /// The thing.
+    pub thing: Thing,
+    /// Under these circumstances.
+    pub circumstances: BTreeSet<Circumstance>,
+}
+
+/// What opens and what closes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Permitted by the new policy and not by the old one.
+    pub opens: Vec<Change>,
+    /// Permitted by the old policy and not by the new one.
+    pub closes: Vec<Change>,
+    /// Settings that changed, in words.
+    pub settings: Vec<String>,
+}
+
+/// Compares two policies.
+#[must_use]
+pub fn diff(old: &Policy, new: &Policy) -> Difference {
+    let space = Space::of([old, new]);
+    let mut difference = Difference { settings: settings(old, new), ..Difference::default() };
+    let roles: BTreeSet<&str> = old.roles().chain(new.roles()).map(|role| role.name.as_ref()).collect();
+    let apis: BTreeSet<&str> = old.apis().union(&new.apis()).copied().collect();
+    for role in roles {
+        for api in &apis {
+            for resource in ResourceType::all() {
+                for kind in InteractionKind::ALL {
+                    compare(&mut difference, &space, [old, new], (role, api, resource, kind));
+                }
+            }
+        }
+    }
+    difference
+}
+
+type Place<'a> = (&'a str, &'a str, ResourceType, InteractionKind);
+
+fn compare(difference: &mut Difference, space: &Space, [old, new]: [&Policy; 2], place: Place<'_>) {
+    let (role, api, resource, kind) = place;
+    let (before, after) = (reaches(old, place), reaches(new, place));
+    if before.is_empty() && after.is_empty() {
+        return;
+    }
+    let named = Named { paths: named(resource, before.iter().chain(&after).copied()), labels: labels([old, new]) };
+    let (before, after) =
+        (things(space, resource, kind, &before, &named), things(space, resource, kind, &after, &named));
+    for (from, to, list) in [(&before, &after, &mut difference.opens), (&after, &before, &mut difference.closes)] {
+        for (thing, circumstances) in to {
+            let known = from.get(thing);
+            let gained: BTreeSet<Circumstance> =
+                circumstances.iter().filter(|one| known.is_none_or(|known| !known.contains(*one))).cloned().collect();
+            if !gained.is_empty() {
+                list.push(Change {
+                    role: role.to_owned(),
+                    api: api.to_owned(),
+                    resource,
+                    kind,
+                    thing: thing.clone(),
+                    circumstances: gained,
+                });
+            }
+        }
+    }
+}
+
+fn reaches<'a>(policy: &'a Policy, (role, api, resource, kind): Place<'_>) -> Vec<&'a Reach> {
+    match policy.cell(role, api, resource, kind) {
+        Some(Cell::Granted(reaches)) => reaches.iter().map(AsRef::as_ref).collect(),
+        Some(Cell::Denied(_)) | None => Vec::new(),
+    }
+}
+
+/// By what the two are told apart.
+struct Named {
+    paths: BTreeSet<String>,
+    labels: BTreeSet<Label>,
+}
+
+/// The labels that any deny names.
+fn labels(policies: [&Policy; 2]) -> BTreeSet<Label> {
+    let denies = policies
+        .into_iter()
+        .flat_map(|policy| policy.denies().iter().chain(policy.roles().flat_map(|role| &role.denies)));
+    let named = denies.filter_map(|deny| match &deny.what {
+        Denied::Labels(labels) => Some(labels),
+        _ => None,
+    });
+    named.flat_map(|labels| labels.iter().cloned()).collect()
+}
+
+/// The paths by which the two are told apart: those that either names, and the type's own elements.
+fn named<'a>(resource: ResourceType, reaches: impl Iterator<Item = &'a Reach>) -> BTreeSet<String> {
+    let mut paths: BTreeSet<String> = schema::top_elements(resource).map(str::to_owned).collect();
+    for reach in reaches {
+        let written = reach.writes.as_ref().map(|writes| writes.elements.as_ref());
+        if let Some(writes) = &reach.writes {
+            paths.extend(writes.values.keys().chain(writes.references.keys()).cloned());
+        }
+        for elements in [Some(reach.elements.as_ref()), written].into_iter().flatten() {
+            if let Elements::Only(named) = elements {
+                paths.extend(named.iter().cloned());
+            }
+        }
+    }
+    paths
+}
+
+/// Every thing that the reaches let do, with the circumstances under which they do.
+fn things(
+    space: &Space,
+    resource: ResourceType,
+    kind: InteractionKind,
+    reaches: &[&Reach],
+    named: &Named,
+) -> BTreeMap<Thing, BTreeSet<Circumstance>> {
+    let mut all: BTreeMap<Thing, BTreeSet<Circumstance>> = BTreeMap::new();
+    for reach in reaches {
+        let circumstances = space.covered(&reach.terms, reach.no_relation);
+        for thing in things_of(reach, resource, kind, named) {
+            all.entry(thing).or_default().extend(circumstances.iter().cloned());
+        }
+    }
+    all
+}
+
+fn things_of(reach: &Reach, resource: ResourceType, kind: InteractionKind, named: &Named) -> Vec<Thing> {
+    let mut things = vec![Thing::Interaction];
+    if !reach.terms.only_count {
+        if *reach.elements == Elements::Whole {
+            things.push(Thing::Whole);
+        }
+        let shown = |label: &&Label| !reach.labels_denied.as_ref().is_some_and(|denied| denied.contains(label));
+        things.extend(named.labels.iter().filter(shown).cloned().map(Thing::Labelled));
+        things.extend(
+            named.paths.iter().filter(|path| reach.elements.reaches(resource, path)).cloned().map(Thing::Element),
+        );
+    }
+    if kind == InteractionKind::Search {
+        things.extend(reach.search.plain.iter().map(|code| Thing::Search((*code).to_owned())));
+        things.extend(reach.search.sorts.iter().map(|code| Thing::Sort((*code).to_owned())));
+    }
+    if kind == InteractionKind::Operation {
+        things.extend(reach.operations.iter().cloned().map(Thing::Operation));
+    }
+    if matches!(kind, InteractionKind::Create | InteractionKind::Update | InteractionKind::Patch)
+        && let Some(writes) = &reach.writes
+    {
+        for path in named.paths.iter().filter(|path| writes.elements.reaches(resource, path)) {
+            if let Some(whom) = writes.references.get(path) {
+                things.push(Thing::Value(path.clone(), whom.name().to_owned()));
+                continue;
+            }
+            match writes.values.get(path) {
+                None => things.push(Thing::Set(path.clone())),
+                Some(values) => things.extend(values.iter().map(|value| Thing::Value(path.clone(), value.clone()))),
+            }
+        }
+    }
+    things
+}
+
+fn settings(old: &Policy, new: &Policy) -> Vec<String> {
+    let (before, after) = (old.settings(), new.settings());
+    let mut changed = Vec::new();
+    for api in old.apis().union(&new.apis()) {
+        let (was, is) = (before.consent_default(api), after.consent_default(api));
+        if was != is {
+            changed.push(format!(
+                "{api}: without a consent on file were permitted {}, are permitted {}",
+                was.join(", "),
+                is.join(", ")
+            ));
+        }
+    }
+    for (name, was, is) in [
+        ("42 CFR Part 2", &before.part2, &after.part2),
+        ("psychotherapy notes", &before.psychotherapy, &after.psychotherapy),
+        ("minor-consented services", &before.minor_consented, &after.minor_consented),
+    ] {
+        if was != is {
+            changed.push(format!("the labels of {name} changed from {} to {}", was.len(), is.len()));
+        }
+    }
+    if before.relations_age_minutes_max != after.relations_age_minutes_max {
+        changed.push(format!(
+            "relations are known for {} minutes, were for {}",
+            after.relations_age_minutes_max, before.relations_age_minutes_max
+        ));
+    }
+    for role in new.roles() {
+        let Some(earlier) = old.role(&role.name) else { continue };
+        if earlier.treating != role.treating {
+            changed.push(format!("{} {} emergency access", role.name, if role.treating { "gains" } else { "loses" }));
+        }
+    }
+    changed
+}
+
+impl Difference {
+    /// Whether nothing changed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.opens.is_empty() && self.closes.is_empty() && self.settings.is_empty()
+    }
+}
+
+/// What opens first; changes that are alike in several interactions are one line.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return writeln!(f, "nothing opens, nothing closes.");
+        }
+        for (sign, title, changes) in [("+", "opens", &self.opens), ("-", "closes", &self.closes)] {
+            if changes.is_empty() {
+                writeln!(f, "nothing {title}.")?;
+                continue;
+            }
+            writeln!(f, "{title}:")?;
+            for line in lines(changes) {
+                writeln!(f, "{sign} {line}")?;
+            }
+        }
+        for line in &self.settings {
+            writeln!(f, "! {line}")?;
+        }
+        Ok(())
+    }
+}
+
+fn lines(changes: &[Change]) -> Vec<String> {
+    let mut grouped: BTreeMap<(&str, &str, ResourceType, String, String), Vec<String>> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&str, &str, ResourceType, &Thing, String), BTreeSet<InteractionKind>> = BTreeMap::new();
+    for change in changes {
+        let when = circumstance::phrase(&change.circumstances);
+        kinds.entry((&change.role, &change.api, change.resource, &change.thing, when)).or_default().insert(change.kind);
+    }
+    for ((role, api, resource, thing, when), kinds) in kinds {
+        let kinds = kinds.into_iter().map(InteractionKind::name).collect::<Vec<_>>().join(", ");
+        grouped.entry((role, api, resource, kinds, when)).or_default().push(thing.to_string());
+    }
+    grouped
+        .into_iter()
+        .map(|((role, api, resource, kinds, when), things)| {
+            format!("{role}  {api} {resource} {kinds}: {} [{when}]", things.join(", "))
+        })
+        .collect()
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interaction => f.write_str("may ask"),
+            Self::Whole => f.write_str("whole"),
+            Self::Element(path) => f.write_str(path),
+            Self::Search(code) => write!(f, "search by {code}"),
+            Self::Sort(code) => write!(f, "sort by {code}"),
+            Self::Operation(name) => write!(f, "${name}"),
+            Self::Set(path) => write!(f, "set {path}"),
+            Self::Value(path, value) => write!(f, "set {path} to {value}"),
+            Self::Labelled(label) => write!(f, "labelled {label}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

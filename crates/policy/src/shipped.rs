@@ -1,0 +1,58 @@
+//! The roles that are shipped, as the binary carries them: a start to copy from, and what the demo runs on.
+
+use crate::{Policy, PolicyFile};
+
+/// Name and text of each file of the folder `policy/`.
+pub const FILES: [(&str, &str); 22] = [
+    ("policy/administrator.toml", include_str!("../../../policy/administrator.toml")),
+    ("policy/auditor-counts.toml", include_str!("../../../policy/auditor-counts.toml")),
+    ("policy/auditor.toml", include_str!("../../../policy/auditor.toml")),
+    ("policy/biller.toml", include_str!("../../../policy/biller.toml")),
+    ("policy/diagnostic-tool.toml", include_str!("../../../policy/diagnostic-tool.toml")),
+    ("policy/elements.toml", include_str!("../../../policy/elements.toml")),
+    ("policy/exchange.toml", include_str!("../../../policy/exchange.toml")),
+    ("policy/front-desk.toml", include_str!("../../../policy/front-desk.toml")),
+    ("policy/lab.toml", include_str!("../../../policy/lab.toml")),
+    ("policy/mobile-app.toml", include_str!("../../../policy/mobile-app.toml")),
+    ("policy/nurse.toml", include_str!("../../../policy/nurse.toml")),
+    ("policy/outside-provider.toml", include_str!("../../../policy/outside-provider.toml")),
+    ("policy/patient.toml", include_str!("../../../policy/patient.toml")),
+    ("policy/payer.toml", include_str!("../../../policy/payer.toml")),
+    ("policy/personal-representative.toml", include_str!("../../../policy/personal-representative.toml")),
+    ("policy/pharmacist.toml", include_str!("../../../policy/pharmacist.toml")),
+    ("policy/physician.toml", include_str!("../../../policy/physician.toml")),
+    ("policy/public-health.toml", include_str!("../../../policy/public-health.toml")),
+    ("policy/radiologist.toml", include_str!("../../../policy/radiologist.toml")),
+    ("policy/researcher.toml", include_str!("../../../policy/researcher.toml")),
+    ("policy/scheduler.toml", include_str!("../../../policy/scheduler.toml")),
+    ("policy/telehealth.toml", include_str!("../../../policy/telehealth.toml")),
+];
+
+/// The files, to be loaded as any others.
+#[must_use]
+pub fn files() -> Vec<PolicyFile> {
+    FILES.iter().map(|(name, text)| PolicyFile { name: (*name).to_owned(), text: (*text).to_owned() }).collect()
+}
+
+/// The shipped policy.
+///
+/// # Errors
+/// None that a test of this file has not ruled out.
+pub fn policy() -> Result<Policy, Vec<crate::fault::Fault>> {
+    Policy::load(&files())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_policy_loads_and_every_file_is_carried() {
+        let policy = policy().unwrap_or_else(|faults| panic!("{}", crate::fault::render(&faults, "")));
+        assert!(policy.roles().count() >= 20);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policy");
+        let there = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let toml = there.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).count();
+        assert_eq!(toml, FILES.len());
+    }
+}
