@@ -3,7 +3,8 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a program for a person at a terminal"
 )]
 
