@@ -1,4 +1,4 @@
-//! Loads a folder of FHIR into a new file and measures: `bench FOLDER [--copies N] [--lenient] [--no-text]`.
+//! Loads a folder of FHIR into a new file and measures: `bench FOLDER [--lenient] [--no-text]`.
 
 #![expect(
     clippy::print_stdout,
