@@ -419,7 +419,12 @@ impl<'a> Browser<'a> {
     }
 
     /// From the authorization request to where the app's address takes over. `keep` says which ticks stay.
-    pub(crate) async fn launch(&mut self, login: &str, changes: &[(&str, &str)], keep: impl Fn(&str) -> bool) -> Answer {
+    pub(crate) async fn launch(
+        &mut self,
+        login: &str,
+        changes: &[(&str, &str)],
+        keep: impl Fn(&str) -> bool,
+    ) -> Answer {
         let page = self.to_consent(login, changes).await;
         if page.status.is_redirection() {
             return page;
