@@ -4,6 +4,7 @@
 //! relation as values. Pure.
 
 pub mod api;
+pub mod change;
 pub mod decision;
 pub mod describe;
 pub mod diff;
@@ -13,6 +14,7 @@ pub mod facts;
 pub mod fault;
 pub mod label;
 pub mod load;
+pub mod observed;
 pub mod party;
 pub mod policy;
 pub mod purpose;

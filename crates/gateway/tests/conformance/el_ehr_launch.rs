@@ -81,7 +81,7 @@ async fn gp_22_an_unknown_used_expired_or_foreign_launch_gives_no_code() {
         let house = &house;
         async move {
             let mut browser = Browser::new(house);
-            let answer = browser.to_consent("amal", &[("launch", &launch), ("scope", SCOPE)]).await;
+            let answer = browser.until_consent("amal", &[("launch", &launch), ("scope", SCOPE)]).await;
             assert_eq!(answer.sent("error").as_deref(), Some("invalid_request"), "{}", answer.text);
             assert_eq!(answer.sent("code"), None);
         }

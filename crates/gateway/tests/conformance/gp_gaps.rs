@@ -91,7 +91,7 @@ async fn a_request_belongs_to_the_browser_that_began_it() {
 async fn a_form_that_is_not_ours_does_nothing() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("maria", &[]).await;
+    let page = browser.until_consent("maria", &[]).await;
     for forged in ["", "0000", &"f".repeat(64)] {
         let answer = browser.submit(&page, &[("form", forged), ("decision", "allow")], |_| true).await;
         assert_eq!(answer.status, 400, "{forged}");
@@ -119,7 +119,7 @@ async fn when_the_log_cannot_be_written_nothing_is_given() {
     house.log_broken.store(true, std::sync::atomic::Ordering::Relaxed);
     let answer = house.token(&redeem(&code)).await;
     answer.refused(&[503], "temporarily_unavailable");
-    assert!(answer.json().get("access_token").is_none() && answer.header("retry-after") != "");
+    assert!(answer.json().get("access_token").is_none() && !answer.header("retry-after").is_empty());
     let mut browser = Browser::new(&house);
     let page = browser.go(Method::GET, &authorize_path(&[]), None).await;
     let answer = browser.submit(&page, &[("login", "maria"), ("password", crate::house::PASSWORD)], |_| true).await;

@@ -412,7 +412,7 @@ impl<'a> Browser<'a> {
     }
 
     /// From the authorization request over sign-in to the consent page.
-    pub(crate) async fn to_consent(&mut self, login: &str, changes: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn until_consent(&mut self, login: &str, changes: &[(&str, &str)]) -> Answer {
         let page = self.go(Method::GET, &authorize_path(changes), None).await;
         assert!(page.text.contains("name=\"password\""), "{} {}", page.status, page.text);
         self.submit(&page, &[("login", login), ("password", PASSWORD)], |_| true).await
@@ -425,7 +425,7 @@ impl<'a> Browser<'a> {
         changes: &[(&str, &str)],
         keep: impl Fn(&str) -> bool,
     ) -> Answer {
-        let page = self.to_consent(login, changes).await;
+        let page = self.until_consent(login, changes).await;
         if page.status.is_redirection() {
             return page;
         }

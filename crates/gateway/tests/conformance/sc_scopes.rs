@@ -7,7 +7,7 @@ use crate::house::{Browser, House, US_CORE, redeem, scope_set};
 
 async fn granted(house: &House, scope: &str, keep: impl Fn(&str) -> bool, kinds: &[&str]) -> Value {
     let mut browser = Browser::new(house);
-    let page = browser.to_consent("maria", &[("scope", scope)]).await;
+    let page = browser.until_consent("maria", &[("scope", scope)]).await;
     let answer = browser
         .submit(&page, &[("decision", "allow")], |name| {
             if name.starts_with("kind") { kinds.contains(&name) } else { keep(name) }
@@ -90,7 +90,7 @@ async fn sc_10_sc_11_sc_18_granular_scopes_are_granted_verbatim() {
 async fn sc_19_the_person_is_told_of_lasting_access_and_can_leave_it_out() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("maria", &[]).await;
+    let page = browser.until_consent("maria", &[]).await;
     assert!(page.text.contains("keep its access for months"), "{}", page.text);
     let lines = choices(&crate::house::FULL.parse().unwrap());
     let offline = lines.iter().position(|line| line.scope.to_string() == "offline_access").unwrap();
@@ -106,7 +106,7 @@ async fn sc_19_the_person_is_told_of_lasting_access_and_can_leave_it_out() {
 async fn nothing_ticked_is_a_no() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("maria", &[]).await;
+    let page = browser.until_consent("maria", &[]).await;
     let answer = browser.submit(&page, &[("decision", "allow")], |_| false).await;
     assert_eq!(answer.sent("error").as_deref(), Some("access_denied"));
 }
@@ -115,7 +115,7 @@ async fn nothing_ticked_is_a_no() {
 async fn ticks_that_were_not_offered_give_nothing() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("maria", &[("scope", "launch/patient patient/Patient.r")]).await;
+    let page = browser.until_consent("maria", &[("scope", "launch/patient patient/Patient.r")]).await;
     let forged =
         [("decision", "allow"), ("keep.7", "1"), ("change.1", "1"), ("kind.1.0", "1"), ("scope", "user/*.cruds")];
     let answer = browser.submit(&page, &forged, |_| true).await;

@@ -77,7 +77,7 @@ async fn sl_20_sl_21_the_patient_is_in_context_of_response_and_token() {
 async fn a_person_with_several_patients_picks_one() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("joana", &[]).await;
+    let page = browser.until_consent("joana", &[]).await;
     assert!(page.text.contains("Whose record?") && page.text.contains("P4"), "{}", page.text);
     let page = browser.submit(&page, &[("patient", "p4")], |_| true).await;
     assert!(page.text.contains("P4") && page.text.contains("value=\"allow\""));
@@ -90,11 +90,11 @@ async fn a_person_with_several_patients_picks_one() {
 async fn nobody_picks_a_patient_who_is_not_theirs() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("joana", &[]).await;
+    let page = browser.until_consent("joana", &[]).await;
     let again = browser.submit(&page, &[("patient", "p1")], |_| true).await;
     assert!(again.text.contains("Whose record?"), "{}", again.text);
     let mut browser = Browser::new(&house);
-    let answer = browser.to_consent("nobody", &[]).await;
+    let answer = browser.until_consent("nobody", &[]).await;
     assert_eq!(answer.sent("error").as_deref(), Some("access_denied"));
 }
 
@@ -102,7 +102,7 @@ async fn nobody_picks_a_patient_who_is_not_theirs() {
 async fn a_member_of_staff_names_the_patient() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("amal", &[("scope", "openid fhirUser launch/patient user/*.rs")]).await;
+    let page = browser.until_consent("amal", &[("scope", "openid fhirUser launch/patient user/*.rs")]).await;
     assert!(page.text.contains("Which patient?"), "{}", page.text);
     let again = browser.submit(&page, &[("patient", "../x")], |_| true).await;
     assert!(again.status == 400 && again.text.contains("An id has letters"), "{}", again.text);
@@ -148,7 +148,7 @@ async fn without_a_page_there_is_an_answer_or_an_error() {
 async fn a_person_can_say_no() {
     let house = House::new();
     let mut browser = Browser::new(&house);
-    let page = browser.to_consent("maria", &[]).await;
+    let page = browser.until_consent("maria", &[]).await;
     let answer = browser.submit(&page, &[("decision", "deny")], |_| true).await;
     assert_eq!(answer.sent("error").as_deref(), Some("access_denied"));
     assert_eq!(answer.sent("state").as_deref(), Some("a state, with & and +"));

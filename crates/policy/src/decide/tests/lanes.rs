@@ -535,7 +535,12 @@ fn a_soft_panel_asks_or_reviews_and_never_walls_in() {
     )));
     // A stale feed is not known: the reason is asked for, nobody is walled in.
     let stale = related("care-team", NOW.plus_seconds(-30 * 86_400));
-    expect!["refuse doctor.grant[0]: reason asked for b"].assert_eq(&said(&decide(&asks, doctor(), "GET Patient/b", &stale)));
+    expect!["refuse doctor.grant[0]: reason asked for b"].assert_eq(&said(&decide(
+        &asks,
+        doctor(),
+        "GET Patient/b",
+        &stale,
+    )));
     let permit = decide(&asks, doctor(), "GET Observation", &stale).unwrap();
     assert!(matches!(permit.duties(), [Duty::Review { .. }]));
 }
