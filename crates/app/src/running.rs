@@ -54,9 +54,9 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let limits = listen_limits(&house.settings);
         let serving = {
-            let (tls, stopped) = (tls.clone(), stopped.clone());
+            let (tls, stopped, service) = (tls.clone(), stopped.clone(), gateway.service());
             tokio::spawn(async move {
-                if let Err(error) = serve(listener, Some(tls), gateway.service(), limits, until(stopped)).await {
+                if let Err(error) = serve(listener, Some(tls), service, limits, until(stopped)).await {
                     tracing::error!(%error, "the listener ended");
                 }
             })
