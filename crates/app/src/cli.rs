@@ -164,34 +164,9 @@ pub(crate) enum PolicyVerb {
     WhoMay {
         /// `Type.path`
         element: String,
-        #[command(flatten)]
-        records: RecordsArgs,
-    },
-    /// What a role may do, in words that can be read aloud
-    Show {
-        /// The role
-        role: String,
-        #[command(flatten)]
-        records: RecordsArgs,
-    },
-    /// What would be decided, without an upstream
-    Simulate {
-        /// The role
+        /// A security label that the resource bears, e.g. `part2`
         #[arg(long)]
-        role: String,
-        /// The scopes of the token
-        #[arg(long, default_value = "system/*.cruds")]
-        scope: String,
-        /// The patient in context
-        #[arg(long)]
-        patient: Option<String>,
-        /// The API
-        #[arg(long, default_value = "ehr")]
-        api: String,
-        /// `GET`, `POST`, …
-        method: String,
-        /// The path below the API's base, with its query
-        path: String,
+        label: Option<String>,
         #[command(flatten)]
         records: RecordsArgs,
     },
@@ -201,9 +176,6 @@ pub(crate) enum PolicyVerb {
         old: PathBuf,
         /// The policy folder proposed
         new: PathBuf,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
     },
     /// The whole table: every role and what it reaches
     Table {
@@ -237,7 +209,7 @@ pub(crate) enum AuditVerb {
     /// Entries, by request id, client, outcome; each hit proved against the log
     Search {
         #[command(flatten)]
-        log: LogArgs,
+        records: RecordsArgs,
         /// The correlation id of a request
         #[arg(long)]
         request: Option<String>,
@@ -254,15 +226,28 @@ pub(crate) enum AuditVerb {
     /// FHIR AuditEvent NDJSON
     Export {
         #[command(flatten)]
-        log: LogArgs,
-        /// Start at this entry
-        #[arg(long, default_value_t = 0)]
-        from: u64,
+        records: RecordsArgs,
+        /// Go on from this cursor, as an earlier export printed it: `ORIGIN INDEX`
+        #[arg(long, value_name = "CURSOR")]
+        from: Option<String>,
+        /// Where to write; the cursor to go on from is printed
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Accounting of disclosures of a patient (45 CFR 164.528)
     Disclosures {
         /// The patient's id
         patient: String,
+        /// CSV instead of a table
+        #[arg(long)]
+        csv: bool,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Proves what an `Audit-Receipt` header says
+    Receipt {
+        /// `ORIGIN INDEX LEAF-HASH`
+        receipt: String,
         #[command(flatten)]
         log: LogArgs,
     },

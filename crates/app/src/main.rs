@@ -44,7 +44,8 @@ fn main() -> ExitCode {
 /// Logs go to standard error, as JSON, so that standard output is the answer alone.
 fn listen_to_logs() {
     let filter = config::environment("BASCULE_LOG").unwrap_or_else(|| "warn,bascule=info".to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

@@ -19,7 +19,11 @@ pub(crate) fn load(folder: &Path) -> Result<Policy, Vec<Fault>> {
 fn files(folder: &Path) -> Result<Vec<PolicyFile>, Fault> {
     let shown = folder.display().to_string();
     let fault = |error: std::io::Error| {
-        Fault::of_file(&shown, format!("cannot read the policy folder: {error}"), "[policy] folder = …, with a file for each role")
+        Fault::of_file(
+            &shown,
+            format!("cannot read the policy folder: {error}"),
+            "[policy] folder = …, with a file for each role",
+        )
     };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fault)? {
@@ -30,7 +34,11 @@ fn files(folder: &Path) -> Result<Vec<PolicyFile>, Fault> {
     }
     paths.sort();
     if paths.is_empty() || paths.len() > FILES_MAX {
-        return Err(Fault::of_file(&shown, format!("{} policy files", paths.len()), "put one .toml file for each role into it"));
+        return Err(Fault::of_file(
+            &shown,
+            format!("{} policy files", paths.len()),
+            "put one .toml file for each role into it",
+        ));
     }
     paths
         .into_iter()

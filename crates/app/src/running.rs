@@ -151,7 +151,7 @@ fn gateway(house: &House, server: Server) -> Result<Gateway, String> {
         server,
         Arc::new(clock::now),
         smart_log::record(house.log.clone()),
-        fetch_keys()?,
+        fetch_keys(),
         SmartLimits::default(),
     );
     let rooms = Rooms {
@@ -179,14 +179,18 @@ fn page_key(house: &House) -> Result<bascule_crypto::Secret, String> {
     hex::decode(text).map(bascule_crypto::Secret::new).map_err(|error| error.to_string())
 }
 
-/// The way out to registered `jwks_uri`s: https, the operating system's authorities.
-fn fetch_keys() -> Result<FetchKeys, String> {
-    let client = Client::new(&ClientSettings::default()).map_err(|error| error.to_string())?;
-    Ok(Arc::new(move |uri| {
+/// The way out to registered `jwks_uri`s: https, the operating system's authorities. A machine without authorities serves
+/// every client but those.
+fn fetch_keys() -> FetchKeys {
+    let client = Client::new(&ClientSettings::default()).map_err(|error| error.to_string());
+    Arc::new(move |uri| {
         let client = client.clone();
         Box::pin(async move {
-            let request = http::Request::builder().uri(&uri).header(http::header::ACCEPT, "application/json").body(empty());
-            let answer = client.send(request.map_err(|error| error.to_string())?).await.map_err(|error| error.to_string())?;
+            let client = client?;
+            let request =
+                http::Request::builder().uri(&uri).header(http::header::ACCEPT, "application/json").body(empty());
+            let answer =
+                client.send(request.map_err(|error| error.to_string())?).await.map_err(|error| error.to_string())?;
             if answer.status() != http::StatusCode::OK {
                 return Err(format!("{uri} answered {}", answer.status()));
             }
@@ -196,7 +200,7 @@ fn fetch_keys() -> Result<FetchKeys, String> {
             let keys = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
             Ok(FetchedKeys { keys, max_age_seconds })
         })
-    }))
+    })
 }
 
 fn max_age(cache_control: &str) -> Option<u64> {

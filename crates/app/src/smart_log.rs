@@ -60,9 +60,13 @@ fn said(event: &SmartEvent) -> Said {
     use SmartEvent as E;
     let some = |text: &str| Some(text.to_owned());
     match event.clone() {
-        E::SignedIn { user, session, method } => Said { user: Some(user), detail: Some(format!("{method}, session {session}")), ..Said::default() },
+        E::SignedIn { user, session, method } => {
+            Said { user: Some(user), detail: Some(format!("{method}, session {session}")), ..Said::default() }
+        }
         E::SignInRefused { user, because } => Said { user, cause: some(because), ..Said::default() },
-        E::SignedOut { user, session } => Said { user: Some(user), detail: Some(format!("session {session}")), ..Said::default() },
+        E::SignedOut { user, session } => {
+            Said { user: Some(user), detail: Some(format!("session {session}")), ..Said::default() }
+        }
         E::CodeIssued { user, client, grant, scope, patient } => {
             let patient = patient.unwrap_or_default();
             let detail = Some(format!("grant {grant}, patient {patient}, scope {scope}"));
@@ -75,7 +79,9 @@ fn said(event: &SmartEvent) -> Said {
             let detail = Some(format!("grant {grant} by {grant_type}, bound {bound}, scope {scope}"));
             Said { client: Some(client), user, detail, token_id: Some(token_id), cause: None }
         }
-        E::TokenRefused { client, error, said } => Said { client, cause: some(error), detail: Some(said), ..Said::default() },
+        E::TokenRefused { client, error, said } => {
+            Said { client, cause: some(error), detail: Some(said), ..Said::default() }
+        }
         E::Replayed { client, user, grant, what } => {
             let detail = Some(format!("grant {grant} ended"));
             Said { client: Some(client), user, cause: Some(format!("{what}-replayed")), detail, token_id: None }
@@ -90,6 +96,8 @@ fn said(event: &SmartEvent) -> Said {
             Said { client: Some(client), detail, ..Said::default() }
         }
         E::KeyMade { key, algorithm } => Said { detail: Some(format!("{algorithm} key {key}")), ..Said::default() },
-        E::RecordChanged { by, what, id } => Said { user: Some(by), detail: Some(format!("{what} {id}")), ..Said::default() },
+        E::RecordChanged { by, what, id } => {
+            Said { user: Some(by), detail: Some(format!("{what} {id}")), ..Said::default() }
+        }
     }
 }

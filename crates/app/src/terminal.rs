@@ -40,9 +40,12 @@ pub(crate) fn table(rows: &[Value]) {
     let Some(names) = rows.first().and_then(Value::as_object).map(|row| row.keys().cloned().collect::<Vec<_>>()) else {
         return line("none");
     };
-    let cells = rows.iter().map(|row| names.iter().map(|name| cell(row.get(name).unwrap_or(&Value::Null))).collect::<Vec<_>>());
+    let cells =
+        rows.iter().map(|row| names.iter().map(|name| cell(row.get(name).unwrap_or(&Value::Null))).collect::<Vec<_>>());
     let table = std::iter::once(names.clone()).chain(cells).collect::<Vec<_>>();
-    let width = |column: usize| table.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        table.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
     let widths = (0..names.len()).map(width).collect::<Vec<_>>();
     for row in &table {
         let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect::<Vec<_>>();

@@ -135,7 +135,16 @@ impl Answer {
 
     /// A status alone.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: None, etag: None, modified: None, location: None, headers: Vec::new(), content_type: None, file: None }
+        Self {
+            status,
+            body: None,
+            etag: None,
+            modified: None,
+            location: None,
+            headers: Vec::new(),
+            content_type: None,
+            file: None,
+        }
     }
 }
 

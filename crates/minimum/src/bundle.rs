@@ -6,8 +6,7 @@ use bascule_policy::TotalRule;
 
 use crate::condition::Known;
 use crate::fault::Fault;
-use crate::keys::Key;
-use crate::mask::{Mask, Node, Value};
+use crate::mask::{Mask, Node, Print, Value};
 use crate::slices::Series;
 use crate::token::{Text, unescape};
 use crate::trail::Trail;
@@ -156,8 +155,7 @@ impl Bundle {
         series.empty = self.empty;
         let mut seen = walk.keys.open(node.edges.len());
         walk.trail = Trail::at("Bundle");
-        let key = Key { bytes: key, place: None };
-        walk.named_member(&plan.envelope, node, (text, key), &mut series, &mut seen)?;
+        walk.named_member(&plan.envelope, node, text, (Print::of(key), key), &mut series, &mut seen)?;
         walk.keys.close(&seen);
         walk.slices.stop(series.end());
         self.empty = series.empty;
@@ -299,7 +297,7 @@ impl Walk<'_> {
 }
 
 fn entry_node(envelope: &Mask) -> Option<(&Mask, &Node)> {
-    let (_, edge) = envelope.nodes.first()?.find(b"entry")?;
+    let (_, edge) = envelope.nodes.first()?.find(Print::of(b"entry"), b"entry")?;
     let Value::Object(number) = edge.value else { return None };
     Some((envelope, envelope.nodes.get(number as usize)?))
 }

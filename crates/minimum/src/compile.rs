@@ -7,7 +7,7 @@ use bascule_fhir::element::Element;
 use bascule_policy::Elements;
 
 use crate::absent;
-use crate::mask::{Edge, Holder, Mask, Node, NodeKind, Required, Role, Value};
+use crate::mask::{Edge, Holder, Mask, Node, NodeKind, Print, Required, Role, Value};
 use crate::table;
 
 /// The mask of `resource` under `elements`.
@@ -137,7 +137,7 @@ impl Compiler {
     fn node(&mut self, state: &State) -> Node {
         let mut edges = Vec::new();
         if state.place == Place::Resource {
-            edges.push(Edge { name: "resourceType".into(), keep: true, value: Value::Primitive, role: Role::None });
+            edges.push(Edge::new("resourceType", true, Value::Primitive, Role::None));
         }
         let elements = table::children(state.type_name);
         for element in elements {
@@ -162,7 +162,7 @@ impl Compiler {
         }
     }
 
-    fn edge(&mut self, state: &State, element: &'static Element) -> Option<Edge> {
+    fn edge(&mut self, state: &State, element: &'static Element) -> Option<(Box<str>, Edge)> {
         // A path that goes on below a primitive names its id or extensions, not its value.
         let grant = state.grant.of_child(state, element).filter(|grant| grant.is_named() || !element.is_primitive());
         // What is only watched is rolled back as a whole; until then the run just goes on.
@@ -185,11 +185,11 @@ impl Compiler {
             _ if keep || decides => Value::Object(self.number(next)),
             _ => Value::Opaque,
         };
-        Some(Edge { name: element.name.into(), keep, value, role })
+        Some(Edge::new(element.name, keep, value, role))
     }
 
     /// `_name`, which carries id and extensions of a primitive.
-    fn sibling(&mut self, state: &State, element: &'static Element) -> Option<Edge> {
+    fn sibling(&mut self, state: &State, element: &'static Element) -> Option<(Box<str>, Edge)> {
         if !element.has_sibling() || state.grant == Grant::Watched {
             return None;
         }
@@ -197,14 +197,14 @@ impl Compiler {
             Grant::Only { .. } => state.grant.of_child(state, element).filter(Grant::goes_deeper),
             other => Some(other.clone()),
         };
-        let name = format!("_{}", element.name).into_boxed_str();
+        let name = format!("_{}", element.name);
         let Some(grant) = grant else {
-            return Some(Edge { name, keep: false, value: Value::Opaque, role: Role::None });
+            return Some(Edge::new(&name, false, Value::Opaque, Role::None));
         };
         let next = State { type_name: "Element", grant, actors: Actors::new(), place: Place::Elsewhere };
         let number = self.number(next);
         let value = if element.is_array() { Value::Sibling(number) } else { Value::Object(number) };
-        Some(Edge { name, keep: true, value, role: Role::None })
+        Some(Edge::new(&name, true, value, Role::None))
     }
 }
 
@@ -277,7 +277,7 @@ fn required(node: &Node, elements: &'static [Element]) -> Vec<Required> {
         let names = [element.name.to_owned(), format!("_{}", element.name)];
         let edges = names
             .iter()
-            .filter_map(|name| node.find(name.as_bytes()))
+            .filter_map(|name| node.find(Print::of(name.as_bytes()), name.as_bytes()))
             .filter_map(|(number, _)| u16::try_from(number).ok());
         match found.iter_mut().find(|(name, _)| *name == group) {
             Some((_, required)) => required.edges.extend(edges),

@@ -12,7 +12,7 @@ const LISTED_KEYS_MAX: usize = 24;
 /// The keys of the objects that are open, innermost last.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    /// Bits by edge number: seen, then written, for each open object.
+    /// For each open object with more than 64 known keys, bits by edge number from the 64th on: seen, then written.
     bits: Vec<u64>,
     /// Keys that were written with escapes, as they read.
     others: Vec<Box<[u8]>>,
@@ -23,20 +23,29 @@ pub(crate) struct Keys {
 /// The keys of one open object.
 #[derive(Debug)]
 pub(crate) struct Seen {
+    /// Bits by edge number of the first 64.
+    seen: u64,
+    written: u64,
+    /// Where the bits of the others begin, and how many words they have.
     bits: usize,
     words: usize,
     listed: usize,
-    many: Option<HashSet<Box<[u8]>>>,
+    many: Option<Box<HashSet<Box<[u8]>>>>,
 }
 
 impl Keys {
     /// An object opens that has `edges` known keys.
     #[inline(always)]
     pub(crate) fn open(&mut self, edges: usize) -> Seen {
-        let words = edges.div_ceil(64);
-        let bits = self.bits.len();
-        self.bits.resize(bits + 2 * words, 0);
-        Seen { bits, words, listed: self.listed.len(), many: None }
+        let words = if edges > 64 { self.open_wide(edges) } else { 0 };
+        Seen { seen: 0, written: 0, bits: self.bits.len() - 2 * words, words, listed: self.listed.len(), many: None }
+    }
+
+    #[cold]
+    fn open_wide(&mut self, edges: usize) -> usize {
+        let words = (edges - 64).div_ceil(64);
+        self.bits.resize(self.bits.len() + 2 * words, 0);
+        words
     }
 
     /// It closes.
@@ -55,9 +64,13 @@ impl Keys {
 
     /// The known key number `edge` is there.
     #[inline(always)]
-    pub(crate) fn see(&mut self, seen: &Seen, edge: usize) -> Result<(), Fault> {
+    pub(crate) fn see(&mut self, seen: &mut Seen, edge: usize) -> Result<(), Fault> {
         let bit = 1_u64 << (edge % 64);
-        let word = self.bits.get_mut(seen.bits + edge / 64).ok_or(Fault::TooLarge)?;
+        let word = if edge < 64 {
+            &mut seen.seen
+        } else {
+            self.bits.get_mut(seen.bits + edge / 64 - 1).ok_or(Fault::TooLarge)?
+        };
         if *word & bit != 0 {
             return Err(Fault::DuplicateKey);
         }
@@ -67,24 +80,27 @@ impl Keys {
 
     /// The known key number `edge` has been written.
     #[inline(always)]
-    pub(crate) fn wrote(&mut self, seen: &Seen, edge: usize) {
-        if let Some(word) = self.bits.get_mut(seen.bits + seen.words + edge / 64) {
-            *word |= 1 << (edge % 64);
+    pub(crate) fn wrote(&mut self, seen: &mut Seen, edge: usize) {
+        let bit = 1_u64 << (edge % 64);
+        if edge < 64 {
+            seen.written |= bit;
+        } else if let Some(word) = self.bits.get_mut(seen.bits + seen.words + edge / 64 - 1) {
+            *word |= bit;
         }
     }
 
     /// Whether the known key number `edge` was there.
     pub(crate) fn has_seen(&self, seen: &Seen, edge: usize) -> bool {
-        self.bit(seen.bits, edge)
+        if edge < 64 { seen.seen >> edge & 1 != 0 } else { self.bit(seen.bits, edge) }
     }
 
     /// Whether the known key number `edge` has been written.
     pub(crate) fn has_written(&self, seen: &Seen, edge: usize) -> bool {
-        self.bit(seen.bits + seen.words, edge)
+        if edge < 64 { seen.written >> edge & 1 != 0 } else { self.bit(seen.bits + seen.words, edge) }
     }
 
     fn bit(&self, base: usize, edge: usize) -> bool {
-        self.bits.get(base + edge / 64).is_some_and(|word| word & 1 << (edge % 64) != 0)
+        self.bits.get(base + edge / 64 - 1).is_some_and(|word| word & 1 << (edge % 64) != 0)
     }
 
     /// A key that is no edge is there, at `start..end` of the window if `plain` is what stands there.
@@ -103,7 +119,7 @@ impl Keys {
         }
         if listed.len() >= LISTED_KEYS_MAX {
             let all = listed.iter().map(|(_, start, end)| self.key(window, *start, *end).into());
-            seen.many = Some(all.chain([key.bytes.into()]).collect());
+            seen.many = Some(Box::new(all.chain([key.bytes.into()]).collect()));
             return Ok(());
         }
         match key.place {

@@ -20,7 +20,7 @@ use crate::walk::{Verdict, Walk};
 const TELLING_TOKENS: usize = 5;
 
 /// Bytes that are taken into the window at a time.
-pub(crate) const WINDOW_BYTES: usize = 128 << 10;
+pub(crate) const WINDOW_BYTES: usize = 64 << 10;
 
 /// How far a body has been read.
 #[derive(Debug)]

@@ -13,11 +13,15 @@ pub(crate) struct Mask {
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     pub(crate) edges: Vec<Edge>,
-    /// Open addressing over the edges. Its length is a power of two.
-    slots: Box<[Slot]>,
+    /// The JSON names of the edges.
+    names: Vec<Box<str>>,
+    /// A table without collisions: number plus one, 0 is free. Its length is a power of two.
+    slots: Box<[u16]>,
+    /// What makes it so.
+    seed: u64,
     /// Whether elements that R4 does not know, and objects without members, leave.
     pub(crate) verbatim: bool,
-    /// Elements that R4 requires here and the grant withholds.
+    /// Elements that R4 requires here and that may be missing when the grant is done.
     pub(crate) required: Vec<Required>,
     pub(crate) kind: NodeKind,
 }
@@ -48,11 +52,11 @@ pub(crate) struct Required {
 /// An element of an object.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    pub(crate) name: Box<str>,
-    /// Whether it leaves (perhaps in part).
-    pub(crate) keep: bool,
+    print: Print,
     pub(crate) value: Value,
     pub(crate) role: Role,
+    /// Whether it leaves (perhaps in part).
+    pub(crate) keep: bool,
 }
 
 /// What an element holds.
@@ -107,6 +111,11 @@ pub(crate) enum Role {
 }
 
 impl Edge {
+    /// The edge of the element of that JSON name, with the name.
+    pub(crate) fn new(name: &str, keep: bool, value: Value, role: Role) -> (Box<str>, Self) {
+        (name.into(), Self { print: Print::of(name.as_bytes()), value, role, keep })
+    }
+
     /// Whether it is worth a line that it does not leave: not what is only watched.
     pub(crate) const fn is_told(&self) -> bool {
         !matches!(self.role, Role::EntryResource)
@@ -115,48 +124,36 @@ impl Edge {
 
 impl Node {
     /// A node with these edges, findable.
-    pub(crate) fn new(edges: Vec<Edge>) -> Self {
-        let length = (edges.len() * 2).next_power_of_two().max(4);
-        let mut slots = vec![Slot::default(); length].into_boxed_slice();
-        for (number, edge) in edges.iter().enumerate() {
-            let print = Print::of(edge.name.as_bytes());
-            let mut at = print.slot(length);
-            while slots.get(at).is_some_and(|slot| slot.number != 0) {
-                at = (at + 1) & (length - 1);
-            }
-            if let (Some(slot), Ok(number)) = (slots.get_mut(at), u32::try_from(number + 1)) {
-                *slot = Slot { print, number };
-            }
-        }
-        Self { edges, slots, ..Self::default() }
-    }
-
-    /// The edge of that name and its number.
-    #[inline(always)]
-    pub(crate) fn find(&self, key: &[u8]) -> Option<(usize, &Edge)> {
-        let print = Print::of(key);
-        let length = self.slots.len();
-        let mut at = print.slot(length);
+    pub(crate) fn new(named_edges: Vec<(Box<str>, Edge)>) -> Self {
+        let (names, edges): (Vec<Box<str>>, Vec<Edge>) = named_edges.into_iter().unzip();
+        let mut length = (edges.len() * 4).next_power_of_two();
+        let mut seed = FIRST_SEED;
+        // In a table of n² places half of all seeds will do, so this ends.
         loop {
-            let slot = self.slots.get(at)?;
-            let number = (slot.number as usize).checked_sub(1)?;
-            if slot.print == print {
-                let edge = self.edges.get(number)?;
-                if print.is_all() || edge.name.as_bytes() == key {
-                    return Some((number, edge));
+            for _ in 0..SEEDS_TRIED {
+                if let Some(slots) = placed(&edges, seed, length) {
+                    return Self { edges, names, slots, seed, ..Self::default() };
                 }
+                seed = seed.wrapping_mul(FIRST_SEED) | 1;
             }
-            at = (at + 1) & (length - 1);
+            length *= 2;
         }
     }
-}
 
-/// A place in the table of a node.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    print: Print,
-    /// The number of the edge, plus one; 0 is free.
-    number: u32,
+    /// The edge of that name, with that print, and its number.
+    #[inline(always)]
+    pub(crate) fn find(&self, print: Print, key: &[u8]) -> Option<(usize, &Edge)> {
+        let at = print.slot(self.seed, self.slots.len());
+        let number = usize::from(*self.slots.get(at)?).checked_sub(1)?;
+        let edge = self.edges.get(number)?;
+        let found = edge.print == print && (print.is_all() || self.is_named(number, key));
+        found.then_some((number, edge))
+    }
+
+    /// Whether that is the name of the edge of that number.
+    pub(crate) fn is_named(&self, number: usize, name: &[u8]) -> bool {
+        self.names.get(number).is_some_and(|own| own.as_bytes() == name)
+    }
 }
 
 /// What is compared of a key: its ends and its length. Up to sixteen bytes that is all of it.
@@ -164,22 +161,30 @@ struct Slot {
 pub(crate) struct Print {
     first: u64,
     last: u64,
-    length: u32,
+    /// 255 is that or more.
+    length: u8,
 }
 
 impl Print {
-    #[inline(always)]
+    /// The print of a key.
     pub(crate) fn of(key: &[u8]) -> Self {
-        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-                (Some(first), Some(last)) => {
-                    (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
-                }
-                _ => key.iter().fold((0, 0), |(sum, last), byte| (sum << 8 | u64::from(*byte), last)),
-            },
+        let first = key.iter().take(8).rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let last = key.last_chunk::<8>().filter(|_| key.len() > 8).map_or(0, |last| u64::from_le_bytes(*last));
+        Self { first, last, length: u8::try_from(key.len()).unwrap_or(u8::MAX) }
+    }
+
+    /// The print of the key that stands at `start..end` of the window, mostly without a branch.
+    #[inline(always)]
+    pub(crate) fn at(window: &[u8], start: usize, end: usize) -> Self {
+        let length = end.wrapping_sub(start);
+        let eight = |from: usize| window.get(from..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight));
+        let (Some(first), Some(last)) = (eight(start), eight(end.wrapping_sub(8))) else {
+            return Self::of(window.get(start..end).unwrap_or_default());
         };
-        Self { first, last, length: u32::try_from(key.len()).unwrap_or(u32::MAX) }
+        let kept = u64::MAX >> (64 - 8 * length.clamp(1, 8));
+        let none = 0_u64.wrapping_sub(u64::from(length != 0));
+        let long = 0_u64.wrapping_sub(u64::from(length > 8));
+        Self { first: first & kept & none, last: last & long, length: u8::try_from(length).unwrap_or(u8::MAX) }
     }
 
     /// Whether two keys of this print are the same key.
@@ -189,19 +194,38 @@ impl Print {
     }
 
     #[inline(always)]
-    fn slot(self, length: usize) -> usize {
-        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mixed = (self.first ^ self.last.rotate_left(29) ^ u64::from(self.length) << 56).wrapping_mul(ODD);
-        usize::try_from(mixed >> 32).unwrap_or(0) & (length - 1)
+    fn slot(self, seed: u64, length: usize) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(29) ^ u64::from(self.length) << 56).wrapping_mul(seed);
+        usize::try_from(mixed >> 40).unwrap_or(0) & length.wrapping_sub(1)
     }
+}
+
+/// An odd number without a pattern.
+const FIRST_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Seeds that are tried before a larger table is.
+const SEEDS_TRIED: usize = 32;
+
+/// The edges in a table of that length under that seed, if no two of them meet.
+fn placed(edges: &[Edge], seed: u64, length: usize) -> Option<Box<[u16]>> {
+    let mut slots = vec![0_u16; length].into_boxed_slice();
+    for (number, edge) in edges.iter().enumerate() {
+        let slot = slots.get_mut(edge.print.slot(seed, length)).filter(|slot| **slot == 0)?;
+        *slot = u16::try_from(number + 1).ok()?;
+    }
+    Some(slots)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn edge(name: &str) -> Edge {
-        Edge { name: name.into(), keep: true, value: Value::Opaque, role: Role::None }
+    fn edge(name: &str) -> (Box<str>, Edge) {
+        Edge::new(name, true, Value::Opaque, Role::None)
+    }
+
+    fn number_of(node: &Node, name: &str) -> Option<usize> {
+        node.find(Print::of(name.as_bytes()), name.as_bytes()).map(|(number, _)| number)
     }
 
     #[test]
@@ -209,10 +233,28 @@ mod tests {
         let names: Vec<String> = (0..300).map(|number| format!("element{number}")).collect();
         let node = Node::new(names.iter().map(|name| edge(name)).collect());
         for (number, name) in names.iter().enumerate() {
-            assert_eq!(node.find(name.as_bytes()).map(|(found, _)| found), Some(number));
+            assert_eq!(number_of(&node, name), Some(number));
         }
-        assert!(node.find(b"element300").is_none());
-        assert!(node.find(b"").is_none());
-        assert!(Node::new(Vec::new()).find(b"x").is_none());
+        assert_eq!(number_of(&node, "element300"), None);
+        assert_eq!(number_of(&node, ""), None);
+        assert_eq!(number_of(&Node::new(Vec::new()), "x"), None);
+    }
+
+    #[test]
+    fn long_names_that_differ_only_in_the_middle_are_told_apart() {
+        let (one, two) = ("conditionally1PresentedByAll", "conditionally2PresentedByAll");
+        let node = Node::new(vec![edge(one)]);
+        assert_eq!(number_of(&node, one), Some(0));
+        assert_eq!(number_of(&node, two), None);
+    }
+
+    #[test]
+    fn a_print_does_not_depend_on_what_stands_around_the_key() {
+        let window = b"{\"0123456789abcdefghijklmnop\":\"x\"}     ";
+        for start in 0..window.len() {
+            for end in start..window.len() {
+                assert_eq!(Print::at(window, start, end), Print::of(&window[start..end]), "{start}..{end}");
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use bascule_policy::{Narrowing, Permit};
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::log::Log;
-use crate::machine::{Desk, Machine};
+use crate::machine::{Desk, Machine, WINDOW_BYTES};
 use crate::masks::Masks;
 use crate::plan::Plan;
 use crate::released::Released;
@@ -44,15 +44,27 @@ pub(crate) fn release_narrowed(
     Ok(Released::new(body, log, received, released))
 }
 
-/// What leaves of the body, and the record of it.
+/// What leaves of the body, and the record of it. The index is made a window at a time, so that it stays near.
 pub(crate) fn filtered(plan: &Plan<'_>, reply: Reply<'_>) -> Result<(Vec<u8>, Log), Fault> {
-    std::str::from_utf8(reply.body).map_err(|_| Fault::NotUtf8)?;
+    let body = reply.body;
+    std::str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;
     let mut index = Index::default();
-    index.extend(reply.body, true)?;
-    let mut out = Vec::with_capacity(reply.body.len());
+    let mut out = Vec::with_capacity(body.len());
     let mut log = Log::new(plan.limits);
     let mut machine = Machine::new(reply.shape);
-    let mut desk = Desk { plan, log: &mut log, out: &mut out, window: reply.body, index: &index, last: true };
-    machine.advance(&mut desk)?;
+    let (mut start, mut end) = (0, 0);
+    loop {
+        end = body.len().min(end + WINDOW_BYTES);
+        let window = body.get(start..end).unwrap_or_default();
+        let last = end == body.len();
+        index.extend(window, last)?;
+        let mut desk = Desk { plan, log: &mut log, out: &mut out, window, index: &index, last };
+        let done = machine.advance(&mut desk)?;
+        index.forget(done.bytes, done.tokens);
+        start += done.bytes;
+        if last {
+            break;
+        }
+    }
     if machine.is_over() { Ok((out, log)) } else { Err(Fault::Incomplete) }
 }

@@ -4,7 +4,7 @@ use crate::absent::SUBSETTED;
 use crate::fault::Fault;
 use crate::keys::{Key, Keys, Seen};
 use crate::log::Log;
-use crate::mask::{Edge, Mask, Node, NodeKind, Role, Value};
+use crate::mask::{Edge, Mask, Node, NodeKind, Print, Role, Value};
 use crate::plan::Plan;
 use crate::slices::{Series, Slices};
 use crate::token::{Cursor, Text, unescape};
@@ -133,9 +133,10 @@ impl<'w> Walk<'w> {
         let raw = self.cursor.slice(key);
         if key.escaped {
             let plain = unescape(raw);
-            return self.named_member(mask, node, (key, Key { bytes: &plain, place: None }), series, seen);
+            return self.named_member(mask, node, key, (Print::of(&plain), &plain), series, seen);
         }
-        self.named_member(mask, node, (key, Key { bytes: raw, place: Some((key.start, key.end)) }), series, seen)
+        let print = Print::at(self.cursor.bytes(), key.start, key.end);
+        self.named_member(mask, node, key, (print, raw), series, seen)
     }
 
     #[inline(always)]
@@ -143,12 +144,13 @@ impl<'w> Walk<'w> {
         &mut self,
         mask: &Mask,
         node: &Node,
-        (text, key): (Text, Key<'_>),
+        text: Text,
+        (print, name): (Print, &[u8]),
         series: &mut Series,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
-        let Some((number, edge)) = node.find(key.bytes) else {
-            return self.unknown_member(node, (text, key), series, seen);
+        let Some((number, edge)) = node.find(print, name) else {
+            return self.unknown_member(node, text, name, series, seen);
         };
         self.keys.see(seen, number)?;
         let mark = self.slices.mark();
@@ -200,14 +202,17 @@ impl<'w> Walk<'w> {
     }
 
     /// A member that R4 does not know.
+    #[inline(never)]
     fn unknown_member(
         &mut self,
         node: &Node,
-        (text, key): (Text, Key<'_>),
+        text: Text,
+        name: &[u8],
         series: &mut Series,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
-        self.keys.see_other(seen, self.cursor.bytes(), key)?;
+        let place = if text.escaped { None } else { Some((text.start, text.end)) };
+        self.keys.see_other(seen, self.cursor.bytes(), Key { bytes: name, place })?;
         if node.verbatim {
             self.slices.keep(series, text.start - 1);
             let end = self.pass()?;
@@ -245,15 +250,17 @@ impl<'w> Walk<'w> {
     }
 
     fn add_missing(&mut self, node: &Node, name: &str, member: &[&str], series: &mut Series, seen: &Seen) {
-        let written = node.find(name.as_bytes()).is_some_and(|(edge, _)| self.keys.has_written(seen, edge));
+        let written = node
+            .find(Print::of(name.as_bytes()), name.as_bytes())
+            .is_some_and(|(edge, _)| self.keys.has_written(seen, edge));
         if !written {
             self.slices.add(series, member);
         }
     }
 
     fn has_more_than_its_name(&self, node: &Node, seen: &Seen) -> bool {
-        let mut edges = node.edges.iter().enumerate();
-        edges.any(|(number, edge)| &*edge.name != "name" && self.keys.has_written(seen, number))
+        let mut edges = 0..node.edges.len();
+        edges.any(|number| !node.is_named(number, b"name") && self.keys.has_written(seen, number))
     }
 
     /// One object or array further in.

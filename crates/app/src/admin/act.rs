@@ -62,6 +62,15 @@ pub(crate) enum Act {
         number: i64,
         note: String,
     },
+    /// Publishes a checkpoint over everything that is in the log now.
+    LogFlush,
+    /// Says in the log that somebody read it.
+    LogRead {
+        /// `search`, `export`, `accounting`
+        what: String,
+        /// Entries shown.
+        shown: u64,
+    },
 }
 
 impl Act {
@@ -84,6 +93,8 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::LogFlush => "log-flush",
+            Self::LogRead { .. } => "log-read",
         }
     }
 }

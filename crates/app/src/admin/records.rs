@@ -41,17 +41,39 @@ impl Records {
     pub(crate) async fn act(&self, act: Act, by: &str) -> Outcome {
         let now = clock::now();
         let name = act.name();
+        let act = match act {
+            Act::LogFlush => return self.flush().await,
+            Act::LogRead { what, shown } => {
+                let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
+                return self.say(&event, now, Value::Null).await;
+            }
+            act => act,
+        };
         let (value, changed) = match self.perform(act, by, now) {
             Ok(done) => done,
             Err(Refused(sentence)) => return Outcome::Refused(sentence),
         };
-        if let Some(record) = changed {
-            let event = SystemEvent::Changed { what: name.to_owned(), from: by.to_owned(), to: record };
-            if let Err(error) = self.log.append(Entry::system(&event, now), None).await {
-                return Outcome::Refused(format!("the change was made and could not be logged: {error}"));
+        match changed {
+            None => Outcome::Done(value),
+            Some(record) => {
+                let event = SystemEvent::Changed { what: name.to_owned(), from: by.to_owned(), to: record };
+                self.say(&event, now, value).await
             }
         }
-        Outcome::Done(value)
+    }
+
+    async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
+        match self.log.append(Entry::system(event, now), None).await {
+            Ok(_) => Outcome::Done(value),
+            Err(error) => Outcome::Refused(format!("it was done and could not be logged: {error}")),
+        }
+    }
+
+    async fn flush(&self) -> Outcome {
+        match self.log.flush().await {
+            Ok(checkpoint) => Outcome::Done(checkpoint.into()),
+            Err(error) => Outcome::Refused(error.to_string()),
+        }
     }
 
     fn perform(&self, act: Act, by: &str, now: Timestamp) -> Acted {
@@ -66,7 +88,9 @@ impl Records {
                 changed(json!({ "name": name, "status": "disabled" }), user.id)
             }
             Act::UserList => listed(self.store.users()?.iter().map(user_row)),
-            Act::ClientAdd { metadata, id, organization, roles } => self.add_client(&metadata, id, organization, roles, now),
+            Act::ClientAdd { metadata, id, organization, roles } => {
+                self.add_client(&metadata, id, organization, roles, now)
+            }
             Act::ClientRotate { id } => {
                 let secret = random::text(&self.store.rotate_client_secret(&id, now, now)?);
                 changed(json!({ "client_id": id, "client_secret": secret }), id)
@@ -93,6 +117,7 @@ impl Records {
                 self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
+            Act::LogFlush | Act::LogRead { .. } => Err(Refused("an act of the log, not of the records".to_owned())),
         }
     }
 
@@ -140,7 +165,8 @@ impl Records {
         roles: Vec<String>,
         now: Timestamp,
     ) -> Acted {
-        let value = serde_json::from_str(metadata).map_err(|error| Refused(format!("the metadata is not JSON: {error}")))?;
+        let value =
+            serde_json::from_str(metadata).map_err(|error| Refused(format!("the metadata is not JSON: {error}")))?;
         let mut metadata = ClientMetadata::parse(&value).map_err(|error| Refused(error.to_string()))?;
         if let [first, ..] = metadata.unknown.as_slice() {
             return Err(Refused(format!("the metadata has no member `{first}`; see docs/operating.md")));
@@ -150,7 +176,13 @@ impl Records {
         }
         let id = id.map_or_else(random::id, Ok)?;
         let uses_secret = metadata.auth_method.uses_secret();
-        self.store.add_client(&Client { id: id.clone(), organization, metadata, status: Status::Active, created: now })?;
+        self.store.add_client(&Client {
+            id: id.clone(),
+            organization,
+            metadata,
+            status: Status::Active,
+            created: now,
+        })?;
         let mut row = json!({ "client_id": id });
         if uses_secret && let Some(row) = row.as_object_mut() {
             let secret = random::text(&self.store.rotate_client_secret(&id, now, now)?);

@@ -49,7 +49,9 @@ async fn serve(stream: UnixStream, records: Arc<Records>) {
         let read = BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await;
         match (read, serde_json::from_str::<Act>(&line)) {
             (Ok(_), Ok(act)) => records.act(act, &format!("uid {}", peer.uid())).await,
-            (Ok(_), Err(error)) => Outcome::Refused(format!("not an act: {error}; use the same version of the program")),
+            (Ok(_), Err(error)) => {
+                Outcome::Refused(format!("not an act: {error}; use the same version of the program"))
+            }
             (Err(error), _) => Outcome::Refused(format!("the request could not be read: {error}")),
         }
     } else {

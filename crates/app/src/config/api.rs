@@ -25,7 +25,11 @@ const SERVICES: [(&str, &str); 8] = [
 const OWN_PATHS: [&str; 5] = ["/oauth", "/.well-known", "/healthz", "/audit", "/admin"];
 
 /// Every `[[api]]`, with its owner.
-pub(super) fn read_all(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Vec<(ApiSettings, Option<String>)> {
+pub(super) fn read_all(
+    top: &mut Section<'_>,
+    base: &Path,
+    reader: &mut Reader<'_>,
+) -> Vec<(ApiSettings, Option<String>)> {
     let sections = top.sections("api", reader);
     if sections.is_empty() {
         reader.fault(0..0, "there is no [[api]]", "name at least one API that the bridge stands in front of");
@@ -35,10 +39,18 @@ pub(super) fn read_all(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'
         let place = first(&section);
         let Some(entry) = read(section, base, reader) else { continue };
         if entries.iter().any(|(other, _)| other.api.name == entry.0.api.name) {
-            reader.fault(place.clone(), format!("two APIs are named \"{}\"", entry.0.api.name), "give each its own name");
+            reader.fault(
+                place.clone(),
+                format!("two APIs are named \"{}\"", entry.0.api.name),
+                "give each its own name",
+            );
         }
         if entries.iter().any(|(other, _)| overlaps(&other.path, &entry.0.path)) {
-            reader.fault(place, format!("\"{}\" lies in the path of another API", entry.0.path), "give each its own path");
+            reader.fault(
+                place,
+                format!("\"{}\" lies in the path of another API", entry.0.path),
+                "give each its own path",
+            );
         }
         entries.push(entry);
     }
@@ -54,12 +66,14 @@ fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Optio
     let name = required_word(&mut section, "name", "\"ehr\"", reader).map(|word| word.text);
     let kind = choice(&mut section, "kind", &[("fhir", ApiKind::Fhir)], reader);
     let service = choice(&mut section, "service", &SERVICES, reader);
-    let exposures = [("internal", Exposure::Internal), ("external", Exposure::External), ("third-party", Exposure::ThirdParty)];
+    let exposures =
+        [("internal", Exposure::Internal), ("external", Exposure::External), ("third-party", Exposure::ThirdParty)];
     let exposure = choice(&mut section, "exposure", &exposures, reader);
     let path = required_word(&mut section, "path", "\"/fhir\"", reader).and_then(|word| own_path(&word, reader));
     let owner = section.word("owner", reader).map(|word| word.text);
     let mode = read_mode(&mut section, reader);
-    let upstream = required_section(&mut section, "upstream", reader).and_then(|inner| upstream::read(inner, base, reader));
+    let upstream =
+        required_section(&mut section, "upstream", reader).and_then(|inner| upstream::read(inner, base, reader));
     section.finish(reader);
     let api = Api { name: name?, kind: kind?, service: service?.to_owned(), exposure: exposure?, mode: mode? };
     Some((ApiSettings { api, path: path?, upstream: upstream? }, owner))
@@ -75,7 +89,11 @@ fn own_path(word: &Word, reader: &mut Reader<'_>) -> Option<String> {
     if !sound {
         reader.fault(word.span.clone(), "`path` is not a path below the public URL", "write \"/fhir\"");
     } else if OWN_PATHS.iter().any(|own| overlaps(own, path)) {
-        reader.fault(word.span.clone(), format!("\"{path}\" belongs to the bridge itself"), "choose another, e.g. \"/fhir\"");
+        reader.fault(
+            word.span.clone(),
+            format!("\"{path}\" belongs to the bridge itself"),
+            "choose another, e.g. \"/fhir\"",
+        );
     } else {
         return Some(path.to_owned());
     }
@@ -99,8 +117,10 @@ fn read_mode(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<Mode>
         day
     });
     let owner = required_word(&mut observe, "owner", "\"name@hospital.example\"", reader).map(|word| word.text);
-    let reason = required_word(&mut observe, "reason", "\"roll-out of the scheduling app\"", reader).map(|word| word.text);
-    let clients = observe.words("clients", reader).unwrap_or_default().into_iter().map(|word| word.text).collect::<Vec<_>>();
+    let reason =
+        required_word(&mut observe, "reason", "\"roll-out of the scheduling app\"", reader).map(|word| word.text);
+    let clients =
+        observe.words("clients", reader).unwrap_or_default().into_iter().map(|word| word.text).collect::<Vec<_>>();
     if clients.is_empty() {
         let mend = "name the existing flows that it relaxes; it relaxes nobody else's";
         reader.fault(first(&observe), "`observe` names no `clients`", mend);

@@ -6,7 +6,12 @@ use bascule_policy::fault::suggest;
 use bascule_policy::read::{Reader, Section, Word};
 
 /// A text that must be there.
-pub(super) fn required_word(section: &mut Section<'_>, key: &'static str, example: &str, reader: &mut Reader<'_>) -> Option<Word> {
+pub(super) fn required_word(
+    section: &mut Section<'_>,
+    key: &'static str,
+    example: &str,
+    reader: &mut Reader<'_>,
+) -> Option<Word> {
     if section.value(key).is_none() {
         missing(section, key, example, reader);
         return None;
@@ -15,7 +20,11 @@ pub(super) fn required_word(section: &mut Section<'_>, key: &'static str, exampl
 }
 
 /// A table that must be there: a missing section does not mean "none".
-pub(super) fn required_section<'t>(section: &mut Section<'t>, key: &'static str, reader: &mut Reader<'_>) -> Option<Section<'t>> {
+pub(super) fn required_section<'t>(
+    section: &mut Section<'t>,
+    key: &'static str,
+    reader: &mut Reader<'_>,
+) -> Option<Section<'t>> {
     if section.value(key).is_none() {
         missing(section, key, "{ … }", reader);
         return None;

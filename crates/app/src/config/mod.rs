@@ -42,5 +42,8 @@ pub(crate) fn base(file: &Path) -> PathBuf {
 /// The configuration that records commands use when none is named.
 pub(crate) fn found_here(named: Option<&Path>) -> PathBuf {
     let candidates = [PathBuf::from("bascule.toml"), PathBuf::from("bascule-demo/bascule.toml")];
-    named.map(Path::to_owned).or_else(|| candidates.into_iter().find(|file| file.exists())).unwrap_or_else(|| PathBuf::from("bascule.toml"))
+    named
+        .map(Path::to_owned)
+        .or_else(|| candidates.into_iter().find(|file| file.exists()))
+        .unwrap_or_else(|| PathBuf::from("bascule.toml"))
 }

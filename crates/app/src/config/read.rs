@@ -32,7 +32,8 @@ pub(crate) fn read(file: &str, text: &str, base: &Path) -> Result<Settings, Vec<
 fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<Settings> {
     let listen = required_section(top, "listen", reader).and_then(|section| read_listen(section, base, reader));
     let store = required_section(top, "store", reader).and_then(|section| read_folder(section, base, reader));
-    let audit = required_section(top, "audit", reader).and_then(|section| read_audit(section, base, store.as_deref(), reader));
+    let audit =
+        required_section(top, "audit", reader).and_then(|section| read_audit(section, base, store.as_deref(), reader));
     let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
     let (apis, owners) = api::read_all(top, base, reader).into_iter().unzip();
     let bounds = read_limits(top, reader);
@@ -59,14 +60,21 @@ fn read_listen(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -
         }
         address.ok()
     });
-    let public_url = required_word(&mut section, "public_url", "\"https://gateway.example\"", reader).and_then(|word| {
-        let url = Url::parse(word.text.trim_end_matches('/')).ok();
-        let sound = url.filter(|url| url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() && url.path() == "/");
-        if sound.is_none() {
-            reader.fault(word.span, "`public_url` is not the https address of a host", "write \"https://gateway.example\"");
-        }
-        sound
-    });
+    let public_url =
+        required_word(&mut section, "public_url", "\"https://gateway.example\"", reader).and_then(|word| {
+            let url = Url::parse(word.text.trim_end_matches('/')).ok();
+            let sound = url.filter(|url| {
+                url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() && url.path() == "/"
+            });
+            if sound.is_none() {
+                reader.fault(
+                    word.span,
+                    "`public_url` is not the https address of a host",
+                    "write \"https://gateway.example\"",
+                );
+            }
+            sound
+        });
     let tls = required_section(&mut section, "tls", reader).map(|mut tls| {
         let mut path = |key, example| required_word(&mut tls, key, example, reader).map(|word| base.join(word.text));
         let certificate = path("certificate", "\"tls/gateway.pem\"");
@@ -92,7 +100,11 @@ fn read_audit(mut section: Section<'_>, base: &Path, store: Option<&Path>, reade
     let origin = required_word(&mut section, "origin", "\"gateway.example/audit\"", reader).map(|word| word.text);
     let lock = required_word(&mut section, "lock", "\"lock/bascule-lock.db\"", reader);
     if node.is_empty() || !node.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        reader.fault(first(&section), "`node` is part of a path and of the log's name", "use letters, digits and hyphens");
+        reader.fault(
+            first(&section),
+            "`node` is part of a path and of the log's name",
+            "use letters, digits and hyphens",
+        );
     }
     let lock = lock.map(|word| {
         let path = base.join(&word.text);
@@ -131,8 +143,13 @@ fn read_limits(top: &mut Section<'_>, reader: &mut Reader<'_>) -> Bounds {
         size("batch_entries_max", &mut gateway.batch_entries_max, 1, 10_000);
         gateway.upstream_timeout_ms =
             number(&mut section, "upstream_timeout_ms", gateway.upstream_timeout_ms, 100..=600_000, reader);
-        gateway.upstream_connect_timeout_ms =
-            number(&mut section, "upstream_connect_timeout_ms", gateway.upstream_connect_timeout_ms, 100..=60_000, reader);
+        gateway.upstream_connect_timeout_ms = number(
+            &mut section,
+            "upstream_connect_timeout_ms",
+            gateway.upstream_connect_timeout_ms,
+            100..=60_000,
+            reader,
+        );
         bounds.0 = number(&mut section, "head_bytes_max", bounds.0, 8_192..=MEBI, reader);
         bounds.1 = number(&mut section, "head_timeout_ms", bounds.1, 100..=600_000, reader);
         bounds.2 = number(&mut section, "connections_max", bounds.2, 1..=1_000_000, reader);

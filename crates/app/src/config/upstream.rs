@@ -10,7 +10,8 @@ use url::Url;
 use super::ask::{choice, first, required_word};
 
 pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<UpstreamSettings> {
-    let url = required_word(&mut section, "url", "\"https://ehr.example/fhir\"", reader).and_then(|word| base_url(&word, reader));
+    let url = required_word(&mut section, "url", "\"https://ehr.example/fhir\"", reader)
+        .and_then(|word| base_url(&word, reader));
     let ca_pem = match section.word("ca", reader) {
         None => Some(None),
         Some(word) => read_file(&word, base, reader).map(Some),
@@ -73,7 +74,11 @@ fn read_credential(section: &mut Section<'_>, base: &Path, reader: &mut Reader<'
         (Some(word), None) => secret(&word, base, reader).map(|text| UpstreamCredential::Bearer(Secret::new(text))),
         (None, Some(word)) => user_and_password(&word, base, reader),
         _ => {
-            reader.fault(place, "`credential` names no way, or two", "write { bearer = \"file:…\" } or { basic = \"file:…\" }");
+            reader.fault(
+                place,
+                "`credential` names no way, or two",
+                "write { bearer = \"file:…\" } or { basic = \"file:…\" }",
+            );
             None
         }
     }

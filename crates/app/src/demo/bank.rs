@@ -4,9 +4,10 @@ use std::path::Path;
 
 use bascule_demo::hospital::{Hospital, Seed};
 use bascule_ehr::{Access, Ehr, EhrError, LoadItem, LoadProgress, LoadSummary, Settings, Validation, items};
-use bascule_fhir::ResourceType;
 use bascule_store::random;
+use bascule_wire::{Client, ClientSettings, collect, empty};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::folder::{DemoFolder, write_private};
@@ -17,10 +18,13 @@ use crate::clock;
 /// Refusals of a load that are shown.
 const REFUSALS_SHOWN_MAX: usize = 5;
 
-/// The EHR of a demo, open and not yet serving.
+/// Bytes of an answer that the demo itself asks for.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// The EHR of a demo, open and serving.
 pub(crate) struct Bank {
-    ehr: Ehr,
-    listener: TcpListener,
+    client: Client,
+    bearer: String,
     /// Its base URL.
     pub(super) base: String,
     /// The hospital in it.
@@ -36,16 +40,29 @@ pub(crate) struct Made {
 }
 
 impl Bank {
-    /// Opens the EHR and fills it with what is not yet in it.
-    pub(super) async fn open(folder: &DemoFolder, args: &DemoRun, earlier: Option<&State>) -> Result<Self, String> {
+    /// Opens the EHR, fills it with what is not yet in it, and serves it until `shutdown`.
+    pub(super) async fn open(
+        folder: &DemoFolder,
+        args: &DemoRun,
+        earlier: Option<&State>,
+        ca_pem: &str,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
         let base = format!("http://{}/fhir", listener.local_addr().map_err(|error| error.to_string())?);
         let bearer = bearer(&folder.ehr_bearer())?;
-        let settings = Settings { validation: Validation::Lenient, ..Settings::new(folder.ehr(), base.clone(), Access::Bearer(bearer)) };
+        let settings = Settings {
+            validation: Validation::Lenient,
+            ..Settings::new(folder.ehr(), base.clone(), Access::Bearer(bearer.clone()))
+        };
         let ehr = Ehr::open(settings).map_err(|error| error.to_string())?;
         let today = clock::now().to_instant();
         let made = earlier.map_or_else(
-            || Made { anchor: today.get(..10).unwrap_or_default().to_owned(), seed: args.seed, patients: args.patients },
+            || Made {
+                anchor: today.get(..10).unwrap_or_default().to_owned(),
+                seed: args.seed,
+                patients: args.patients,
+            },
             |state| Made { anchor: state.anchor.clone(), seed: state.seed, patients: state.patients },
         );
         let filling = (ehr.clone(), made.clone(), args.load.clone(), earlier.is_none());
@@ -58,35 +75,51 @@ impl Bank {
         })
         .await
         .map_err(|error| error.to_string())??;
-        Ok(Self { ehr, listener, base, made })
-    }
-
-    /// Serves in the background until `shutdown`.
-    pub(super) fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
-        let Self { ehr, listener, .. } = self;
         tokio::spawn(async move {
             if let Err(error) = ehr.serve(listener, shutdown).await {
                 tracing::error!(%error, "the EHR ended");
             }
         });
+        let client = Client::new(&ClientSettings { ca_pem: Some(ca_pem.to_owned()), ..ClientSettings::default() })
+            .map_err(|error| error.to_string())?;
+        Ok(Self { client, bearer, base, made })
     }
 
     /// Whether it holds that resource.
-    pub(super) fn has(&self, reference: &str) -> bool {
-        let Some((resource, id)) = reference.split_once('/') else { return false };
-        ResourceType::parse(resource).is_some_and(|resource| self.ehr.contains(resource, id).unwrap_or(false))
+    pub(super) async fn has(&self, reference: &str) -> bool {
+        self.get(reference).await.is_ok()
     }
 
     /// Ids and names of some patients, in the order of their ids.
-    pub(super) fn first_patients(&self, count: usize) -> Result<Vec<(String, String)>, String> {
-        let patients = self.ehr.first(ResourceType::PATIENT, count).map_err(|error| error.to_string())?;
-        Ok(patients.iter().filter_map(|patient| Some((patient.get("id")?.as_str()?.to_owned(), name_of(patient)))).collect())
+    pub(super) async fn first_patients(&self, count: usize) -> Result<Vec<(String, String)>, String> {
+        let bundle = self.get(&format!("Patient?_sort=_id&_count={count}")).await?;
+        let patients = bundle
+            .get("entry")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.get("resource"));
+        Ok(patients.filter_map(|patient| Some((patient.get("id")?.as_str()?.to_owned(), name_of(patient)))).collect())
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, String> {
+        let request = http::Request::builder()
+            .uri(format!("{}/{path}", self.base))
+            .header(http::header::AUTHORIZATION, format!("Bearer {}", self.bearer))
+            .body(empty())
+            .map_err(|error| error.to_string())?;
+        let answer = self.client.send(request).await.map_err(|error| error.to_string())?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(format!("{path}: {}", answer.status()));
+        }
+        let body = collect(answer.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| error.to_string())?;
+        serde_json::from_slice(&body).map_err(|error| error.to_string())
     }
 }
 
-fn name_of(patient: &serde_json::Value) -> String {
+fn name_of(patient: &Value) -> String {
     let name = patient.pointer("/name/0");
-    let part = |path: &str| name.and_then(|name| name.pointer(path)).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let part = |path: &str| name.and_then(|name| name.pointer(path)).and_then(Value::as_str).unwrap_or_default();
     format!("{} {}", part("/given/0"), part("/family")).trim().to_owned()
 }
 

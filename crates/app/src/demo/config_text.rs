@@ -28,7 +28,7 @@ folder = "policy"
 name = "ehr"
 kind = "fhir"
 service = "ehr"
-exposure = "internal"
+exposure = "third-party"
 path = "/fhir"
 owner = "the demo"
 mode = "enforce"
@@ -41,8 +41,8 @@ upstream = {{ url = "{ehr}", credential = {{ bearer = "file:ehr/bearer" }} }}
 pub(crate) fn write(folder: &DemoFolder, port: u16, ehr: &str) -> Result<(), String> {
     let said = |error: std::io::Error| format!("{}: {error}", folder.root.display());
     std::fs::write(folder.config(), config_text(port, ehr)).map_err(said)?;
-    for (name, text) in bascule_policy::shipped() {
-        let file = folder.policy().join(name);
+    for (name, text) in bascule_policy::shipped::FILES {
+        let file = folder.root.join(name);
         if !file.exists() {
             std::fs::write(file, text).map_err(said)?;
         }

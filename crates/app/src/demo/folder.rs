@@ -20,7 +20,10 @@ impl DemoFolder {
         let said = |error: std::io::Error| format!("{}: {error}", root.display());
         let marker = root.join(MARKER);
         if root.exists() && !marker.exists() && std::fs::read_dir(root).map_err(said)?.next().is_some() {
-            return Err(format!("{} is not a demo's folder and not empty; choose another with --data DIR", root.display()));
+            return Err(format!(
+                "{} is not a demo's folder and not empty; choose another with --data DIR",
+                root.display()
+            ));
         }
         if fresh && marker.exists() {
             std::fs::remove_dir_all(root).map_err(said)?;
@@ -39,10 +42,6 @@ impl DemoFolder {
 
     pub(crate) fn config(&self) -> PathBuf {
         self.root.join("bascule.toml")
-    }
-
-    pub(crate) fn policy(&self) -> PathBuf {
-        self.root.join("policy")
     }
 
     pub(crate) fn tls(&self) -> PathBuf {

@@ -58,7 +58,7 @@ async fn open(args: &DemoRun) -> Result<Demo, String> {
     let tls = development::ensure(&folder.tls(), &NAMES).map_err(|error| error.to_string())?;
     let files = link_tls(&folder, &tls)?;
     let (stop, stopped) = watch::channel(false);
-    let bank = Bank::open(&folder, args, earlier.as_ref()).await?;
+    let bank = Bank::open(&folder, args, earlier.as_ref(), &tls.ca_pem, until(stopped.clone())).await?;
     config_text::write(&folder, args.port, &bank.base)?;
     let settings = config::load(&folder.config())
         .map_err(|faults| bascule_policy::fault::render(&faults, "The demo's own configuration is refused."))?;
@@ -72,7 +72,6 @@ async fn open(args: &DemoRun) -> Result<Demo, String> {
         )
     };
     let state = entered(&folder, args, earlier, &house, &bank, &portal).await?;
-    bank.serve(until(stopped.clone()));
     let running = Running::open(house, &folder.config()).await?;
     open_portal(portal, args.portal_port, files, until(stopped)).await?;
     state.write(&folder.state())?;
@@ -117,9 +116,9 @@ async fn entered(
         Some(state) => state,
         None => {
             people::enter_organizations(&records).await?;
-            let mut users = people::enter_users(&records, |reference| bank.has(reference)).await?;
+            let mut users = people::enter_users(&records, bank).await?;
             if users.is_empty() {
-                for (number, (id, name)) in bank.first_patients(2)?.into_iter().enumerate() {
+                for (number, (id, name)) in bank.first_patients(2).await?.into_iter().enumerate() {
                     let login = format!("patient-{}", number + 1);
                     let (login, user) = people::enter_patient(&records, &login, &id, &name).await?;
                     users.insert(login, user);

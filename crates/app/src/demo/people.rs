@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bascule_demo::cast::{App, Cast, Proof, User};
 use serde_json::{Value, json};
 
+use super::bank::Bank;
 use super::folder::DemoFolder;
 use super::key;
 use super::sign_in::{EXPERIMENT, EXPERIMENT_REDIRECT};
@@ -15,14 +16,25 @@ use crate::admin::{Act, Outcome};
 /// The organizations of the demo: id, name, class, address, and from when there is an agreement.
 const ORGANIZATIONS: [(&str, &str, &str, &str, Option<&str>); 2] = [
     ("mercy", "Mercy Hospital", "workforce", "1 Harbour Road, Mercy, ME 00000", None),
-    ("farsight", "Farsight Scheduling Inc.", "business-associate", "22 Long Street, Farsight, ME 00000", Some("2026-01-01")),
+    (
+        "farsight",
+        "Farsight Scheduling Inc.",
+        "business-associate",
+        "22 Long Street, Farsight, ME 00000",
+        Some("2026-01-01"),
+    ),
 ];
 
 /// Organizations and agreements.
 pub(super) async fn enter_organizations(records: &Records) -> Result<(), String> {
     for (id, name, class, address, since) in ORGANIZATIONS {
         let (id, name) = (id.to_owned(), name.to_owned());
-        let act = Act::OrganizationAdd { id: id.clone(), name, class: Some(class.to_owned()), address: Some(address.to_owned()) };
+        let act = Act::OrganizationAdd {
+            id: id.clone(),
+            name,
+            class: Some(class.to_owned()),
+            address: Some(address.to_owned()),
+        };
         done(records, act).await?;
         if let Some(from) = since {
             let agreement = Act::AgreementAdd {
@@ -40,11 +52,13 @@ pub(super) async fn enter_organizations(records: &Records) -> Result<(), String>
 }
 
 /// Those of the cast whose record is in the EHR, each with a password of their own.
-pub(super) async fn enter_users(records: &Records, present: impl Fn(&str) -> bool) -> Result<BTreeMap<String, DemoUser>, String> {
+pub(super) async fn enter_users(records: &Records, bank: &Bank) -> Result<BTreeMap<String, DemoUser>, String> {
     let mut entered = BTreeMap::new();
-    for user in Cast::leading().users.iter().filter(|user| present(user.fhir_user)) {
-        let (name, kept) = enter_user(records, user).await?;
-        entered.insert(name, kept);
+    for user in Cast::leading().users {
+        if bank.has(user.fhir_user).await {
+            let (name, kept) = enter_user(records, user).await?;
+            entered.insert(name, kept);
+        }
     }
     Ok(entered)
 }
@@ -61,7 +75,12 @@ async fn enter_user(records: &Records, user: &User) -> Result<(String, DemoUser)
 }
 
 /// A patient of a loaded data set.
-pub(super) async fn enter_patient(records: &Records, login: &str, id: &str, name: &str) -> Result<(String, DemoUser), String> {
+pub(super) async fn enter_patient(
+    records: &Records,
+    login: &str,
+    id: &str,
+    name: &str,
+) -> Result<(String, DemoUser), String> {
     let kept = DemoUser {
         password: String::new(),
         name: name.to_owned(),
@@ -112,7 +131,12 @@ pub(super) async fn enter_clients(
     Ok(entered)
 }
 
-async fn enter_app(records: &Records, folder: &DemoFolder, app: &App, redirect: Option<String>) -> Result<DemoClient, String> {
+async fn enter_app(
+    records: &Records,
+    folder: &DemoFolder,
+    app: &App,
+    redirect: Option<String>,
+) -> Result<DemoClient, String> {
     let scope = app.scopes.join(" ");
     let mut metadata = json!({ "client_name": app.name, "scope": scope, "bascule_apis": ["ehr"] });
     let mut put = |name: &str, value: Value| {
@@ -139,7 +163,13 @@ async fn enter_app(records: &Records, folder: &DemoFolder, app: &App, redirect: 
     Ok(DemoClient { name: app.name.to_owned(), scope, key, redirect_uri: redirect })
 }
 
-async fn add_client(records: &Records, id: &str, metadata: &Value, organization: &str, role: Option<&str>) -> Result<(), String> {
+async fn add_client(
+    records: &Records,
+    id: &str,
+    metadata: &Value,
+    organization: &str,
+    role: Option<&str>,
+) -> Result<(), String> {
     let act = Act::ClientAdd {
         metadata: metadata.to_string(),
         id: Some(id.to_owned()),

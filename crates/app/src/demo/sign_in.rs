@@ -1,9 +1,9 @@
 //! A person signs in without a browser: authorization code with PKCE, page by page, as the forms ask.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bascule_crypto::digest::sha256;
 use bascule_wire::{Client, collect, empty, full};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, StatusCode, header};
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -27,7 +27,11 @@ pub(super) async fn sign_in(
     scope: Option<&str>,
 ) -> Result<String, String> {
     let verifier = bascule_store::random::text(&bascule_store::random::token().map_err(|error| error.to_string())?);
-    let default = if user.patient.is_some() { "openid fhirUser launch/patient patient/*.rs" } else { "openid fhirUser user/*.rs" };
+    let default = if user.patient.is_some() {
+        "openid fhirUser launch/patient patient/*.rs"
+    } else {
+        "openid fhirUser user/*.rs"
+    };
     let query = Serializer::new(String::new())
         .append_pair("response_type", "code")
         .append_pair("client_id", EXPERIMENT)
@@ -166,7 +170,14 @@ fn tags<'p>(page: &'p str, name: &'p str) -> impl Iterator<Item = &'p str> {
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let start = tag.find(&format!(" {name}=\""))?;
     let value = tag.get(start..)?.split('"').nth(1)?;
-    Some(value.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&#39;", "'").replace("&amp;", "&"))
+    Some(
+        value
+            .replace("&quot;", "\"")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&#39;", "'")
+            .replace("&amp;", "&"),
+    )
 }
 
 #[cfg(test)]

@@ -58,7 +58,9 @@ impl State {
         match std::fs::read_to_string(file) {
             Ok(text) => {
                 let state = serde_json::from_str(&text);
-                state.map(Some).map_err(|error| format!("{} is damaged: {error}; start over with --fresh", file.display()))
+                state
+                    .map(Some)
+                    .map_err(|error| format!("{} is damaged: {error}; start over with --fresh", file.display()))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("cannot read {}: {error}", file.display())),
@@ -68,6 +70,7 @@ impl State {
     /// Writes it, whole or not at all, for its owner's eyes only.
     pub(crate) fn write(&self, file: &Path) -> Result<(), String> {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        super::folder::write_private(file, text.as_bytes()).map_err(|error| format!("cannot write {}: {error}", file.display()))
+        super::folder::write_private(file, text.as_bytes())
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))
     }
 }

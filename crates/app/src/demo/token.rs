@@ -31,8 +31,9 @@ pub(crate) async fn run(name: &str, data: &Path, scope: Option<&str>) -> Exit {
 }
 
 async fn token(name: &str, data: &Path, scope: Option<&str>) -> Result<String, String> {
-    let state = State::read(&data.join("demo.json"))?
-        .ok_or_else(|| format!("there is no demo in {}; start `bascule demo` first, or name its folder with --data", data.display()))?;
+    let state = State::read(&data.join("demo.json"))?.ok_or_else(|| {
+        format!("there is no demo in {}; start `bascule demo` first, or name its folder with --data", data.display())
+    })?;
     let ca_pem = std::fs::read_to_string(&state.ca).map_err(|error| format!("{}: {error}", state.ca))?;
     let settings = ClientSettings { ca_pem: Some(ca_pem), ..ClientSettings::default() };
     let client = Client::new(&settings).map_err(|error| error.to_string())?;
@@ -48,7 +49,13 @@ async fn token(name: &str, data: &Path, scope: Option<&str>) -> Result<String, S
 }
 
 /// SMART Backend Services: client credentials with a signed assertion (RFC 7523).
-async fn backend_token(client: &Client, state: &State, name: &str, app: &DemoClient, scope: Option<&str>) -> Result<String, String> {
+async fn backend_token(
+    client: &Client,
+    state: &State,
+    name: &str,
+    app: &DemoClient,
+    scope: Option<&str>,
+) -> Result<String, String> {
     let form = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
         .append_pair("scope", scope.unwrap_or(&app.scope))
@@ -81,7 +88,8 @@ pub(super) async fn access_token(client: &Client, state: &State, form: String) -
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(full(form))
         .map_err(|error| error.to_string())?;
-    let answer = client.send(request).await.map_err(|error| format!("{}: {error}; does the demo run?", state.issuer))?;
+    let answer =
+        client.send(request).await.map_err(|error| format!("{}: {error}; does the demo run?", state.issuer))?;
     let status = answer.status();
     let body = collect(answer.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| error.to_string())?;
     let value: Value = serde_json::from_slice(&body).unwrap_or_default();

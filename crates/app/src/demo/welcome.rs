@@ -29,8 +29,18 @@ pub(crate) fn welcome(state: &State, data: &str, program: &str) -> String {
     line("");
     line("  Try");
     let token = |name: &str| format!("$({program} demo token {name} --data {data})");
-    line(&format!("    curl --cacert {} -H \"Authorization: Bearer {}\" '{}/Appointment?_count=3'", state.ca, token("scheduler-app"), state.fhir));
-    line(&format!("    curl --cacert {} -H \"Authorization: Bearer {}\" '{}/Observation'    # refused", state.ca, token("scheduler-app"), state.fhir));
+    line(&format!(
+        "    curl --cacert {} -H \"Authorization: Bearer {}\" '{}/Appointment?_count=3'",
+        state.ca,
+        token("scheduler-app"),
+        state.fhir
+    ));
+    line(&format!(
+        "    curl --cacert {} -H \"Authorization: Bearer {}\" '{}/Observation'    # refused",
+        state.ca,
+        token("scheduler-app"),
+        state.fhir
+    ));
     line(&format!("    {program} audit verify --config {data}/bascule.toml"));
     line("");
     line("  Ctrl-C ends it; the next start finds everything again.");

@@ -51,7 +51,12 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
         Ok(policy) => found.policy_hash = Some(policy.hash().to_owned()),
         Err(faults) => found.faults.extend(faults),
     }
-    for api in &settings.gateway.apis {
+    for (api, owner) in settings.gateway.apis.iter().zip(&settings.owners) {
+        if owner.is_none() {
+            found
+                .warnings
+                .push(format!("api `{}` has no owner; write owner = \"name@hospital.example\"", api.api.name));
+        }
         if api.upstream.url.scheme() == "http" {
             found.warnings.push(format!("api `{}` reaches its upstream without TLS, on this machine", api.api.name));
         }
@@ -71,7 +76,11 @@ fn check_certificate(settings: &Settings, file: &str, found: &mut Found) {
             found.warnings.push(format!("the certificate {certificate} ends in {days} days; renew it and send SIGHUP"));
         }
         Ok(_) => {}
-        Err(error) => found.faults.push(Fault::of_file(file, format!("[listen] tls: {error}"), "name a PEM certificate chain and its key")),
+        Err(error) => found.faults.push(Fault::of_file(
+            file,
+            format!("[listen] tls: {error}"),
+            "name a PEM certificate chain and its key",
+        )),
     }
 }
 

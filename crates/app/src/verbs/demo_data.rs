@@ -16,11 +16,12 @@ pub(crate) fn run(patients: u32, seed: u64, out: &Path) -> Exit {
         Err(error) => return terminal::failed(&error),
     };
     let bar = indicatif::ProgressBar::new(u64::from(patients));
-    let written = write_ndjson(out, Hospital::new(Seed::new(seed), patients, anchor), |done| bar.set_position(done));
+    let written =
+        write_ndjson(Hospital::new(Seed::new(seed), patients, anchor), out, |tally| bar.set_position(tally.patients));
     bar.finish_and_clear();
     match written {
         Ok(tally) => {
-            for (name, count) in &tally {
+            for (name, count) in &tally.by_type {
                 terminal::line(&format!("{count:>9}  {name}.ndjson"));
             }
             Exit::Done

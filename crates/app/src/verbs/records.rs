@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::admin::records::Records;
 use crate::admin::{Act, Outcome, socket};
 use crate::cli::{AgreementVerb, AlertVerb, ClientVerb, OrganizationVerb, RecordsArgs, RelationVerb, UserVerb};
+use crate::config::{self, Settings};
 use crate::exit::Exit;
 use crate::house::House;
-use crate::{clock, config, terminal};
+use crate::{clock, terminal};
 
 /// Performs an act and shows what came of it.
 pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
@@ -18,17 +19,9 @@ pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
         Ok(settings) => settings,
         Err(faults) => return terminal::faults(&faults, "Nothing was changed."),
     };
-    let outcome = match socket::ask(&settings.store, &act).await {
-        Ok(Some(outcome)) => outcome,
-        Ok(None) => match House::open(settings, clock::now()) {
-            Ok(house) => {
-                let outcome = Records::of(&house).act(act, "command").await;
-                house.close().await;
-                outcome
-            }
-            Err(error) => return terminal::failed(&error),
-        },
-        Err(error) => return terminal::failed(&format!("admin.sock: {error}")),
+    let outcome = match ask(settings, &act).await {
+        Ok(outcome) => outcome,
+        Err(sentence) => return terminal::failed(&sentence),
     };
     match outcome {
         Outcome::Done(value) => {
@@ -39,6 +32,20 @@ pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
             terminal::error(&sentence);
             Exit::Usage
         }
+    }
+}
+
+/// Asks the running house, or opens it for the while.
+pub(crate) async fn ask(settings: Settings, act: &Act) -> Result<Outcome, String> {
+    match socket::ask(&settings.store, act).await {
+        Ok(Some(outcome)) => Ok(outcome),
+        Ok(None) => {
+            let house = House::open(settings, clock::now()).map_err(|error| error.to_string())?;
+            let outcome = Records::of(&house).act(act.clone(), "command").await;
+            house.close().await;
+            Ok(outcome)
+        }
+        Err(error) => Err(format!("admin.sock: {error}")),
     }
 }
 
@@ -99,7 +106,9 @@ impl ClientVerb {
 impl OrganizationVerb {
     pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
         match self {
-            Self::Add { id, name, class, address, records } => (Act::OrganizationAdd { id, name, class, address }, records),
+            Self::Add { id, name, class, address, records } => {
+                (Act::OrganizationAdd { id, name, class, address }, records)
+            }
             Self::List { records } => (Act::OrganizationList, records),
         }
     }
@@ -131,7 +140,7 @@ impl AlertVerb {
     pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
         match self {
             Self::List { records } => (Act::AlertList, records),
-            Self::Close { alert, note, records } => (Act::AlertClose { number: alert, note }, records),
+            Self::Close { id, note, records } => (Act::AlertClose { number: id, note }, records),
         }
     }
 }

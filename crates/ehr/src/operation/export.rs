@@ -56,7 +56,8 @@ impl Export {
             Level::Instance(resource, id) => (format!("{resource}/{id}/$export"), Whose::Group(id.clone())),
         };
         let handling = ask.conditions.prefer.handling.unwrap_or(server.settings.handling);
-        let mut export = Self { whose: whose.clone(), types: Vec::new(), since: None, filters: Vec::new(), request: String::new() };
+        let mut export =
+            Self { whose: whose.clone(), types: Vec::new(), since: None, filters: Vec::new(), request: String::new() };
         let mut patients = Vec::new();
         for (name, value) in &given.values {
             match name.as_str() {
@@ -74,7 +75,9 @@ impl Export {
         }
         if !patients.is_empty() {
             if matches!(whose, Whose::System) {
-                return Err(Refusal::invalid("`patient` narrows an export of patients or of a group, not of the system"));
+                return Err(Refusal::invalid(
+                    "`patient` narrows an export of patients or of a group, not of the system",
+                ));
             }
             whose = Whose::Some(patients);
         }
@@ -98,7 +101,8 @@ fn instant(value: &str) -> Result<i64, Refusal> {
 
 fn types(value: &str) -> Result<Vec<ResourceType>, Refusal> {
     let parse = |name: &str| {
-        ResourceType::parse(name.trim()).ok_or_else(|| Refusal::invalid("`_type` names something that is no resource type of R4"))
+        ResourceType::parse(name.trim())
+            .ok_or_else(|| Refusal::invalid("`_type` names something that is no resource type of R4"))
     };
     value.split(',').map(parse).collect()
 }
@@ -137,7 +141,15 @@ fn run(server: &Server, id: &str, running: &Running, export: &Export) -> Result<
     let total: usize = all.values().map(BTreeSet::len).sum();
     let mut types: Vec<_> = all.into_iter().filter(|(_, keys)| !keys.is_empty()).collect();
     types.sort_by_key(|(resource, _)| *resource);
-    let mut writing = Writing { scope, folder: &folder, running, url: format!("{}/_jobs/{id}", server.base()), written: 0, total, output: Vec::new() };
+    let mut writing = Writing {
+        scope,
+        folder: &folder,
+        running,
+        url: format!("{}/_jobs/{id}", server.base()),
+        written: 0,
+        total,
+        output: Vec::new(),
+    };
     for (resource, keys) in &types {
         writing.write(*resource, keys)?;
     }

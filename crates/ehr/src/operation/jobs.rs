@@ -145,7 +145,8 @@ pub(super) async fn state(server: &Server, id: &str) -> Result<Answer, Refusal> 
     match row.state.as_str() {
         "running" => {
             let running = server.jobs.running.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-            let progress = running.map(|running| running.progress.lock().unwrap_or_else(PoisonError::into_inner).clone());
+            let progress =
+                running.map(|running| running.progress.lock().unwrap_or_else(PoisonError::into_inner).clone());
             let progress = progress.filter(|text| !text.is_empty()).unwrap_or_else(|| "under way".to_owned());
             let headers = vec![("x-progress", progress), ("retry-after", "1".to_owned())];
             Ok(Answer { headers, ..Answer::empty(StatusCode::ACCEPTED) })
@@ -153,7 +154,11 @@ pub(super) async fn state(server: &Server, id: &str) -> Result<Answer, Refusal> 
         "done" => {
             let expires = bascule_fhir::Timestamp::from_micros(row.expires);
             let answer = Answer::json(StatusCode::OK, row.answer);
-            Ok(Answer { headers: vec![("expires", write_date(expires))], content_type: Some("application/json"), ..answer })
+            Ok(Answer {
+                headers: vec![("expires", write_date(expires))],
+                content_type: Some("application/json"),
+                ..answer
+            })
         }
         _ => Ok(Answer::json(StatusCode::INTERNAL_SERVER_ERROR, row.answer)),
     }

@@ -163,9 +163,11 @@ fn shared(scope: &Scope<'_>, all: &mut Members) -> Result<(), Refusal> {
     while !fresh.is_empty() {
         let mut next = Vec::new();
         for (resource, key) in fresh {
-            let references = scope.definitions.of(resource).iter().filter(|one| one.parameter.kind == SearchKind::Reference);
+            let references =
+                scope.definitions.of(resource).iter().filter(|one| one.parameter.kind == SearchKind::Reference);
             for reference in references {
-                let rows = statement.query_map((reference.code, key), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+                let rows = statement
+                    .query_map((reference.code, key), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
                 for row in rows {
                     let (code, key) = row?;
                     let Some(target) = scope.codes.resource(code).filter(|target| is_shared(*target)) else { continue };

@@ -29,9 +29,9 @@ pub(crate) async fn run(server: &Server, ask: Ask) -> Result<Answer, Refusal> {
         ("everything", Level::Instance(..) | Level::Type(_), "Patient" | "Encounter") => {
             everything::everything(server, ask).await
         }
-        ("export", Level::System, _) | ("export", Level::Type(_), "Patient") | ("export", Level::Instance(..), "Group") => {
-            export::start(server, ask).await
-        }
+        ("export", Level::System, _)
+        | ("export", Level::Type(_), "Patient")
+        | ("export", Level::Instance(..), "Group") => export::start(server, ask).await,
         ("import", Level::System, _) if *post => import::start(server, ask).await,
         ("docref", Level::Type(_), "DocumentReference") => docref::docref(server, ask).await,
         _ => Err(unknown()),

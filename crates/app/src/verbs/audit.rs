@@ -1,0 +1,255 @@
+//! `bascule audit`: verify reads files and needs no key; search, export and accounting open sealed parts with the
+//! house's keys, and say in the log that they did.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bascule_audit::accounting::{AccountingRequest, account, to_csv};
+use bascule_audit::{Opened, clear::Kind};
+use bascule_ledger::VerifierKey;
+use bascule_store::keys::KeyStore;
+use bascule_store::log::LogError;
+use bascule_store::log::index::{Index, Search};
+use bascule_store::log::read::{Cursor, LogReader, prove_receipt};
+use bascule_store::log::verify::{VerifyOptions, verify};
+use serde_json::{Value, json};
+
+use crate::admin::{Act, Outcome};
+use crate::cli::{AuditVerb, LogArgs, RecordsArgs};
+use crate::config::{self, Settings};
+use crate::exit::Exit;
+use crate::house::log_settings;
+use crate::verbs::records;
+use crate::{clock, terminal};
+
+/// Years back that an accounting reaches (45 CFR 164.528(a)(3)), in seconds.
+const ACCOUNTING_SECONDS: i64 = 6 * 366 * 86_400;
+
+/// Runs one of them.
+pub(crate) async fn run(verb: AuditVerb) -> Exit {
+    let ended = match verb {
+        AuditVerb::Verify { log, since, vkey } => verified(&log, since.as_deref(), vkey.as_deref()).await,
+        AuditVerb::Search { records, request, patient, client, limit } => {
+            search(&records, request.as_deref(), patient, client, u64::from(limit)).await
+        }
+        AuditVerb::Export { records, from, out } => export(&records, from.as_deref(), &out).await,
+        AuditVerb::Disclosures { patient, csv, records } => disclosures(&records, &patient, csv).await,
+        AuditVerb::Receipt { receipt, log } => receipt_holds(&log, &receipt).await,
+    };
+    ended.unwrap_or_else(|sentence| {
+        terminal::error(&sentence);
+        Exit::Usage
+    })
+}
+
+fn settings(records: &RecordsArgs) -> Result<Settings, String> {
+    let file = config::found_here(records.config.as_deref());
+    config::load(&file)
+        .map_err(|faults| bascule_policy::fault::render(&faults, "Nothing was read.").trim_end().to_owned())
+}
+
+/// Asks a running house to publish what it holds; a closed one has published everything.
+async fn flush(settings: &Settings) -> Result<(), String> {
+    match crate::admin::socket::ask(&settings.store, &Act::LogFlush).await {
+        Ok(Some(Outcome::Refused(sentence))) => Err(sentence),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("admin.sock: {error}")),
+    }
+}
+
+async fn folder_of(log: &LogArgs) -> Result<PathBuf, String> {
+    if let Some(folder) = &log.log {
+        return Ok(folder.clone());
+    }
+    let settings = settings(&log.records)?;
+    flush(&settings).await?;
+    Ok(settings.audit.folder)
+}
+
+async fn verified(log: &LogArgs, since: Option<&Path>, vkey: Option<&str>) -> Result<Exit, String> {
+    let folder = folder_of(log).await?;
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let kept = since.map(read).transpose()?;
+    let key = match vkey {
+        None => None,
+        Some(named) if Path::new(named).is_file() => Some(read(Path::new(named))?),
+        Some(text) => Some(text.to_owned()),
+    };
+    let keys = key.map(|text| VerifierKey::parse(text.trim()).map_err(|error| error.to_string())).transpose()?;
+    let options = VerifyOptions { keys: keys.into_iter().collect(), kept, ..VerifyOptions::default() };
+    let report = verify(&folder, &options);
+    if log.records.json {
+        let shards = report.shards.iter().map(|shard| {
+            json!({ "origin": shard.origin, "size": shard.size, "root": shard.root.to_base64(), "kinds": shard.kinds })
+        });
+        let value = json!({ "holds": report.holds(), "shards": shards.collect::<Vec<_>>(), "faults": report.faults, "claim": report.claim() });
+        terminal::line(&format!("{value:#}"));
+    } else {
+        for shard in &report.shards {
+            let kinds =
+                shard.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ");
+            terminal::line(&format!("{}  {} entries ({kinds})", shard.origin, shard.size));
+            terminal::line(&format!("  root {}  key {}", shard.root.to_base64(), shard.vkey));
+        }
+        for fault in &report.faults {
+            terminal::line(&format!("FAULT {fault}"));
+        }
+        terminal::line(&report.claim());
+    }
+    Ok(if report.holds() { Exit::Done } else { Exit::Found })
+}
+
+fn reader(settings: &Settings) -> Result<LogReader, String> {
+    let log = log_settings(settings);
+    let keys = KeyStore::open(&log.keys_folder).map_err(|error| error.to_string())?;
+    LogReader::open(&log.folder, Arc::new(keys)).map_err(|error| error.to_string())
+}
+
+async fn said(settings: Settings, what: &str, shown: usize) -> Result<(), String> {
+    let act = Act::LogRead { what: what.to_owned(), shown: shown as u64 };
+    match records::ask(settings, &act).await? {
+        Outcome::Done(_) => Ok(()),
+        Outcome::Refused(sentence) => Err(format!("the reading could not be logged: {sentence}")),
+    }
+}
+
+async fn search(
+    records: &RecordsArgs,
+    request: Option<&str>,
+    patient: Option<String>,
+    client: Option<String>,
+    limit: u64,
+) -> Result<Exit, String> {
+    let settings = settings(records)?;
+    flush(&settings).await?;
+    let hits = {
+        let reader = reader(&settings)?;
+        let text = |error: LogError| error.to_string();
+        match request {
+            Some(id) => by_request(&reader, id).map_err(text)?,
+            None => {
+                let mut index = Index::open(&settings.store.join("audit-index.db")).map_err(text)?;
+                index.catch_up(&reader).map_err(text)?;
+                let api = settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
+                let patient = patient.map(|id| (api, format!("Patient/{id}")));
+                let search = Search { patient, client, limit, ..Search::default() };
+                index.search(&search, &reader).map_err(text)?.into_iter().map(|(opened, _)| opened).collect()
+            }
+        }
+    };
+    let rows = hits.iter().map(row).collect::<Vec<_>>();
+    if records.json {
+        terminal::line(&Value::Array(rows).to_string());
+    } else {
+        terminal::table(&rows);
+    }
+    let found = if hits.is_empty() { Exit::Found } else { Exit::Done };
+    said(settings, "search", hits.len()).await?;
+    Ok(found)
+}
+
+/// The entries of one request, each compared with the tree while it is read.
+fn by_request(reader: &LogReader, id: &str) -> Result<Vec<Opened>, LogError> {
+    let mut hits = Vec::new();
+    reader.each(&Cursor::default(), |entry| {
+        let terminal = !matches!(entry.clear.kind, Kind::Intent | Kind::System | Kind::Continuation);
+        if terminal && entry.about().request.as_deref() == Some(id) {
+            hits.push(entry);
+        }
+        Ok(true)
+    })?;
+    Ok(hits)
+}
+
+fn row(entry: &Opened) -> Value {
+    let clear = entry.about();
+    let decision = clear.decision.map(|decision| match decision {
+        bascule_audit::Decision::Permit => "permit",
+        bascule_audit::Decision::Refuse => "deny",
+    });
+    let patients = entry.patients.iter().flatten().map(|patient| patient.reference.clone()).collect::<Vec<_>>();
+    let agent = entry.agent.as_ref();
+    json!({
+        "at": entry.at().to_instant(),
+        "index": entry.position.index,
+        "request": clear.request,
+        "decision": decision,
+        "status": entry.clear.status,
+        "interaction": clear.interaction,
+        "resource": clear.resource,
+        "client": clear.client,
+        "role": clear.role,
+        "user": agent.and_then(|agent| agent.subject.clone()),
+        "patients": patients,
+        "rule": clear.rule,
+        "cause": clear.cause,
+        "withheld": clear.withheld,
+        "inner": serde_json::to_value(&clear.inner).unwrap_or_default(),
+    })
+}
+
+async fn export(records: &RecordsArgs, from: Option<&str>, out: &Path) -> Result<Exit, String> {
+    let settings = settings(records)?;
+    flush(&settings).await?;
+    let from = match from {
+        None => Cursor::default(),
+        Some(text) => Cursor::parse(text).ok_or("a cursor is `ORIGIN INDEX`, as an earlier export printed it")?,
+    };
+    let file = std::fs::File::create(out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let mut file = std::io::BufWriter::new(file);
+    let server = settings.gateway.public_url.to_string();
+    let cursor = reader(&settings)?.export(&from, &server, &mut file).map_err(|error| error.to_string())?;
+    terminal::line(&cursor.to_string());
+    let shown = usize::try_from(cursor.index.saturating_sub(from.index)).unwrap_or(usize::MAX);
+    said(settings, "export", shown).await?;
+    Ok(Exit::Done)
+}
+
+async fn disclosures(records: &RecordsArgs, patient: &str, csv: bool) -> Result<Exit, String> {
+    let settings = settings(records)?;
+    flush(&settings).await?;
+    let now = clock::now();
+    let request = AccountingRequest {
+        patient: format!("Patient/{patient}"),
+        from: now.plus_seconds(-ACCOUNTING_SECONDS),
+        until: now.plus_seconds(1),
+        suspensions: Vec::new(),
+        now,
+    };
+    let lines = {
+        let reader = reader(&settings)?;
+        let mut entries = Vec::new();
+        let read = reader.each(&Cursor::default(), |entry| {
+            if entry.is_about(&request.patient) {
+                entries.push(entry);
+            }
+            Ok(true)
+        });
+        read.map_err(|error| error.to_string())?;
+        account(&request, entries.iter())
+    };
+    if csv {
+        terminal::line(to_csv(&lines).trim_end());
+    } else if records.json {
+        terminal::line(&serde_json::to_string_pretty(&lines).map_err(|error| error.to_string())?);
+    } else {
+        let rows = lines.iter().map(|line| serde_json::to_value(line).unwrap_or_default()).collect::<Vec<_>>();
+        terminal::table(&rows);
+    }
+    said(settings, "accounting", lines.len()).await?;
+    Ok(Exit::Done)
+}
+
+async fn receipt_holds(log: &LogArgs, receipt: &str) -> Result<Exit, String> {
+    let folder = folder_of(log).await?;
+    match prove_receipt(&folder, receipt) {
+        Ok(proof) => {
+            terminal::line(&proof.to_string());
+            Ok(Exit::Done)
+        }
+        Err(error) => {
+            terminal::error(&format!("the log does not hold what the receipt says: {error}"));
+            Ok(Exit::Found)
+        }
+    }
+}
