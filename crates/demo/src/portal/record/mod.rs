@@ -9,7 +9,7 @@ mod patient;
 mod read;
 mod results;
 
-pub(super) use appointments::{Appointment, Status, appointments};
+pub(super) use appointments::{Appointment, Status, appointment, appointments};
 pub(super) use documents::{Attachment, Document, attachment, document, documents};
 pub(super) use health::{Allergy, Condition, Vaccine, allergies, conditions, vaccines};
 pub(super) use medicines::{Medicine, medicines};
