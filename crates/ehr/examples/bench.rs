@@ -35,7 +35,7 @@ fn main() {
     for (_, reason) in &summary.refusals {
         *reasons.entry(reason.clone()).or_insert(0) += 1;
     }
-    for (reason, count) in reasons.iter().take(40) {
+    for (reason, count) in reasons.iter().take(400) {
         println!("  {count} x {reason}");
     }
     let size = std::fs::metadata(&file).unwrap().len()

@@ -74,7 +74,7 @@ impl Ehr {
         batch: impl Iterator<Item = Result<LoadItem, EhrError>>,
         progress: impl FnMut(LoadProgress),
     ) -> Result<LoadSummary, EhrError> {
-        load::load(&self.server, batch, progress)
+        load::load(&self.server, batch, load::Bundles::Open, progress)
     }
 
     /// The living resources of each type that has any, by name of the type.

@@ -1,8 +1,10 @@
 //! Reads what is asked, once: from here on nobody looks at path, query or form again.
 
+use std::time::Duration;
+
 use bascule_fhir::interaction::{ParseError, Request};
 use bascule_fhir::{Interaction, Level, Query, Within};
-use bascule_wire::Body;
+use bascule_wire::{Body, BodyError, collect};
 use bytes::Bytes;
 use http::Method;
 use http::header::CONTENT_TYPE;
@@ -11,7 +13,7 @@ use crate::head::Head;
 use crate::headers;
 use crate::narrow::encoded;
 use crate::refuse::Refusal;
-use crate::upstream::collect_request;
+use crate::settings::Limits;
 
 /// A request as it was read.
 pub(crate) struct Read {
@@ -25,12 +27,12 @@ pub(crate) struct Read {
 ///
 /// # Errors
 /// [`Refusal`]: a shape that is not known is refused, never guessed.
-pub(crate) async fn read(head: &Head, rest: &str, body: Body, bytes_max: usize) -> Result<Read, Refusal> {
+pub(crate) async fn read(head: &Head, rest: &str, body: Body, limits: &Limits) -> Result<Read, Refusal> {
     if !headers::takes_json(&head.headers) || !format_is_json(&head.query) {
         return Err(Refusal::NotAcceptable);
     }
     let has_body = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
-    let body = if has_body { collect_request(body, bytes_max).await.map_err(Refusal::Body)? } else { Bytes::new() };
+    let body = if has_body { arrive(body, limits).await.map_err(Refusal::Body)? } else { Bytes::new() };
     let kind = kind_of(head, &body)?;
     let request = Request {
         form: (kind == Kind::Form).then_some(&body),
@@ -39,6 +41,14 @@ pub(crate) async fn read(head: &Head, rest: &str, body: Body, bytes_max: usize) 
     };
     let interaction = Interaction::parse(&request).map_err(Refusal::Unreadable)?;
     Ok(Read { interaction, body: if kind == Kind::Json { body.clone() } else { Bytes::new() } })
+}
+
+/// The body, within its bounds of size and time.
+async fn arrive(body: Body, limits: &Limits) -> Result<Bytes, BodyError> {
+    let idle_ms = limits.request_timeout_ms;
+    let collecting = collect(body, limits.request_bytes_max);
+    let arrived = tokio::time::timeout(Duration::from_millis(idle_ms), collecting).await;
+    arrived.unwrap_or(Err(BodyError::Idle { idle_ms }))
 }
 
 /// What is asked, as far as the head alone tells; for the record of a request whose body nobody read.

@@ -361,7 +361,7 @@ fn denied(reason: &DenialReason) -> Words {
         }
         DenialReason::ElementNotGranted { element } => no(format!("no role of this access grants writing `{element}`")),
         DenialReason::OutsideCompartment => no("this access does not extend to that patient".to_owned()),
-        DenialReason::Agreement { missing } => no(format!("there is no {missing} in force for this recipient")),
+        DenialReason::Agreement { missing } => no(format!("this recipient lacks {missing}")),
         DenialReason::Consent => no("a consent or restriction on file does not permit this access".to_owned()),
         DenialReason::Purpose { asserted } => {
             no(format!("the purpose `{asserted}` is not one that this access is granted for"))
@@ -375,9 +375,7 @@ fn denied(reason: &DenialReason) -> Words {
             no("no relation between this user and the patient is known; state the reason for access and repeat"
                 .to_owned())
         }
-        DenialReason::NotSupported { mend } => {
-            words(StatusCode::NOT_IMPLEMENTED, IssueCode::NotSupported, mend.clone())
-        }
+        DenialReason::NotSupported { mend } => words(StatusCode::FORBIDDEN, IssueCode::NotSupported, mend.clone()),
     }
 }
 

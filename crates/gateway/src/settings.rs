@@ -77,6 +77,8 @@ pub struct Limits {
     pub requests_in_flight_max: usize,
     /// From sending a request upstream to the last byte of a held answer, in milliseconds.
     pub upstream_timeout_ms: u64,
+    /// From the head of a request to the last byte of its body, in milliseconds.
+    pub request_timeout_ms: u64,
     /// Name lookup, TCP and TLS towards an upstream, in milliseconds.
     pub upstream_connect_timeout_ms: u64,
     /// The query of an upstream URL, in bytes; a longer one travels as `POST _search` or is refused.
@@ -100,6 +102,7 @@ impl Default for Limits {
             stream_bytes_max: 10_737_418_240,
             requests_in_flight_max: 2_000,
             upstream_timeout_ms: 30_000,
+            request_timeout_ms: 60_000,
             upstream_connect_timeout_ms: 5_000,
             query_bytes_max: 4_096,
             patients_per_query_max: 200,

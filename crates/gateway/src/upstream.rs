@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, collect, full, inflate};
+use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, full, inflate};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
@@ -266,12 +266,4 @@ impl From<BodyError> for UpstreamFault {
             BodyError::Undecodable(_) | BodyError::TooLarge { .. } => Self::Undecodable,
         }
     }
-}
-
-/// Reads a caller's body up to its bound.
-///
-/// # Errors
-/// As [`collect`].
-pub(crate) async fn collect_request(body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
-    collect(body, bytes_max).await
 }

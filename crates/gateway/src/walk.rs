@@ -51,7 +51,7 @@ async fn serve(
     let credentials = gateway.credentials(&visit.head, now)?;
     let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
-    let read = ask::read(&visit.head, rest, body, gateway.limits().request_bytes_max).await?;
+    let read = ask::read(&visit.head, rest, body, gateway.limits()).await?;
     if let Some(said) = ask::said(&read.interaction).filter(|_| visit.head.method == Method::POST) {
         visit.said = format!("POST {said}");
     }

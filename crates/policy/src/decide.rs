@@ -281,7 +281,7 @@ impl<'a> Ask<'a> {
         };
         query::only_controls(query, &["start", "end", "_since", "_type", "max", "code", "category", "patient"])?;
         let mut ways = self.ways(resource, InteractionKind::Operation)?;
-        ways.retain(|way| way.reach.operations.contains(name));
+        ways.retain(|way| std::iter::once(&way.reach).chain(&way.also).any(|reach| reach.operations.contains(name)));
         if ways.is_empty() {
             let reason = DenialReason::NotGranted { interaction: format!("${name}"), resource: resource.to_string() };
             return Err(No::because(reason, "default"));

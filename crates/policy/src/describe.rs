@@ -107,7 +107,7 @@ pub fn reason(reason: &DenialReason) -> String {
         }
         DenialReason::ElementNotGranted { element } => format!("the element `{element}` may not be written"),
         DenialReason::OutsideCompartment => "the patient asked about is not one whose data this may reach".to_owned(),
-        DenialReason::Agreement { missing } => format!("there is not {missing}"),
+        DenialReason::Agreement { missing } => format!("what is missing: {missing}"),
         DenialReason::Consent => "a consent, restriction or label does not let this pass".to_owned(),
         DenialReason::Purpose { asserted } => format!("the purpose of use `{asserted}` is not allowed here"),
         DenialReason::FactUnknown { fact } => format!("{fact} could not be had, and unknown denies"),

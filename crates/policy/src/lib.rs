@@ -4,14 +4,17 @@
 //! relation as values. Pure.
 
 pub mod api;
+pub mod change;
 pub mod decision;
 pub mod describe;
 pub mod diff;
 pub mod elements;
+pub mod explain;
 pub mod facts;
 pub mod fault;
 pub mod label;
 pub mod load;
+pub mod observed;
 pub mod party;
 pub mod policy;
 pub mod purpose;

@@ -42,7 +42,11 @@ pub(crate) struct Reach {
     pub(crate) terms: Arc<Terms>,
     pub(crate) no_relation: NoRelation,
     pub(crate) elements: Arc<Elements>,
+    /// What leaves where minimum necessary does not act: all but what is denied by name.
+    pub(crate) elements_lifted: Arc<Elements>,
     pub(crate) search: Arc<Searchable>,
+    /// What may be used where minimum necessary does not act: all that the file lists, whatever it reads.
+    pub(crate) search_lifted: Arc<Searchable>,
     pub(crate) operations: Arc<BTreeSet<String>>,
     pub(crate) writes: Option<Arc<Writable>>,
     pub(crate) labels_denied: Option<Arc<[Label]>>,
@@ -212,6 +216,8 @@ impl Reach {
             terms: Arc::new(grant.terms.clone()),
             no_relation: role.no_relation,
             elements,
+            elements_lifted: Arc::new(Elements::Whole),
+            search_lifted: Arc::new(if searchable { search.lifted(resource) } else { Searchable::default() }),
             search: Arc::new(search),
             operations: Arc::new(grant.operations.clone()),
             writes,
@@ -219,14 +225,19 @@ impl Reach {
         })
     }
 
-    fn same_terms(&self, other: &Self) -> bool {
-        self.terms == other.terms && self.writes == other.writes
+    /// Whether both act on the same resources in the same way, so that they are one.
+    pub(crate) fn same_terms(&self, other: &Self) -> bool {
+        self.terms == other.terms
+            && self.writes == other.writes
+            && self.no_relation == other.no_relation
+            && self.labels_denied == other.labels_denied
     }
 
     fn join(&mut self, other: &Self) {
         self.rule = format!("{}+{}", self.rule, other.rule).into();
         self.elements = Arc::new(self.elements.union(&other.elements));
         self.search = Arc::new(self.search.union(&other.search));
+        self.search_lifted = Arc::new(self.search_lifted.union(&other.search_lifted));
         self.operations = Arc::new(self.operations.union(&other.operations).cloned().collect());
     }
 
@@ -238,6 +249,9 @@ impl Reach {
             Denied::Elements(paths) => {
                 left.elements = Arc::new(without(resource, &self.elements, paths));
                 left.search = Arc::new(self.search.reading_only(resource, &left.elements));
+                let whole = without(resource, &Elements::Whole, paths);
+                left.search_lifted = Arc::new(self.search_lifted.reading_only(resource, &whole));
+                left.elements_lifted = Arc::new(without(resource, &self.elements_lifted, paths));
                 left.writes = self.writes.as_ref().map(|writes| {
                     Arc::new(Writable {
                         elements: Arc::new(without(resource, &writes.elements, paths)),
@@ -245,7 +259,10 @@ impl Reach {
                     })
                 });
             }
-            Denied::Search(names) => left.search = Arc::new(self.search.without(names)),
+            Denied::Search(names) => {
+                left.search = Arc::new(self.search.without(names));
+                left.search_lifted = Arc::new(self.search_lifted.without(names));
+            }
             Denied::Labels(labels) => {
                 let before = self.labels_denied.as_deref().unwrap_or_default();
                 left.labels_denied = Some(before.iter().chain(labels.iter()).cloned().collect());

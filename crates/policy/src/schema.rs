@@ -1,7 +1,7 @@
 //! What FHIR's tables say of elements and search parameters, in the form in which rules are checked: which element
 //! paths a parameter reads, which elements are display copies, who lies in a patient's compartment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use bascule_fhir::element::{self, Element};
@@ -77,7 +77,7 @@ fn is_shield(parents: &[&'static str], name: &str) -> bool {
 
 /// The parameter of that name on that type.
 pub(crate) fn parameter(resource: ResourceType, code: &str) -> Option<&'static SearchParameter> {
-    search::parameter(resource, code)
+    known(resource, code).map(|known| known.parameter)
 }
 
 /// Every parameter of a type by name.
@@ -87,13 +87,29 @@ pub(crate) fn parameters(resource: ResourceType) -> impl Iterator<Item = &'stati
 
 /// What the parameter reads; `None` if there is no such parameter.
 pub(crate) fn reads(resource: ResourceType, code: &str) -> Option<&'static Reads> {
-    READS.get(resource.index()).and_then(|of_type| of_type.get(code))
+    known(resource, code).map(|known| &known.reads)
 }
 
-static READS: LazyLock<Vec<BTreeMap<&'static str, Reads>>> = LazyLock::new(|| {
-    ResourceType::all()
-        .map(|resource| parameters(resource).map(|one| (one.code, reads_of(resource, one))).collect())
-        .collect()
+fn known(resource: ResourceType, code: &str) -> Option<&'static Known> {
+    KNOWN.get(resource.index()).and_then(|of_type| of_type.get(code))
+}
+
+/// A parameter and what it reads, worked out once.
+struct Known {
+    parameter: &'static SearchParameter,
+    reads: Reads,
+}
+
+static KNOWN: LazyLock<Vec<HashMap<&'static str, Known>>> = LazyLock::new(|| {
+    let of_type = |resource| {
+        // A type's own parameter stands before one of that name that every type has.
+        let mut all = HashMap::new();
+        for parameter in parameters(resource) {
+            all.entry(parameter.code).or_insert_with(|| Known { parameter, reads: reads_of(resource, parameter) });
+        }
+        all
+    };
+    ResourceType::all().map(of_type).collect()
 });
 
 fn reads_of(resource: ResourceType, parameter: &SearchParameter) -> Reads {

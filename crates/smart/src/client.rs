@@ -22,24 +22,13 @@ pub enum AuthMethod {
     SecretPost,
     /// A signed assertion (RFC 7523).
     PrivateKeyJwt,
-    /// A certificate whose subject is registered (RFC 8705 section 2.1).
-    TlsClientAuth,
-    /// A certificate that itself is registered in the key set (RFC 8705 section 2.2).
-    SelfSignedTls,
 }
 
 impl AuthMethod {
     /// All of them, in the order in which discovery names them.
-    pub const ALL: [Self; 6] = [
-        Self::None,
-        Self::SecretBasic,
-        Self::SecretPost,
-        Self::PrivateKeyJwt,
-        Self::TlsClientAuth,
-        Self::SelfSignedTls,
-    ];
+    pub const ALL: [Self; 4] = [Self::None, Self::SecretBasic, Self::SecretPost, Self::PrivateKeyJwt];
 
-    /// The name of RFC 7591 / RFC 8705.
+    /// The name of RFC 7591.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,8 +36,6 @@ impl AuthMethod {
             Self::SecretBasic => "client_secret_basic",
             Self::SecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
-            Self::TlsClientAuth => "tls_client_auth",
-            Self::SelfSignedTls => "self_signed_tls_client_auth",
         }
     }
 
@@ -170,8 +157,6 @@ pub struct ClientMetadata {
     pub dpop_bound: bool,
     /// RFC 8705: its tokens must be bound to its certificate.
     pub certificate_bound: bool,
-    /// RFC 8705 section 2.1.2: the subject of its certificate.
-    pub tls_subject: Option<String>,
     /// RFC 9126: it must push its authorization requests.
     pub pushed_only: bool,
     /// Browser origins that may read our answers.
@@ -225,7 +210,6 @@ impl ClientMetadata {
             post_logout_redirect_uris: members.texts("post_logout_redirect_uris")?,
             dpop_bound: members.flag("dpop_bound_access_tokens", false)?,
             certificate_bound: members.flag("tls_client_certificate_bound_access_tokens", false)?,
-            tls_subject: members.text("tls_client_auth_subject_dn")?,
             pushed_only: members.flag("require_pushed_authorization_requests", false)?,
             origins: members.origins()?,
             apis: members.texts("bascule_apis")?,
@@ -248,15 +232,11 @@ impl ClientMetadata {
         if self.auth_method == AuthMethod::None && self.grant_types.contains(&GrantType::ClientCredentials) {
             return no("a public client cannot use `client_credentials`: choose `private_key_jwt`");
         }
-        let keyed = matches!(self.auth_method, AuthMethod::PrivateKeyJwt | AuthMethod::SelfSignedTls);
-        if keyed && self.jwks.is_none() && self.jwks_uri.is_none() {
+        if self.auth_method == AuthMethod::PrivateKeyJwt && self.jwks.is_none() && self.jwks_uri.is_none() {
             return no("this `token_endpoint_auth_method` needs `jwks` or `jwks_uri`");
         }
         if self.jwks.is_some() && self.jwks_uri.is_some() {
             return no("give `jwks` or `jwks_uri`, not both (RFC 7591 section 2)");
-        }
-        if self.auth_method == AuthMethod::TlsClientAuth && self.tls_subject.is_none() {
-            return no("`tls_client_auth` needs `tls_client_auth_subject_dn`");
         }
         Ok(())
     }
@@ -297,7 +277,6 @@ impl ClientMetadata {
             "tls_client_certificate_bound_access_tokens",
             if self.certificate_bound { json!(true) } else { Value::Null },
         );
-        put("tls_client_auth_subject_dn", json!(self.tls_subject));
         put("require_pushed_authorization_requests", if self.pushed_only { json!(true) } else { Value::Null });
         put("bascule_origins", json!(self.origins));
         put("bascule_apis", json!(self.apis));

@@ -10,8 +10,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bascule_audit::{AccessFacts, AgentPart, Entry, PatientPart, ResourceVersion};
+use bascule_audit::{AccessFacts, AgentPart, Entry, PartKeys, PatientPart, ResourceVersion, seal};
 use bascule_fhir::Timestamp;
+use bascule_ledger::{Tiler, leaf_hash};
+use bascule_store::keys::KeyStore;
 use bascule_store::log::verify::{VerifyOptions, verify};
 use bascule_store::log::{Log, LogSettings};
 
@@ -38,6 +40,8 @@ fn main() {
             sqlite.rate
         );
     }
+    let keys = runtime.block_on(warm_keys(&folder.path().join("stages")));
+    stages(&keys);
     for writers in [1, 8, 64, 512] {
         let data = folder.path().join(format!("log-{writers}"));
         let result = runtime.block_on(log(&data, writers));
@@ -54,6 +58,65 @@ fn main() {
         let size = report.shards.iter().map(|shard| shard.size).sum::<u64>();
         println!("     verified {size} entries in {}", show(started.elapsed()));
     }
+}
+
+/// The keys of a log that has seen its patients before.
+async fn warm_keys(root: &Path) -> std::sync::Arc<KeyStore> {
+    let settings = LogSettings {
+        reserve_bytes: 0,
+        ..LogSettings::new(&root.join("data"), root.join("lock/lock.db"), "bench", "bench.example/audit")
+    };
+    let log = Log::open(settings, NOW).unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..1000 {
+        let log = log.clone();
+        tasks.spawn(async move { log.append(entry(number), None).await.unwrap() });
+    }
+    while tasks.join_next().await.is_some() {}
+    log.close(NOW).await.unwrap();
+    std::sync::Arc::clone(log.keys())
+}
+
+/// What each step of an entry costs on one core, without any waiting.
+fn stages(keys: &KeyStore) {
+    const ROUNDS: u64 = 100_000;
+    let measure = |name: &str, step: &mut dyn FnMut(u64)| {
+        (0..2_000).for_each(&mut *step);
+        // CPU time, not the clock: other work on the machine does not count.
+        let before = cpu_time();
+        (0..ROUNDS).for_each(step);
+        let micros = cpu_time().saturating_sub(before).as_secs_f64() * 1e6 / ROUNDS as f64;
+        println!("     {name:<32} {micros:>6.2} µs");
+        micros
+    };
+    println!("one entry with one patient, on one core:");
+    let mut random = |bytes: &mut [u8]| bytes.fill(7);
+    let mut total = measure("facts to entry", &mut |number| drop(std::hint::black_box(entry(number))));
+    let made = entry(7);
+    total += measure("keys (at hand)", &mut |number| {
+        let mut unwritten = Vec::new();
+        let month = keys.month("2026-11", &mut unwritten).unwrap();
+        std::hint::black_box(
+            keys.patient("ehr", &format!("Patient/{}", number % 1000), &month, &mut unwritten).unwrap(),
+        );
+    });
+    let mut unwritten = Vec::new();
+    let month = keys.month("2026-11", &mut unwritten).unwrap();
+    let patients = [keys.patient("ehr", "Patient/7", &month, &mut unwritten).unwrap()];
+    let part_keys = PartKeys { epoch: "2026-11", agent: &month.staff, hints: &month.hints, patients: &patients };
+    total +=
+        measure("seal (JSON, 3 keys, 3 AES-GCM)", &mut |_| drop(seal(&made, None, &part_keys, &mut random).unwrap()));
+    let bytes = seal(&made, None, &part_keys, &mut random).unwrap().into_bytes();
+    total += measure("leaf hash", &mut |_| {
+        std::hint::black_box(leaf_hash(&bytes));
+    });
+    total += measure("checksum", &mut |_| {
+        std::hint::black_box(crc32c::crc32c(&bytes));
+    });
+    let mut tiler = Tiler::new();
+    let leaf = leaf_hash(&bytes);
+    total += measure("tree", &mut |_| tiler.append(leaf));
+    println!("     {:<32} {total:>6.2} µs, {} bytes", "together", bytes.len());
 }
 
 struct Result {

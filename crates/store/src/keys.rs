@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bascule_audit::KeyId;
 use bascule_crypto::digest::{hkdf_sha256, hmac_sha256};
@@ -107,6 +107,7 @@ pub struct NewKey {
 /// The keys of one month.
 #[derive(Debug, Clone)]
 pub struct MonthKeys {
+    epoch: String,
     /// Seals who asked.
     pub staff: Secret,
     /// Seals the names of patients' keys.
@@ -121,6 +122,8 @@ struct Held {
     /// Until it is durable, every user of the key writes it again.
     unwritten: Option<NewKey>,
     stored: bool,
+    /// For the month used last: this key and the month's together.
+    base: Option<(String, Secret)>,
 }
 
 /// The store of keys.
@@ -134,6 +137,8 @@ pub struct KeyStore {
 struct Inner {
     database: Connection,
     held: HashMap<Vec<u8>, Held>,
+    /// The month used last, once its keys are durable.
+    month: Option<(String, Arc<MonthKeys>)>,
 }
 
 impl std::fmt::Debug for KeyStore {
@@ -165,7 +170,7 @@ impl KeyStore {
             wrap: hkdf_sha256(&master, SALT, &[b"wrap"])?,
             lookup: hkdf_sha256(&master, SALT, &[b"lookup"])?,
             folder: folder.to_owned(),
-            inner: Mutex::new(Inner { database, held: HashMap::new() }),
+            inner: Mutex::new(Inner { database, held: HashMap::new(), month: None }),
         })
     }
 
@@ -173,10 +178,19 @@ impl KeyStore {
     ///
     /// # Errors
     /// `Destroyed` if the month's keys were, else what the store refuses.
-    pub fn month(&self, epoch: &str, unwritten: &mut Vec<NewKey>) -> Result<MonthKeys, KeyError> {
-        let (_, patients) = self.take(month_name(epoch, "patients"), unwritten)?;
-        let (_, staff) = self.take(month_name(epoch, "staff"), unwritten)?;
-        Self::month_of(&patients, &staff)
+    pub fn month(&self, epoch: &str, unwritten: &mut Vec<NewKey>) -> Result<Arc<MonthKeys>, KeyError> {
+        let mut inner = self.lock();
+        if let Some((_, month)) = inner.month.as_ref().filter(|(last, _)| last == epoch) {
+            return Ok(Arc::clone(month));
+        }
+        let before = unwritten.len();
+        let patients = self.take(&mut inner, month_name(epoch, "patients"), unwritten)?.key.clone();
+        let staff = self.take(&mut inner, month_name(epoch, "staff"), unwritten)?.key.clone();
+        let month = Arc::new(Self::month_of(epoch, &patients, &staff)?);
+        if unwritten.len() == before {
+            inner.month = Some((epoch.to_owned(), Arc::clone(&month)));
+        }
+        Ok(month)
     }
 
     /// The key of `reference` at `api` for a month: its name, and patient's and month's key together.
@@ -190,8 +204,18 @@ impl KeyStore {
         month: &MonthKeys,
         unwritten: &mut Vec<NewKey>,
     ) -> Result<(KeyId, Secret), KeyError> {
-        let (id, key) = self.take(self.blind(api, reference).to_vec(), unwritten)?;
-        Ok((id, base(&key, month)?))
+        let mut inner = self.lock();
+        let held = self.take(&mut inner, self.blind(api, reference).to_vec(), unwritten)?;
+        let derived = held.base.as_ref().filter(|(epoch, _)| *epoch == month.epoch).map(|(_, base)| base.clone());
+        let base = match derived {
+            Some(base) => base,
+            None => {
+                let fresh = base(&held.key, month)?;
+                held.base = Some((month.epoch.clone(), fresh.clone()));
+                fresh
+            }
+        };
+        Ok((held.id, base))
     }
 
     /// The keys of a month for reading; `None` if there are none, or no more.
@@ -202,7 +226,7 @@ impl KeyStore {
         let mut inner = self.lock();
         let patients = self.find(&mut inner, &month_name(epoch, "patients"))?;
         let staff = self.find(&mut inner, &month_name(epoch, "staff"))?;
-        patients.zip(staff).map(|(patients, staff)| Self::month_of(&patients.key, &staff.key)).transpose()
+        patients.zip(staff).map(|(patients, staff)| Self::month_of(epoch, &patients.key, &staff.key)).transpose()
     }
 
     /// The key of that name for a month, for reading; `None` if it was destroyed.
@@ -319,6 +343,7 @@ impl KeyStore {
             transaction.execute("DELETE FROM key WHERE name = ?1", [key])?;
         }
         transaction.commit()?;
+        inner.month = None;
         names.iter().for_each(|key| {
             inner.held.remove(key);
         });
@@ -395,30 +420,40 @@ impl KeyStore {
         Ok(())
     }
 
-    fn month_of(patients: &Secret, staff: &Secret) -> Result<MonthKeys, KeyError> {
+    fn month_of(epoch: &str, patients: &Secret, staff: &Secret) -> Result<MonthKeys, KeyError> {
         Ok(MonthKeys {
+            epoch: epoch.to_owned(),
             staff: hkdf_sha256(staff, SALT, &[b"staff"])?,
             hints: hkdf_sha256(patients, SALT, &[b"hints"])?,
             patients: patients.clone(),
         })
     }
 
-    fn take(&self, name: Vec<u8>, unwritten: &mut Vec<NewKey>) -> Result<(KeyId, Secret), KeyError> {
-        let mut inner = self.lock();
-        if let Some(held) = self.find(&mut inner, &name)? {
-            unwritten.extend(held.unwritten);
-            return Ok((held.id, held.key));
+    /// The key of that name, made if there is none.
+    fn take<'a>(
+        &self,
+        inner: &'a mut Inner,
+        name: Vec<u8>,
+        unwritten: &mut Vec<NewKey>,
+    ) -> Result<&'a mut Held, KeyError> {
+        if !inner.held.contains_key(&name) && self.find(inner, &name)?.is_none() {
+            let made = self.make(&name)?;
+            inner.held.insert(name.clone(), made);
         }
+        let held = inner.held.get_mut(&name).ok_or(KeyError::Wrapped(CryptoError::Malformed))?;
+        unwritten.extend(held.unwritten.clone());
+        Ok(held)
+    }
+
+    fn make(&self, name: &[u8]) -> Result<Held, KeyError> {
         let (mut id, mut key, mut nonce) = ([0; 16], [0; 32], [0; aead::NONCE_BYTES]);
         crate::log::random(&mut id);
         crate::log::random(&mut key);
         crate::log::random(&mut nonce);
         let (id, key) = (KeyId(id), Secret::new(key));
-        let wrapped = [&nonce, aead::seal(&self.wrap, nonce, &name, key.expose())?.as_slice()].concat();
-        let new = NewKey { name: name.clone(), id, wrapped };
-        unwritten.push(new.clone());
-        inner.held.insert(name, Held { id, key: key.clone(), unwritten: Some(new), stored: false });
-        Ok((id, key))
+        let wrapped = [&nonce, aead::seal(&self.wrap, nonce, name, key.expose())?.as_slice()].concat();
+        let new = NewKey { name: name.to_vec(), id, wrapped };
+        Ok(Held { id, key, unwritten: Some(new), stored: false, base: None })
     }
 
     fn find(&self, inner: &mut Inner, name: &[u8]) -> Result<Option<Held>, KeyError> {
@@ -431,7 +466,7 @@ impl KeyStore {
             .query_row([name], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, Vec<u8>>(1)?)))
             .optional()?;
         let Some((id, wrapped)) = row else { return Ok(None) };
-        let held = Held { id: KeyId(id), key: self.unwrap(name, &wrapped)?, unwritten: None, stored: true };
+        let held = Held { id: KeyId(id), key: self.unwrap(name, &wrapped)?, unwritten: None, stored: true, base: None };
         inner.held.insert(name.to_vec(), held.clone());
         Ok(Some(held))
     }

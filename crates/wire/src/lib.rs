@@ -8,6 +8,7 @@ pub mod client;
 mod connector;
 pub mod inflate;
 pub mod serve;
+mod stall;
 pub mod tls;
 
 pub use body::{Body, BodyError, boxed, collect, empty, full};

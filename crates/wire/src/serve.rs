@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt};
 
 use crate::body::Timed;
+use crate::stall::Stalling;
 use crate::{Body, ReloadableTls};
 
 /// After a failed accept (out of file descriptors), the listener rests for so long.
@@ -35,7 +36,7 @@ pub struct ListenLimits {
     pub head_bytes_max: usize,
     /// Bound on the TLS handshake, on the arrival of a head, and on an unused connection, in milliseconds.
     pub head_timeout_ms: u64,
-    /// Bound on a pause within the body of a request, in milliseconds.
+    /// Bound on a pause within the body of a request, and on a write that the client does not take, in milliseconds.
     pub idle_timeout_ms: u64,
     /// Open connections; more wait to be accepted.
     pub connections_max: usize,
@@ -173,7 +174,8 @@ where
             service.clone().oneshot(request)
         });
         let builder = self.builder(version);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let stream = TokioIo::new(Stalling::new(stream, idle));
+        let connection = builder.serve_connection(stream, service).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended early");
         }
@@ -262,6 +264,46 @@ mod tests {
         let stranger = Client::new(&ClientSettings::default()).unwrap();
         let refused = stranger.send(Request::get(url).body(empty()).unwrap()).await;
         assert!(matches!(refused, Err(crate::ClientError::Unreachable(_))));
+    }
+
+    /// A certificate of a client of its own authority; the listener trusts that authority.
+    #[tokio::test]
+    async fn a_client_shows_its_certificate_if_it_has_one() {
+        let (server, client) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let made = development::ensure(server.path(), &["localhost"]).unwrap();
+        let (client_ca, identity) = client_identity(client.path());
+        let files = crate::TlsFiles { client_ca: Some(client_ca), ..made.files() };
+        let service = service_fn(|request: Request<Body>| async move {
+            let shown = request.extensions().get::<Peer>().unwrap().certificate.is_some();
+            Ok::<_, Infallible>(Response::new(full(format!("certificate={shown}"))))
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let tls = ReloadableTls::load(files).unwrap();
+        tokio::spawn(serve(listener, Some(tls), service, ListenLimits::default(), std::future::pending()));
+        let settings = ClientSettings { ca_pem: Some(made.ca_pem), ..ClientSettings::default() };
+        let with = Client::new(&ClientSettings { identity: Some(identity), ..settings.clone() }).unwrap();
+        assert_eq!(ask(&with, url.clone()).await, "certificate=true");
+        let without = Client::new(&settings).unwrap();
+        assert_eq!(ask(&without, url.clone()).await, "certificate=false");
+        let (_, stranger) = client_identity(tempfile::tempdir().unwrap().path());
+        let stranger = Client::new(&ClientSettings { identity: Some(stranger), ..settings }).unwrap();
+        assert!(stranger.send(Request::get(url).body(empty()).unwrap()).await.is_err(), "of an unknown authority");
+    }
+
+    fn client_identity(folder: &std::path::Path) -> (std::path::PathBuf, crate::Identity) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut authority = rcgen::CertificateParams::default();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca_key = rcgen::KeyPair::generate().unwrap();
+        let ca = authority.self_signed(&ca_key).unwrap();
+        let issuer = rcgen::Issuer::from_params(&authority, &ca_key);
+        let mut leaf = rcgen::CertificateParams::new(vec!["client.example".to_owned()]).unwrap();
+        leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = leaf.signed_by(&key, &issuer).unwrap();
+        let file = folder.join("client-ca.pem");
+        std::fs::write(&file, ca.pem()).unwrap();
+        (file, crate::Identity { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 
     #[tokio::test]

@@ -8,6 +8,8 @@ use time::macros::date;
 
 use super::*;
 
+mod r4;
+
 const ANCHOR: Date = date!(2026 - 11 - 24);
 
 fn hospital(seed: u64, patients: u32) -> Vec<Value> {
@@ -311,4 +313,37 @@ fn every_bill_is_of_a_visit_or_a_dispense_and_was_answered() {
     let all = hospital(1, 30);
     assert_eq!(of(&all, "Claim").count(), of(&all, "ExplanationOfBenefit").count());
     assert_eq!(of(&all, "Claim").count(), of(&all, "Encounter").count() + of(&all, "MedicationDispense").count());
+}
+
+#[test]
+fn nobody_with_child_is_given_lisinopril() {
+    let all = hospital(1, 60);
+    let pregnant: BTreeSet<&str> = of(&all, "Condition")
+        .filter(|body| coded(body, "/code", "77386006"))
+        .map(|body| text(body, "/subject/reference"))
+        .collect();
+    assert!(!pregnant.is_empty());
+    for patient in pregnant {
+        assert!(
+            !about(&all, "MedicationRequest", patient).any(|body| coded(body, "/medicationCodeableConcept", "314076")),
+            "{patient}"
+        );
+    }
+}
+
+#[test]
+fn a_child_is_insured_with_a_parent() {
+    let all = hospital(1, 12);
+    let coverage = of(&all, "Coverage").find(|body| body["id"] == "p0007-coverage").unwrap();
+    assert_eq!(text(coverage, "/subscriber/reference"), "Patient/p0006");
+    assert_eq!(text(coverage, "/beneficiary/reference"), "Patient/p0007");
+}
+
+#[test]
+fn a_new_story_elsewhere_never_changes_who_the_patients_are() {
+    let names = |patients| {
+        let hospital = Hospital::new(Seed::new(4), patients, ANCHOR);
+        (0..20).map(|number| hospital.patient(number)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(20), names(200));
 }

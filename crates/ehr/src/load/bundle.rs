@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bascule_fhir::{Id, ResourceType};
 use serde_json::Value;
 
+use super::Bundles;
 use crate::fnv::Fnv;
 use crate::index::reference::local;
 
@@ -20,17 +21,14 @@ pub(super) struct Named {
 }
 
 /// The resources of an item; for those that have no name, why.
-pub(super) fn resources(text: &[u8]) -> Vec<Result<Named, (String, String)>> {
+pub(super) fn resources(text: &[u8], bundles: Bundles) -> Vec<Result<Named, (String, String)>> {
     let value: Value = match serde_json::from_slice(text) {
         Ok(value) => value,
         Err(cause) => return vec![Err((String::new(), format!("is not JSON: {cause}")))],
     };
-    let is_loaded = matches!(
-        value.get("type").and_then(Value::as_str),
-        Some("transaction" | "batch" | "collection" | "searchset" | "history")
-    );
+    let is_loaded = matches!(value.get("type").and_then(Value::as_str), Some("transaction" | "batch" | "collection"));
     match value.get("resourceType").and_then(Value::as_str) {
-        Some("Bundle") if is_loaded => bundle(value),
+        Some("Bundle") if is_loaded && bundles == Bundles::Open => bundle(value),
         _ => vec![named(value, None, None, String::new())],
     }
 }
@@ -127,7 +125,7 @@ mod tests {
     use serde_json::json;
 
     fn check(value: &Value, expect: &[&str]) {
-        let found: Vec<_> = resources(value.to_string().as_bytes())
+        let found: Vec<_> = resources(value.to_string().as_bytes(), Bundles::Open)
             .into_iter()
             .map(|one| match one {
                 Ok(named) => format!(
@@ -162,8 +160,8 @@ mod tests {
 
     #[test]
     fn what_has_no_name_gets_one_that_stays() {
-        let once = resources(br#"{"resourceType":"Patient"}"#);
-        let again = resources(br#"{"resourceType":"Patient"}"#);
+        let once = resources(br#"{"resourceType":"Patient"}"#, Bundles::Open);
+        let again = resources(br#"{"resourceType":"Patient"}"#, Bundles::Open);
         assert_eq!(once[0].as_ref().ok().unwrap().id, again[0].as_ref().ok().unwrap().id);
     }
 

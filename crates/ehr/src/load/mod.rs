@@ -19,6 +19,15 @@ pub struct LoadItem {
     pub text: Vec<u8>,
 }
 
+/// What is done with a Bundle of type transaction, batch or collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bundles {
+    /// Its entries are stored, each under its name.
+    Open,
+    /// It is stored as it is.
+    Keep,
+}
+
 /// How far loading is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoadProgress {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::bundle::{Named, resources};
-use super::{LoadItem, LoadProgress, LoadSummary, REFUSALS_NAMED_MAX};
+use super::{Bundles, LoadItem, LoadProgress, LoadSummary, REFUSALS_NAMED_MAX};
 use crate::act::only_match;
 use crate::ask::query;
 use crate::server::Server;
@@ -40,6 +40,7 @@ struct Checked {
 pub(crate) fn load(
     server: &Server,
     mut batch: impl Iterator<Item = Result<LoadItem, EhrError>>,
+    bundles: Bundles,
     progress: impl FnMut(LoadProgress),
 ) -> Result<LoadSummary, EhrError> {
     let checkers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8);
@@ -52,7 +53,7 @@ pub(crate) fn load(
         for _ in 0..checkers {
             let send_checked = send_checked.clone();
             let items = &items;
-            scope.spawn(move || check_all(server, items, &send_checked));
+            scope.spawn(move || check_all(server, bundles, items, &send_checked));
         }
         drop(send_checked);
         let mut writing = Writing::new(server, progress);
@@ -80,20 +81,25 @@ pub(crate) fn load(
     })
 }
 
-fn check_all(server: &Server, items: &Mutex<Receiver<(u64, LoadItem)>>, checked: &SyncSender<(u64, Checked)>) {
+fn check_all(
+    server: &Server,
+    bundles: Bundles,
+    items: &Mutex<Receiver<(u64, LoadItem)>>,
+    checked: &SyncSender<(u64, Checked)>,
+) {
     loop {
         let next = items.lock().map(|items| items.recv());
         let Ok(Ok((number, item))) = next else { return };
-        if checked.send((number, check(server, &item))).is_err() {
+        if checked.send((number, check(server, bundles, &item))).is_err() {
             return;
         }
     }
 }
 
-fn check(server: &Server, item: &LoadItem) -> Checked {
+fn check(server: &Server, bundles: Bundles, item: &LoadItem) -> Checked {
     let bytes = u64::try_from(item.text.len()).unwrap_or(u64::MAX);
     let mut checked = Checked { bytes, ready: Vec::new(), refusals: Vec::new() };
-    for named in resources(&item.text) {
+    for named in resources(&item.text, bundles) {
         match named.and_then(|named| check_one(server, named)) {
             Ok(ready) => checked.ready.push(ready),
             Err((place, reason)) => {

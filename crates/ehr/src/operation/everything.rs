@@ -86,9 +86,11 @@ fn read_cursor(text: &str) -> Result<(u8, i64), Refusal> {
 
 fn page(server: &Server, scope: &Scope<'_>, on: &Level, narrowing: &Narrowing, ask: &Ask) -> Result<Answer, Refusal> {
     let members = members(scope, on, narrowing)?;
-    let linked = linked(scope, &members, narrowing)?;
+    let keys: Vec<i64> = members.iter().map(|(_, key)| *key).collect();
+    let linked = linked(scope, &keys, narrowing)?;
+    let members = members.into_iter().filter(|(resource, _)| narrowing.wants(*resource)).map(|(_, key)| key);
     // Members first, then what they refer to; within each, in the order in which they were stored.
-    let all = members.into_iter().map(|key| (0_u8, key)).chain(linked.into_iter().map(|key| (1_u8, key)));
+    let all = members.map(|key| (0_u8, key)).chain(linked.into_iter().map(|key| (1_u8, key)));
     let mut rest = all.filter(|place| *place > narrowing.after);
     let shown: Vec<_> = rest.by_ref().take(narrowing.count).collect();
     let more = rest.next().is_some();
@@ -123,8 +125,8 @@ fn next(server: &Server, path: &str, query: &Query, stage: u8, key: i64) -> Stri
     format!("{}/{path}?{}", server.base(), encode(&parameters))
 }
 
-/// The compartment, the owner first if it is the oldest.
-fn members(scope: &Scope<'_>, on: &Level, narrowing: &Narrowing) -> Result<Vec<i64>, Refusal> {
+/// The compartment, in the order in which it was stored.
+fn members(scope: &Scope<'_>, on: &Level, narrowing: &Narrowing) -> Result<Vec<(ResourceType, i64)>, Refusal> {
     let (of, id) = match on {
         Level::Instance(of, id) => (*of, Some(id)),
         Level::Type(of) => (*of, None),
@@ -135,12 +137,12 @@ fn members(scope: &Scope<'_>, on: &Level, narrowing: &Narrowing) -> Result<Vec<i
             .filter(|version| version.method != crate::store::Method::Delete)
             .ok_or_else(|| Refusal::not_found(format!("there is no {of}/{id}")))?;
     }
-    let possible: Vec<_> = compartment::members(of).filter(|resource| narrowing.wants(*resource)).collect();
+    let possible: Vec<_> = compartment::members(of).collect();
     let mut keys = Vec::new();
     for resource in act::stored_types(scope, &possible)? {
-        keys.extend(of_type(scope, of, id, resource, narrowing)?);
+        keys.extend(of_type(scope, of, id, resource, narrowing)?.into_iter().map(|key| (resource, key)));
     }
-    keys.sort_unstable();
+    keys.sort_unstable_by_key(|(_, key)| *key);
     keys.dedup();
     Ok(keys)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::jobs::{Running, begin};
 use crate::ask::{Answer, Ask};
 use crate::error::outcome;
-use crate::load::{LoadItem, LoadSummary, load};
+use crate::load::{Bundles, LoadItem, LoadSummary, load};
 use crate::server::Server;
 use crate::{Issue, Refusal};
 
@@ -52,7 +52,7 @@ fn run(server: &Server, body: &[u8], running: Option<&Running>) -> Result<LoadSu
             running.tell(format!("{} resources", progress.resources));
         }
     };
-    load(server, items, progress).map_err(Refusal::from)
+    load(server, items, Bundles::Keep, progress).map_err(Refusal::from)
 }
 
 fn counts(summary: &LoadSummary) -> Value {

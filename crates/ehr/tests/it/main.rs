@@ -2,7 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod examples;
 mod interactions;
+mod naive;
+mod operations;
 mod paging;
 mod search;
 mod support;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::Client;
 
-fn data() -> Vec<Value> {
+pub(crate) fn data() -> Vec<Value> {
     vec![
         json!({ "resourceType": "Organization", "id": "org", "name": "Mercy", "telecom": [{ "system": "phone", "value": "555" }] }),
         json!({ "resourceType": "Practitioner", "id": "dr", "name": [{ "family": "House" }] }),

@@ -11,7 +11,7 @@ pub(crate) const BASE: &str = "http://ehr.test/fhir";
 pub(crate) struct Client {
     pub(crate) ehr: Ehr,
     router: axum::Router,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 pub(crate) struct Answer {
@@ -61,11 +61,7 @@ impl Client {
         settings.readers = 2;
         change(&mut settings);
         let ehr = Ehr::open(settings).unwrap();
-        Self { router: ehr.router(), ehr, folder }
-    }
-
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        Self { router: ehr.router(), ehr, _folder: folder }
     }
 
     /// A path with a query, relative to the base or absolute.
@@ -127,4 +123,21 @@ fn escaped(url: &str) -> String {
         other => other.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect(),
     };
     url.chars().map(escape).collect()
+}
+
+/// The folder of shared data; without it a test says that it was skipped.
+#[expect(clippy::disallowed_methods, reason = "a test finds its data by the environment")]
+pub(crate) fn shared() -> Option<std::path::PathBuf> {
+    let folder = std::env::var("BASCULE_SHARED").ok().map(std::path::PathBuf::from);
+    if folder.is_none() {
+        println!("skipped: BASCULE_SHARED is not set");
+    }
+    folder
+}
+
+/// The lines of a gzipped file.
+pub(crate) fn lines(path: &std::path::Path) -> Vec<String> {
+    use std::io::BufRead;
+    let file = flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap());
+    std::io::BufReader::new(file).lines().map(|line| line.unwrap()).filter(|line| !line.trim().is_empty()).collect()
 }

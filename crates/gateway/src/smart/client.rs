@@ -81,9 +81,6 @@ async fn prove(
                 Use::Replayed => Err(Refusal::client("client assertion: its `jti` was used before").into()),
             }
         }
-        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTls, Proof::None) => {
-            Err(Refusal::client("this client must use its certificate on an mTLS listener").into())
-        }
         (method, _) => Err(Refusal::client(format!("this client is registered for `{}`", method.name())).into()),
     }
 }

@@ -20,6 +20,7 @@ mod login;
 mod pages;
 mod patient;
 mod pushed;
+mod register;
 mod respond;
 mod revoke;
 mod token;
@@ -58,6 +59,9 @@ pub fn router(state: SmartState) -> Router {
         .route("/oauth/pages.css", get(pages::style_sheet))
         .route("/.well-known/openid-configuration", get(discovery::openid).options(cors::preflight_any))
         .route("/.well-known/oauth-authorization-server", get(discovery::openid).options(cors::preflight_any));
+    if state.server().registration {
+        router = router.route("/oauth/register", post(register::register));
+    }
     for path in state.api_paths() {
         let route = format!("{path}/.well-known/smart-configuration");
         router = router.route(&route, get(discovery::smart).options(cors::preflight_any));

@@ -160,3 +160,18 @@ async fn a_revoked_grant_ends_with_the_next_request() {
     let answer = house.get(&token, "/Observation/oa").await;
     assert_eq!(answer.status, 401, "{}", answer.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_is_cut_off_and_recorded() {
+    let toy = Toy::start(hospital()).await;
+    let limits = Limits { request_timeout_ms: 200, ..Limits::default() };
+    let house = House::with(&format!("http://{}/fhir", toy.address), limits).await;
+    let (_sender, slow) = http_body_util::channel::Channel::<bytes::Bytes, bascule_wire::BodyError>::new(1);
+    let request = http::Request::post("/fhir/Appointment")
+        .header("authorization", format!("Bearer {}", house.scheduler()))
+        .header("content-type", "application/fhir+json")
+        .body(bascule_wire::boxed(slow))
+        .unwrap();
+    assert_eq!(house.send(request).await.status(), 408);
+    assert_eq!(house.entries().await[0]["cause"], "body-broke-off");
+}

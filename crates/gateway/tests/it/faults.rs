@@ -123,3 +123,30 @@ async fn an_upstream_that_fails_or_refuses_us() {
         check(&raw(Some(bytes.into())).await, status, cause).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_compresses_unasked() {
+    use std::io::Write as _;
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let answer = |coded: &[u8]| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+            coded.len()
+        );
+        Some([head.as_bytes(), coded].concat())
+    };
+    let resource = r#"{"resourceType":"Observation","id":"oa","status":"final","subject":{"reference":"Patient/a"}}"#;
+    let coded = gzip(resource.as_bytes());
+    let house = House::with(&raw(answer(&coded)).await, Limits::default()).await;
+    let whole = house.get(&house.patient("a"), "/Observation/oa").await;
+    assert_eq!((whole.status, whole.json()["id"].as_str()), (200, Some("oa")), "{}", whole.text);
+    check(&raw(answer(&coded[..coded.len() - 6])).await, 502, "upstream-undecodable").await;
+    let limits = Limits { stream_bytes_max: 50_000, ..Limits::default() };
+    let house = House::with(&raw(answer(&gzip(&vec![b' '; 5_000_000]))).await, limits).await;
+    let bomb = house.get(&house.patient("a"), "/Observation/oa").await;
+    assert_eq!(bomb.status, 502, "{}", bomb.text);
+}

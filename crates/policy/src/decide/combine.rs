@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::way::Way;
 use crate::Elements;
 use crate::decision::{Condition, Lane, TotalRule, TypeNarrowing};
-use crate::policy::Searchable;
 
 /// The narrowing that the ways make together.
 pub(super) fn narrowing(ways: &[Way]) -> TypeNarrowing {
@@ -81,15 +80,14 @@ fn together(lanes: &[Lane], search: Option<Vec<String>>) -> TypeNarrowing {
     TypeNarrowing { elements: Arc::new(elements), conditions, search, lanes }
 }
 
+/// The parameters that the files list, if every one of them lists any.
 fn search_of(ways: &[Way]) -> Option<Vec<String>> {
-    let mut all: Option<Searchable> = None;
-    for way in ways {
-        all = Some(match all {
-            None => Searchable::clone(&way.search),
-            Some(before) => before.union(&way.search),
-        });
+    let all = || ways.iter().flat_map(Way::searchables);
+    if all().any(|one| one.listed.is_none()) {
+        return None;
     }
-    all.and_then(|all| all.listed).map(|listed| listed.into_iter().collect())
+    let listed: BTreeSet<&String> = all().filter_map(|one| one.listed.as_ref()).flatten().collect();
+    Some(listed.into_iter().cloned().collect())
 }
 
 /// Two narrowings of one type that an answer may bring by two roads.
@@ -115,9 +113,9 @@ pub(super) fn wider(left: &TypeNarrowing, right: &TypeNarrowing) -> TypeNarrowin
 pub(super) fn rule(ways: &[Way]) -> Arc<str> {
     match ways {
         [] => "default".into(),
-        [only] => Arc::clone(&only.reach.rule),
+        [only] if only.also.is_empty() => Arc::clone(&only.reach.rule),
         several => {
-            let mut rules: Vec<&str> = several.iter().map(|way| way.reach.rule.as_ref()).collect();
+            let mut rules: Vec<&str> = several.iter().flat_map(Way::rules).map(AsRef::as_ref).collect();
             rules.dedup();
             rules.join("+").into()
         }
@@ -126,11 +124,18 @@ pub(super) fn rule(ways: &[Way]) -> Arc<str> {
 
 /// A total may leave where the query can be narrowed to exactly what is shown.
 pub(super) fn total(ways: &[Way]) -> TotalRule {
-    let narrowing = narrowing(ways);
-    let in_query = narrowing.conditions.iter().all(|condition| match condition {
+    let exact = match ways {
+        [only] => only.conditions.iter().all(is_in_query),
+        several => narrowing(several).conditions.iter().all(is_in_query),
+    };
+    if exact { TotalRule::Exact } else { TotalRule::Absent }
+}
+
+/// Whether a query can say the condition.
+fn is_in_query(condition: &Condition) -> bool {
+    match condition {
         Condition::InCompartment { ids, .. } | Condition::IsOneOf(ids) => ids.len() == 1,
         Condition::Matches { any_of } => any_of.len() == 1,
         Condition::HasLabel(_) | Condition::Not(_) | Condition::AnyOf(_) => false,
-    });
-    if in_query { TotalRule::Exact } else { TotalRule::Absent }
+    }
 }

@@ -109,7 +109,7 @@ fn permits(
     let granted = match &used {
         Use::Control => true,
         Use::Types(types) => types.contains(&resource),
-        Use::Sort(keys) => keys.iter().all(|key| way.search.sorts.contains(key)),
+        Use::Sort(keys) => keys.iter().all(|key| way.sorts_by(key)),
         Use::Include { reverse, source, reference, target } => {
             return include(ask, resource, parameter, (*reverse, *source, reference, *target), brought);
         }
@@ -123,16 +123,15 @@ fn permits(
 fn searches(ask: &Ask<'_>, resource: ResourceType, way: &Way, used: &Use<'_>, depth: usize) -> bool {
     match used {
         Use::Plain { code, modifier } => {
-            way.search.plain.contains(code)
-                && modifier.is_none_or(|modifier| reads_only_granted(resource, way, code, modifier))
+            way.searches_by(code) && modifier.is_none_or(|modifier| reads_only_granted(resource, way, code, modifier))
         }
         Use::Chain { code, target, rest } => {
-            way.search.plain.contains(code) && chain(ask, resource, code, *target, rest, depth + 1)
+            way.searches_by(code) && chain(ask, resource, code, *target, rest, depth + 1)
         }
         Use::Has { source, reference, rest } => {
             let points_here =
                 schema::parameter(*source, reference).is_some_and(|parameter| parameter.targets.contains(&resource));
-            points_here && elsewhere(ask, *source, depth + 1, |there| there.search.plain.contains(reference), rest)
+            points_here && elsewhere(ask, *source, depth + 1, |there| there.searches_by(reference), rest)
         }
         _ => false,
     }

@@ -2,5 +2,7 @@
 
 mod support;
 
+mod explained;
 mod lanes;
+mod monotone;
 mod roles;

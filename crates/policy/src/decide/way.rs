@@ -19,15 +19,54 @@ use crate::{Elements, schema};
 #[derive(Debug, Clone)]
 pub(super) struct Way {
     pub(super) reach: Arc<Reach>,
+    /// Reaches of other roles under the same terms.
+    pub(super) also: Vec<Arc<Reach>>,
     pub(super) elements: Arc<Elements>,
-    pub(super) search: Arc<Searchable>,
     pub(super) conditions: Vec<Condition>,
     pub(super) duties: Vec<Duty>,
     pub(super) exemption: Option<Exemption>,
     pub(super) purpose: Arc<str>,
 }
 
+/// Reaches under the same terms: one of a role, and those of other roles.
+struct Group {
+    first: Arc<Reach>,
+    also: Vec<Arc<Reach>>,
+}
+
+impl Group {
+    fn elements(&self, pick: fn(&Reach) -> &Arc<Elements>) -> Arc<Elements> {
+        let mut all = Arc::clone(pick(&self.first));
+        for reach in &self.also {
+            if !all.includes(pick(reach)) {
+                all = Arc::new(all.union(pick(reach)));
+            }
+        }
+        all
+    }
+}
+
 impl Way {
+    /// What may be searched and sorted by, reach by reach.
+    pub(super) fn searchables(&self) -> impl Iterator<Item = &Searchable> {
+        let lifted = self.exemption.is_some();
+        let reaches = std::iter::once(&self.reach).chain(&self.also);
+        reaches.map(move |reach| if lifted { reach.search_lifted.as_ref() } else { reach.search.as_ref() })
+    }
+
+    pub(super) fn searches_by(&self, code: &str) -> bool {
+        self.searchables().any(|one| one.plain.contains(code))
+    }
+
+    pub(super) fn sorts_by(&self, code: &str) -> bool {
+        self.searchables().any(|one| one.sorts.contains(code))
+    }
+
+    /// The rules that make it.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.reach).chain(&self.also).map(|reach| &reach.rule)
+    }
+
     /// Whether an id is not excluded by name.
     pub(super) fn admits_id(&self, id: &Id) -> bool {
         self.conditions.iter().all(|condition| match condition {
@@ -45,9 +84,9 @@ impl<'a> Ask<'a> {
         let own = self.context();
         let mut open = Vec::with_capacity(reaches.len());
         let mut refused = None;
-        for reach in &reaches {
+        for group in &reaches {
             for scope in &scopes {
-                match self.way(reach, scope, resource, kind, &own) {
+                match self.way(group, scope, resource, kind, &own) {
                     Ok(way) => open.push(way),
                     Err(no) => refused = Some(more_telling(refused, no)),
                 }
@@ -57,7 +96,7 @@ impl<'a> Ask<'a> {
     }
 
     /// What the roles reach, less what any of them denies.
-    fn reaches(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Arc<Reach>>, No> {
+    fn reaches(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Group>, No> {
         let roles = self.principal.roles();
         let mut found = Vec::with_capacity(roles.len());
         for role in roles {
@@ -74,7 +113,10 @@ impl<'a> Ask<'a> {
             }
             return Err(no);
         }
-        if roles.len() > 1 { self.less_denied(found, resource, kind) } else { Ok(found) }
+        if roles.len() > 1 {
+            found = self.less_denied(found, resource, kind)?;
+        }
+        Ok(grouped(found))
     }
 
     /// A deny of one role takes away from what another grants.
@@ -104,12 +146,13 @@ impl<'a> Ask<'a> {
 
     fn way(
         &self,
-        reach: &Arc<Reach>,
+        group: &Group,
         scope: &Covering<'_>,
         resource: ResourceType,
         kind: InteractionKind,
         own: &Result<Vec<Id>, No>,
     ) -> Result<Way, No> {
+        let reach = &group.first;
         let purpose = self.purpose(reach)?;
         self.circumstances(reach, resource, kind)?;
         let mut duties = Vec::new();
@@ -136,14 +179,10 @@ impl<'a> Ask<'a> {
         {
             self.objections(reach.terms.emergency, resource, &purpose, &mut conditions, &mut duties)?;
         }
-        let exemption = self.exemption(reach);
-        let (elements, search) = match exemption {
-            Some(_) if !reach.terms.only_count => {
-                (Arc::new(Elements::Whole), lifted(&reach.search, resource, &reach.elements))
-            }
-            _ => (Arc::clone(&reach.elements), Arc::clone(&reach.search)),
-        };
-        Ok(Way { reach: Arc::clone(reach), elements, search, conditions, duties, exemption, purpose })
+        let exemption = self.exemption(reach).filter(|_| !reach.terms.only_count);
+        let elements =
+            group.elements(if exemption.is_some() { |reach| &reach.elements_lifted } else { |reach| &reach.elements });
+        Ok(Way { reach: Arc::clone(reach), also: group.also.clone(), elements, conditions, duties, exemption, purpose })
     }
 
     /// The purpose of this access: what the client asserts, if the grant and the agreement allow it; else the grant's
@@ -259,22 +298,24 @@ impl<'a> Ask<'a> {
         Ok(())
     }
 
-    /// Patients with a relation now. An unknown relation means what the role says of it.
+    /// Patients with a relation now. An unknown relation means what the role says of it: a hard panel is suspended, a
+    /// soft one asks or reviews as if there were none.
     fn related(&self, reach: &Reach, duties: &mut Vec<Duty>) -> Result<Option<Condition>, No> {
-        let Some(related) = self.relations(reach) else {
-            let why = if reach.no_relation == NoRelation::Refuse {
-                "the feed of relations is stale: the panel is suspended"
-            } else {
-                "relations are not known"
-            };
-            duties.push(Duty::Review { why: why.to_owned() });
-            return Ok(None);
-        };
+        let known = self.relations(reach);
         if reach.no_relation == NoRelation::Refuse {
-            return Ok(Some(compartment(related)));
+            if known.is_none() {
+                duties.push(Duty::Review { why: "the feed of relations is stale: the panel is suspended".to_owned() });
+            }
+            return Ok(known.map(compartment));
         }
+        let is_known = known.is_some();
+        let related = known.unwrap_or_default();
         let Some(named) = &self.patients else {
-            duties.push(Duty::ReviewUnlessRelated { related });
+            duties.push(if is_known {
+                Duty::ReviewUnlessRelated { related }
+            } else {
+                Duty::Review { why: "relations are not known".to_owned() }
+            });
             return Ok(None);
         };
         if let Some(stranger) = named.iter().find(|id| !related.contains(id)) {
@@ -282,7 +323,8 @@ impl<'a> Ask<'a> {
                 let reason = DenialReason::ReasonAsked { patient: stranger.clone() };
                 return Err(No { reason, rule: Arc::clone(&reach.rule) });
             }
-            duties.push(Duty::Review { why: "no relation is known".to_owned() });
+            let why = if is_known { "no relation is known" } else { "relations are not known" };
+            duties.push(Duty::Review { why: why.to_owned() });
         }
         Ok(None)
     }
@@ -364,9 +406,16 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// Parameters where minimum necessary does not act: all that the file lists.
-fn lifted(search: &Arc<Searchable>, resource: ResourceType, elements: &Elements) -> Arc<Searchable> {
-    if *elements == Elements::Whole { Arc::clone(search) } else { Arc::new(search.lifted(resource)) }
+/// Reaches under the same terms together.
+fn grouped(reaches: Vec<Arc<Reach>>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::with_capacity(reaches.len());
+    for reach in reaches {
+        match groups.iter_mut().find(|group| group.first.same_terms(&reach)) {
+            Some(group) => group.also.push(reach),
+            None => groups.push(Group { first: reach, also: Vec::new() }),
+        }
+    }
+    groups
 }
 
 pub(super) const fn compartment(ids: Vec<Id>) -> Condition {

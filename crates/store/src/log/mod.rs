@@ -23,6 +23,7 @@ mod simulation;
 mod threads;
 pub mod verify;
 mod wal;
+pub mod witness;
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

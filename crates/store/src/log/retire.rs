@@ -8,9 +8,9 @@ use std::path::Path;
 use bascule_audit::{Entry, SystemEvent};
 use bascule_fhir::Timestamp;
 use bascule_ledger::VerifierKey;
-use bascule_ledger::cosignature::cosigners;
 
 use super::read::ShardView;
+use super::witness::COSIGNED_FILE;
 use super::{Log, LogError, Shard};
 use crate::keys::{KeyError, Retention, Subject};
 
@@ -38,7 +38,7 @@ impl Log {
                 continue;
             }
             let view = ShardView::open(&settings.node_folder().join(shard.name()))?;
-            let cosignatures = cosigners(view.note(), &rule.witnesses).len() as u64;
+            let cosignatures = view.cosigners(&rule.witnesses) as u64;
             let over = Shard::at(now.plus_seconds(-86_400 * i64::from(rule.grace_days))) > shard;
             if cosignatures == 0 && !over {
                 continue;
@@ -125,7 +125,7 @@ impl Log {
         }
         let retired = settings.node_folder().join("retired").join(shard.name());
         fs::create_dir_all(&retired).map_err(LogError::file("making", &retired))?;
-        for name in ["checkpoint", "vkey"] {
+        for name in ["checkpoint", "vkey", COSIGNED_FILE].into_iter().filter(|name| folder.join(name).exists()) {
             let to = retired.join(name);
             fs::copy(folder.join(name), &to).map_err(LogError::file("copying", &to))?;
             File::open(&to).and_then(|file| file.sync_all()).map_err(LogError::file("syncing", &to))?;

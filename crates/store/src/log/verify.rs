@@ -11,6 +11,7 @@ use bascule_ledger::verify::{Verified, verify_prefix, verify_since, verify_whole
 use bascule_ledger::{Checkpoint, Hash, LedgerError, Note, VerifierKey};
 
 use super::Shard;
+use super::witness::{check_cosigned, cosigned_in};
 
 /// What to hold the log against.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +48,10 @@ pub struct ShardReport {
     pub verified: Verified,
     /// Entries by kind.
     pub kinds: BTreeMap<String, u64>,
-    /// Witnesses that cosigned the checkpoint, with the time each stated.
+    /// Witnesses that cosigned, with the time each stated.
     pub cosigned: Vec<(String, u64)>,
+    /// Size of the newest checkpoint that they cosigned; what came after has no witness yet.
+    pub cosigned_size: u64,
     /// Size of the kept checkpoint that is a prefix of this shard.
     pub kept: Option<u64>,
 }
@@ -94,8 +97,11 @@ impl Report {
             None => {}
         }
         if cosigned > 0 {
+            let covered: u64 = self.shards.iter().map(|shard| shard.cosigned_size).sum();
             claim.push_str(&format!(
-                " {cosigned} checkpoint(s) bear a witness's cosignature: a rewrite of what they cover needs the witness too."
+                " Witnesses cosigned {cosigned} shard(s), {covered} of the entries: a rewrite of those needs the witnesses \
+                 too. The {} newer entries rest on the signing key and on receipts.",
+                entries - covered.min(entries)
             ));
         }
         if self.shards.iter().any(|shard| !shard.key_was_given) {
@@ -181,12 +187,16 @@ fn verify_shard(
     }
     let key = given.unwrap_or(&own);
     let (checkpoint, note) = Checkpoint::open(&text("checkpoint")?, key)?;
-    let cosigned = cosigners(&note, &options.witnesses);
+    let read = |path: &str| fs::read(folder.join(path)).ok();
+    let mut cosigned = cosigners(&note, &options.witnesses);
+    let mut cosigned_size = if cosigned.is_empty() { 0 } else { checkpoint.size };
+    if let Some(kept) = cosigned_in(folder).filter(|_| cosigned.is_empty()) {
+        (cosigned_size, cosigned) = check_cosigned(&kept, key, &checkpoint, &options.witnesses, read)?;
+    }
     if cosigned.len() < options.quorum {
-        faults.push(format!("{} witnesses cosigned its checkpoint, {} are required", cosigned.len(), options.quorum));
+        faults.push(format!("{} witnesses cosigned it, {} are required", cosigned.len(), options.quorum));
     }
     let kept = kept.filter(|kept| kept.origin == checkpoint.origin);
-    let read = |path: &str| fs::read(folder.join(path)).ok();
     let mut check = EntryCheck { last_at: i64::MIN, stepped: false, kinds: BTreeMap::new(), faults };
     let seen = |index: u64, bytes: &[u8]| {
         check.entry(index, bytes);
@@ -210,6 +220,7 @@ fn verify_shard(
         root: checkpoint.root,
         verified,
         kinds,
+        cosigned_size: if cosigned.is_empty() { 0 } else { cosigned_size },
         cosigned: cosigned.into_iter().map(|(key, seconds)| (key.name().to_owned(), seconds)).collect(),
         kept: kept.map(|kept| kept.size),
     })

@@ -526,15 +526,22 @@ fn a_soft_panel_asks_or_reviews_and_never_walls_in() {
     assert!(matches!(permit.duties(), [Duty::ReviewUnlessRelated { related }] if related == &[id("a")]));
     let permit = decide(&with_panel("review"), doctor(), "GET Patient/b", &fresh()).unwrap();
     assert!(matches!(permit.duties(), [Duty::Review { .. }]));
-    // Another kind of relation does not count; a stale feed is not known, and lets in with review.
+    // Another kind of relation does not count.
     expect!["refuse doctor.grant[0]: reason asked for a"].assert_eq(&said(&decide(
         &asks,
         doctor(),
         "GET Patient/a",
         &related("order", NOW),
     )));
+    // A stale feed is not known: the reason is asked for, nobody is walled in.
     let stale = related("care-team", NOW.plus_seconds(-30 * 86_400));
-    let permit = decide(&asks, doctor(), "GET Patient/b", &stale).unwrap();
+    expect!["refuse doctor.grant[0]: reason asked for b"].assert_eq(&said(&decide(
+        &asks,
+        doctor(),
+        "GET Patient/b",
+        &stale,
+    )));
+    let permit = decide(&asks, doctor(), "GET Observation", &stale).unwrap();
     assert!(matches!(permit.duties(), [Duty::Review { .. }]));
 }
 
