@@ -9,6 +9,7 @@ use bascule_smart::{Credentials, Scopes, TokenRecord, authenticate};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
+#[cfg(test)]
 /// What the shipped policy lets a scheduling app do with a search for that type.
 fn permit(resource: &str) -> Permit {
     let api = Api {
@@ -59,6 +60,7 @@ fn permit(resource: &str) -> Permit {
 
 const APPOINTMENTS: &str = r#"{"resourceType":"Bundle","type":"searchset","entry":[{"fullUrl":"http://ehr/fhir/Appointment/1","resource":{"resourceType":"Appointment","id":"1","status":"booked","reasonCode":[{"text":"SECRET"}],"description":"SECRET","start":"2026-01-01T09:00:00Z","end":"2026-01-01T09:30:00Z","participant":[{"actor":{"reference":"http://ehr/fhir/Patient/p","display":"SECRET"},"status":"accepted"}]}},{"resource":{"resourceType":"Condition","id":"c","code":{"text":"SECRET"}}}]}"#;
 
+#[cfg(test)]
 fn released(permit: &Permit, body: &str) -> Result<Released, Withheld> {
     let rewrite = Rewrite::new("http://ehr/fhir", "https://bridge/ehr", &|_, _| None);
     let reply = Reply { body: body.as_bytes(), shape: Shape::Bundle };
