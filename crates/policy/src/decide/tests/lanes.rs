@@ -164,7 +164,7 @@ fn a_verified_treating_provider_is_exempt_and_an_asserted_purpose_is_not() {
     check(outside(), "GET Claim/1", &verified, &expect!["refuse default: read Claim not granted"]);
     // `TREAT` asserted by a scheduler changes nothing.
     let asserted = TokenRecord { purpose: Some("TREAT".to_owned()), ..token("scheduler", "system/*.rs") };
-    check(asserted, "GET Patient/a", &facts(), &expect!["refuse scheduler.grant[2]: purpose TREAT"]);
+    check(asserted, "GET Patient/a", &facts(), &expect!["refuse scheduler.grant[3]: purpose TREAT"]);
 }
 
 #[test]
@@ -707,7 +707,7 @@ fn several_roles_are_joined_and_a_deny_of_one_wins() {
         "GET Patient/a",
         &facts(),
         &expect![
-            "permit scheduler.grant[2]+front-desk.grant[0]: Patient active address birthDate communication contact deceasedBoolean deceasedDateTime gender generalPractitioner.reference id identifier meta.lastUpdated meta.versionId name telecom if not(sensitive)"
+            "permit scheduler.grant[3]+front-desk.grant[0]: Patient active address birthDate communication contact deceasedBoolean deceasedDateTime gender generalPractitioner.reference id identifier meta.lastUpdated meta.versionId name telecom if not(sensitive)"
         ],
     );
     check(
