@@ -214,7 +214,7 @@ fn an_auditor_of_counts_gets_counts_and_nothing_else() {
         "auditor-counts",
         "system/*.rs",
         "GET Observation",
-        &expect!["refuse default: only a count is granted: ask with `_summary=count`"],
+        &expect!["refuse default: search without `_summary=count` Observation not granted"],
     );
     check(
         "auditor-counts",
