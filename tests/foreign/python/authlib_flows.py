@@ -26,7 +26,7 @@ def flow(title, client_id, method, client_secret=None, scope=SCOPE, login="ameli
     """A whole authorization code flow; the session and its token."""
     session = OAuth2Session(
         client_id, client_secret, scope=scope, redirect_uri=REGISTERED["callback"],
-        token_endpoint_auth_method=method, code_challenge_method="S256",
+        token_endpoint_auth_method=method, revocation_endpoint_auth_method=method, code_challenge_method="S256",
     )
     if method == "private_key_jwt":
         session.register_client_auth_method(Assertion())
@@ -47,7 +47,7 @@ class Assertion(PrivateKeyJWT):
 
     def __init__(self, alg="RS384", kid="rs", **claims):
         super().__init__(well["token_endpoint"], alg=alg, headers={"kid": kid})
-        self.wanted = claims
+        self.wanted, self.imported = claims, RSAKey if alg.startswith("RS") else ECKey
 
     def sign(self, auth, endpoint):
         self.claims = {"exp": int(time.time()) + 240, "jti": os.urandom(16).hex(), **self.wanted}

@@ -1,5 +1,6 @@
 """A person at a browser without JavaScript: follows links, fills forms, until the app's own address comes."""
 
+import time
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -8,6 +9,7 @@ import requests
 from claims import DEMO
 
 PAGES_MAX = 12
+TRIES_MAX = 5
 
 
 class _Forms(HTMLParser):
@@ -80,13 +82,18 @@ class Person:
             if answer.status_code != 200 or not found:
                 raise RuntimeError(f"{answer.status_code} at {answer.url}: {answer.text[-300:]}")
             action, fields = found[0]
-            answer = self.browser.post(
-                urljoin(answer.url, action),
-                data=filled(fields, self.login, self.password, **choices),
-                headers={"Origin": "{0.scheme}://{0.netloc}".format(urlsplit(answer.url))},
-                allow_redirects=False,
-            )
+            answer = self._send(urljoin(answer.url, action), filled(fields, self.login, self.password, **choices))
         raise RuntimeError("the pages go round in a circle")
+
+    def _send(self, target, pairs):
+        """Sends a form; whoever is told to wait (429) waits as long as it says."""
+        headers = {"Origin": "{0.scheme}://{0.netloc}".format(urlsplit(target))}
+        for _ in range(TRIES_MAX):
+            answer = self.browser.post(target, data=pairs, headers=headers, allow_redirects=False)
+            if answer.status_code != 429:
+                break
+            time.sleep(int(answer.headers["retry-after"]))
+        return answer
 
 
 def answered(address):
