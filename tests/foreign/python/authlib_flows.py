@@ -7,7 +7,7 @@ import requests
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, import_key
 
 from claims import DEMO, REGISTERED, attempt, claim, end
 from person import Person
@@ -47,7 +47,7 @@ class Assertion(PrivateKeyJWT):
 
     def __init__(self, alg="RS384", kid="rs", **claims):
         super().__init__(well["token_endpoint"], alg=alg, headers={"kid": kid})
-        self.wanted, self.imported = claims, RSAKey if alg.startswith("RS") else ECKey
+        self.wanted = claims
 
     def sign(self, auth, endpoint):
         self.claims = {"exp": int(time.time()) + 240, "jti": os.urandom(16).hex(), **self.wanted}
@@ -55,7 +55,7 @@ class Assertion(PrivateKeyJWT):
 
 
 def private_key(name):
-    return open(f"{os.environ['FOREIGN']}/{name}.pem").read()
+    return import_key(open(f"{os.environ['FOREIGN']}/{name}.pem").read(), "EC" if name.startswith("curve") else "RSA")
 
 
 for title, client, method, name in [
