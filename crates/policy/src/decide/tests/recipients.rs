@@ -118,7 +118,7 @@ fn a_verified_treating_provider_is_exempt_and_an_asserted_purpose_is_not() {
     check(outside(), "GET Claim/1", &verified, &expect!["refuse default: read Claim not granted"]);
     // `TREAT` asserted by a scheduler changes nothing.
     let asserted = TokenRecord { purpose: Some("TREAT".to_owned()), ..token("scheduler", "system/*.rs") };
-    check(asserted, "GET Patient/a", &facts(), &expect!["refuse scheduler.grant[2]: purpose TREAT"]);
+    check(asserted, "GET Patient/a", &facts(), &expect!["refuse scheduler.grant[3]: purpose TREAT"]);
 }
 
 #[test]
