@@ -10,6 +10,7 @@
 )]
 
 mod crash;
+mod reload;
 mod roads;
 mod support;
 mod synthea;
