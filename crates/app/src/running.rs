@@ -86,7 +86,10 @@ impl Running {
         let gateway = match gateway(&self.house, &settings, server(&settings)) {
             Ok(gateway) => gateway,
             Err(error) => {
-                return tracing::error!(error, "the new configuration is refused; the last accepted one stays in force");
+                return tracing::error!(
+                    error,
+                    "the new configuration is refused; the last accepted one stays in force"
+                );
             }
         };
         if let Err(error) = self.tls.reload() {
@@ -163,11 +166,11 @@ fn listen_limits(settings: &Settings) -> ListenLimits {
 /// The authorization server of these settings.
 fn server(settings: &Settings) -> Server {
     let issuer = settings.gateway.public_url.as_str().trim_end_matches('/');
-    let apis = settings.gateway.apis.iter().map(|entry| ApiBase {
+    let apis = settings.gateway.apis.iter().zip(&settings.named).map(|(entry, named)| ApiBase {
         name: entry.api.name.clone(),
         base: format!("{issuer}{}", entry.path),
         fhir: entry.api.kind == bascule_policy::ApiKind::Fhir,
-        title: entry.api.name.clone(),
+        title: named.title.clone().unwrap_or_else(|| entry.api.name.clone()),
     });
     Server::new(issuer, apis.collect())
 }

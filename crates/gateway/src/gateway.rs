@@ -128,6 +128,12 @@ impl Gateway {
         if path == "/healthz" {
             return plain(full("up\n"), "text/plain");
         }
+        if path == "/favicon.ico" {
+            // Browsers ask by themselves; an error in their console would only worry people.
+            let mut nothing = plain(bascule_wire::empty(), "image/x-icon");
+            *nothing.status_mut() = http::StatusCode::NO_CONTENT;
+            return nothing;
+        }
         if path.starts_with("/oauth/") || path.contains("/.well-known/") {
             return self.smart(request).await;
         }

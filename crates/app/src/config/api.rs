@@ -8,6 +8,7 @@ use bascule_policy::read::{Reader, Section, Word};
 use bascule_policy::{Api, ApiKind, Exposure, Mode};
 
 use super::ask::{choice, first, required_section, required_word};
+use super::settings::Named;
 use super::upstream;
 
 const SERVICES: [(&str, &str); 8] = [
@@ -25,16 +26,12 @@ const SERVICES: [(&str, &str); 8] = [
 const OWN_PATHS: [&str; 5] = ["/oauth", "/.well-known", "/healthz", "/audit", "/admin"];
 
 /// Every `[[api]]`, with its owner.
-pub(super) fn read_all(
-    top: &mut Section<'_>,
-    base: &Path,
-    reader: &mut Reader<'_>,
-) -> Vec<(ApiSettings, Option<String>)> {
+pub(super) fn read_all(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Vec<(ApiSettings, Named)> {
     let sections = top.sections("api", reader);
     if sections.is_empty() {
         reader.fault(0..0, "there is no [[api]]", "name at least one API that the bridge stands in front of");
     }
-    let mut entries: Vec<(ApiSettings, Option<String>)> = Vec::new();
+    let mut entries: Vec<(ApiSettings, Named)> = Vec::new();
     for section in sections {
         let place = first(&section);
         let Some(entry) = read(section, base, reader) else { continue };
@@ -62,7 +59,7 @@ fn overlaps(left: &str, right: &str) -> bool {
     inside(left, right) || inside(right, left)
 }
 
-fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<(ApiSettings, Option<String>)> {
+fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<(ApiSettings, Named)> {
     let name = required_word(&mut section, "name", "\"ehr\"", reader).map(|word| word.text);
     let kind = choice(&mut section, "kind", &[("fhir", ApiKind::Fhir)], reader);
     let service = choice(&mut section, "service", &SERVICES, reader);
@@ -71,12 +68,13 @@ fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Optio
     let exposure = choice(&mut section, "exposure", &exposures, reader);
     let path = required_word(&mut section, "path", "\"/fhir\"", reader).and_then(|word| own_path(&word, reader));
     let owner = section.word("owner", reader).map(|word| word.text);
+    let title = section.word("title", reader).map(|word| word.text);
     let mode = read_mode(&mut section, reader);
     let upstream =
         required_section(&mut section, "upstream", reader).and_then(|inner| upstream::read(inner, base, reader));
     section.finish(reader);
     let api = Api { name: name?, kind: kind?, service: service?.to_owned(), exposure: exposure?, mode: mode? };
-    Some((ApiSettings { api, path: path?, upstream: upstream? }, owner))
+    Some((ApiSettings { api, path: path?, upstream: upstream? }, Named { owner, title }))
 }
 
 fn own_path(word: &Word, reader: &mut Reader<'_>) -> Option<String> {

@@ -35,7 +35,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
     let audit =
         required_section(top, "audit", reader).and_then(|section| read_audit(section, base, store.as_deref(), reader));
     let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
-    let (apis, owners) = api::read_all(top, base, reader).into_iter().unzip();
+    let (apis, named) = api::read_all(top, base, reader).into_iter().unzip();
     let bounds = read_limits(top, reader);
     let (listen, public_url) = listen?;
     let gateway = bascule_gateway::Settings { public_url, apis, limits: bounds.gateway };
@@ -45,7 +45,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         audit: audit?,
         policy: policy?,
         gateway,
-        owners,
+        named,
         head_bytes_max: bounds.head_bytes_max,
         head_timeout_ms: bounds.head_timeout_ms,
         connections_max: bounds.connections_max,

@@ -14,11 +14,20 @@ pub(crate) struct Settings {
     pub(crate) policy: PathBuf,
     /// What the client's door is told.
     pub(crate) gateway: bascule_gateway::Settings,
-    /// Who answers for each API, in the order of `gateway.apis`.
-    pub(crate) owners: Vec<Option<String>>,
+    /// What people call each API and who answers for it, in the order of `gateway.apis`.
+    pub(crate) named: Vec<Named>,
     pub(crate) head_bytes_max: u64,
     pub(crate) head_timeout_ms: u64,
     pub(crate) connections_max: u64,
+}
+
+/// An API among people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Who answers for it.
+    pub(crate) owner: Option<String>,
+    /// What a person who lets an app in should call it.
+    pub(crate) title: Option<String>,
 }
 
 /// `[listen]`

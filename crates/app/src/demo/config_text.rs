@@ -26,6 +26,7 @@ folder = "policy"
 
 [[api]]
 name = "ehr"
+title = "Mercy Hospital, medical record"
 kind = "fhir"
 service = "ehr"
 exposure = "third-party"

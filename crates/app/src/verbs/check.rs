@@ -51,8 +51,8 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
         Ok(policy) => found.policy_hash = Some(policy.hash().to_owned()),
         Err(faults) => found.faults.extend(faults),
     }
-    for (api, owner) in settings.gateway.apis.iter().zip(&settings.owners) {
-        if owner.is_none() {
+    for (api, named) in settings.gateway.apis.iter().zip(&settings.named) {
+        if named.owner.is_none() {
             found
                 .warnings
                 .push(format!("api `{}` has no owner; write owner = \"name@hospital.example\"", api.api.name));
