@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod exit;
 mod house;
+mod housekeeping;
 mod policy_folder;
 mod running;
 mod smart_log;
