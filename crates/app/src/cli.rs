@@ -224,6 +224,27 @@ pub(crate) struct LogArgs {
     pub(crate) records: RecordsArgs,
 }
 
+/// How an entry ended (DICOM and FHIR outcome codes 0, 4, 8, 12).
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum OutcomeArg {
+    Success,
+    Minor,
+    Serious,
+    Major,
+}
+
+/// Whose sealed parts.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SubjectArgs {
+    /// A month, `YYYY-MM` (UTC)
+    #[arg(long)]
+    pub(crate) month: Option<String>,
+    /// A patient's id; in the first API, or as `API/ID`
+    #[arg(long)]
+    pub(crate) patient: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditVerb {
     /// Check tree, signatures and every entry; needs no server and no key
@@ -236,6 +257,12 @@ pub(crate) enum AuditVerb {
         /// The log's public key, from outside the log folder
         #[arg(long, value_name = "FILE|VKEY")]
         vkey: Option<String>,
+        /// A witness's public key, may be repeated
+        #[arg(long = "witness", value_name = "FILE|VKEY")]
+        witnesses: Vec<String>,
+        /// How many of the witnesses must have cosigned
+        #[arg(long, value_name = "N", default_value_t = 0, requires = "witnesses")]
+        quorum: u8,
     },
     /// Entries, by request id, client, outcome; each hit proved against the log
     Search {
@@ -250,6 +277,18 @@ pub(crate) enum AuditVerb {
         /// A client's id
         #[arg(long)]
         client: Option<String>,
+        /// A user's id
+        #[arg(long)]
+        user: Option<String>,
+        /// First day, `YYYY-MM-DD` (UTC)
+        #[arg(long, value_name = "DAY", conflicts_with = "request")]
+        from: Option<String>,
+        /// Last day, `YYYY-MM-DD` (UTC)
+        #[arg(long, value_name = "DAY", conflicts_with = "request")]
+        until: Option<String>,
+        /// How it ended: done, the caller's fault, the bridge's or upstream's fault, could not go on
+        #[arg(long, conflicts_with = "request")]
+        outcome: Option<OutcomeArg>,
         /// At most this many (1 to 10000)
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
@@ -272,6 +311,50 @@ pub(crate) enum AuditVerb {
         /// CSV instead of a table
         #[arg(long)]
         csv: bool,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// What an auditor asks for, of a span of days, as a folder that is readable without Bascule
+    Evidence {
+        /// First day, `YYYY-MM-DD` (UTC)
+        #[arg(long, value_name = "DAY")]
+        from: String,
+        /// Last day, `YYYY-MM-DD` (UTC)
+        #[arg(long, value_name = "DAY")]
+        to: String,
+        /// A new or empty folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Destroy the keys of a month or a patient: what they sealed can never be opened again, the log still verifies
+    Shred {
+        #[command(flatten)]
+        subject: SubjectArgs,
+        /// Why; stands in the log in clear, so name no person
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Legal hold: nothing about a month or a patient may be destroyed
+    Hold {
+        #[command(flatten)]
+        subject: SubjectArgs,
+        /// The matter; stands in the log in clear, so name no person
+        #[arg(long)]
+        matter: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// End a legal hold
+    Lift {
+        #[command(flatten)]
+        subject: SubjectArgs,
+        /// The matter, as the hold named it
+        #[arg(long)]
+        matter: String,
         #[command(flatten)]
         records: RecordsArgs,
     },

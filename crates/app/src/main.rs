@@ -8,6 +8,7 @@ mod demo;
 mod door;
 mod exit;
 mod house;
+mod housekeeping;
 mod policy_folder;
 mod running;
 mod smart_log;

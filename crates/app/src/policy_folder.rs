@@ -16,7 +16,11 @@ pub(crate) fn load(folder: &Path) -> Result<Policy, Vec<Fault>> {
     Policy::load(&files(folder).map_err(|fault| vec![*fault])?)
 }
 
-fn files(folder: &Path) -> Result<Vec<PolicyFile>, Box<Fault>> {
+/// The files of a policy folder.
+///
+/// # Errors
+/// If one cannot be read, or there are none or too many.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PolicyFile>, Box<Fault>> {
     let shown = folder.display().to_string();
     let fault = |error: std::io::Error| {
         let mend = "[policy] folder = …, with a file for each role";

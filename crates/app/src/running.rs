@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, router};
 use bascule_gateway::{Gateway, Rooms};
 use bascule_smart::server::{ApiBase, Server};
+use bascule_store::log::retire::RetireRule;
 use bascule_store::random;
 use bascule_wire::{Client, ClientSettings, ListenLimits, ReloadableTls, collect, empty, serve};
 use tokio::net::TcpListener;
@@ -18,6 +19,7 @@ use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
 use crate::house::House;
+use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
 use crate::{policy_folder, smart_log};
 
@@ -38,6 +40,7 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
 }
 
 impl Running {
@@ -45,7 +48,12 @@ impl Running {
     pub(crate) async fn open(house: House, config: &Path) -> Result<Self, String> {
         let now = clock::now();
         let server = server(&house.settings);
-        ensure_signing_keys(&house.store, &server.lifetimes, now).map_err(|error| error.to_string())?;
+        let record = smart_log::record(house.log.clone());
+        let made = ensure_signing_keys(&house.store, &server.lifetimes, now).map_err(|error| error.to_string())?;
+        if let Some(event) = made {
+            record(event, house_itself()).await?;
+        }
+        let lifetimes = server.lifetimes;
         let tls = ReloadableTls::load(tls_files(&house.settings)).map_err(|error| error.to_string())?;
         let address = house.settings.listen.https;
         let listener = TcpListener::bind(address).await.map_err(|error| {
@@ -62,9 +70,17 @@ impl Running {
                 }
             })
         };
+        let keeper = Housekeeper {
+            store: Arc::clone(&house.store),
+            log: house.log.clone(),
+            record,
+            lifetimes,
+            retire: RetireRule { witnesses: Vec::new(), grace_days: house.settings.audit.grace_days },
+        };
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
-        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin })
+        let housekeeping = tokio::spawn(keeper.run(stopped));
+        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping })
     }
 
     /// The house behind the doors.
@@ -134,6 +150,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         let _ended = self.serving.await;
+        let _kept = self.housekeeping.await;
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));

@@ -9,6 +9,7 @@
     reason = "a test ends at its first surprise; the lints' own exemption ends at functions that are not tests themselves"
 )]
 
+mod audit;
 mod crash;
 mod reload;
 mod roads;

@@ -64,6 +64,21 @@ pub(crate) enum Act {
     },
     /// Publishes a checkpoint over everything that is in the log now.
     LogFlush,
+    /// Destroys keys of the log.
+    LogShred {
+        subject: LogSubject,
+        reason: String,
+    },
+    /// Holds keys of the log against destruction.
+    LogHold {
+        subject: LogSubject,
+        matter: String,
+    },
+    /// Ends a hold.
+    LogLift {
+        subject: LogSubject,
+        matter: String,
+    },
     /// Says in the log that somebody read it.
     LogRead {
         /// `search`, `export`, `accounting`
@@ -95,8 +110,21 @@ impl Act {
             Self::AlertClose { .. } => "alert-close",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
+            Self::LogShred { .. } => "log-shred",
+            Self::LogHold { .. } => "log-hold",
+            Self::LogLift { .. } => "log-lift",
         }
     }
+}
+
+/// Whose sealed parts of the log an act is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogSubject {
+    /// `2026-11`
+    Month(String),
+    /// An id, or `API/ID`.
+    Patient(String),
 }
 
 /// What came of it.

@@ -1,7 +1,8 @@
 //! Records are changed through one handler, by the running house or, if none runs, by the command that takes its lock.
 
 mod act;
+mod audit;
 pub(crate) mod records;
 pub(crate) mod socket;
 
-pub(crate) use act::{Act, Outcome};
+pub(crate) use act::{Act, LogSubject, Outcome};

@@ -8,6 +8,7 @@ use bascule_fhir::{Id, ResourceType, Timestamp};
 use bascule_policy::party::{Agreement, Organization, RecipientClass, Relation};
 use bascule_smart::client::ClientMetadata;
 use bascule_store::client::Client;
+use bascule_store::keys::Retention;
 use bascule_store::log::Log;
 use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
 use bascule_store::{Store, StoreError, random};
@@ -23,6 +24,8 @@ pub(crate) struct Records {
     pub(crate) log: Log,
     /// The API in which patient ids given to `user add` count.
     pub(crate) api: String,
+    /// How long the log's keys are kept.
+    pub(crate) retention: Retention,
 }
 
 /// Why an act was refused, in a sentence with its mend.
@@ -47,6 +50,9 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::LogShred { subject, reason } => return self.shred(subject, &reason, now).await,
+            Act::LogHold { subject, matter } => return self.hold(subject, &matter, by, true, now).await,
+            Act::LogLift { subject, matter } => return self.hold(subject, &matter, by, false, now).await,
             act => act,
         };
         let (value, changed) = match self.perform(act, by, now) {
@@ -117,7 +123,9 @@ impl Records {
                 self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
-            Act::LogFlush | Act::LogRead { .. } => Err(Refused("an act of the log, not of the records".to_owned())),
+            Act::LogFlush | Act::LogRead { .. } | Act::LogShred { .. } | Act::LogHold { .. } | Act::LogLift { .. } => {
+                Err(Refused("an act of the log, not of the records".to_owned()))
+            }
         }
     }
 

@@ -114,8 +114,14 @@ fn read_audit(mut section: Section<'_>, base: &Path, store: Option<&Path>, reade
         }
         path
     });
+    let mut small = |key, default, bounds: std::ops::RangeInclusive<u32>| {
+        let (low, high) = (u64::from(*bounds.start()), u64::from(*bounds.end()));
+        u32::try_from(number(&mut section, key, default, low..=high, reader)).unwrap_or(*bounds.end())
+    };
+    let grace_days = small("grace_days", 30, 1..=366);
+    let retention_years = small("retention_years", 6, 6..=100);
     section.finish(reader);
-    Some(Audit { folder: folder?, node, origin: origin?, lock: lock? })
+    Some(Audit { folder: folder?, node, origin: origin?, lock: lock?, grace_days, retention_years })
 }
 
 struct Bounds {

@@ -46,4 +46,8 @@ pub(crate) struct Audit {
     pub(crate) node: String,
     pub(crate) origin: String,
     pub(crate) lock: PathBuf,
+    /// Days after a quarter's end after which its log's signing key goes even without a witness.
+    pub(crate) grace_days: u32,
+    /// Years for which the keys of sealed parts are kept after the entry.
+    pub(crate) retention_years: u32,
 }

@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use bascule_audit::accounting::{AccountingRequest, account, to_csv};
 use bascule_audit::{Opened, clear::Kind};
+use bascule_fhir::Timestamp;
 use bascule_ledger::VerifierKey;
 use bascule_store::keys::KeyStore;
 use bascule_store::log::LogError;
 use bascule_store::log::index::{Index, Search};
 use bascule_store::log::read::{Cursor, LogReader, prove_receipt};
-use bascule_store::log::verify::{VerifyOptions, verify};
+use bascule_store::log::verify::{Report, VerifyOptions, verify};
 use serde_json::{Value, json};
 
-use crate::admin::{Act, Outcome};
-use crate::cli::{AuditVerb, LogArgs, RecordsArgs};
+use crate::admin::{Act, LogSubject, Outcome};
+use crate::cli::{AuditVerb, LogArgs, OutcomeArg, RecordsArgs, SubjectArgs};
 use crate::config::{self, Settings};
 use crate::exit::Exit;
 use crate::house::log_settings;
-use crate::verbs::records;
+use crate::verbs::{evidence, records};
 use crate::{clock, terminal};
 
 /// Years back that an accounting reaches (45 CFR 164.528(a)(3)), in seconds.
@@ -28,10 +29,23 @@ const ACCOUNTING_SECONDS: i64 = 6 * 366 * 86_400;
 /// Runs one of them.
 pub(crate) async fn run(verb: AuditVerb) -> Exit {
     let ended = match verb {
-        AuditVerb::Verify { log, since, vkey } => verified(&log, since.as_deref(), vkey.as_deref()).await,
-        AuditVerb::Search { records, request, patient, client, limit } => {
-            search(&records, request.as_deref(), patient, client, u64::from(limit)).await
+        AuditVerb::Verify { log, since, vkey, witnesses, quorum } => {
+            verified(&log, since.as_deref(), vkey.as_deref(), &witnesses, usize::from(quorum)).await
         }
+        AuditVerb::Search { records, request, patient, client, user, from, until, outcome, limit } => {
+            let asked = Asked { patient, client, user, from, until, outcome, limit };
+            search(&records, request.as_deref(), asked).await
+        }
+        AuditVerb::Shred { subject, reason, records } => {
+            return records::run((Act::LogShred { subject: subject.into_subject(), reason }, records)).await;
+        }
+        AuditVerb::Hold { subject, matter, records } => {
+            return records::run((Act::LogHold { subject: subject.into_subject(), matter }, records)).await;
+        }
+        AuditVerb::Lift { subject, matter, records } => {
+            return records::run((Act::LogLift { subject: subject.into_subject(), matter }, records)).await;
+        }
+        AuditVerb::Evidence { from, to, out, records } => evidence::run(&records, &from, &to, &out).await,
         AuditVerb::Export { records, from, out } => export(&records, from.as_deref(), &out).await,
         AuditVerb::Disclosures { patient, csv, records } => disclosures(&records, &patient, csv).await,
         AuditVerb::Receipt { receipt, log } => receipt_holds(&log, &receipt).await,
@@ -42,14 +56,14 @@ pub(crate) async fn run(verb: AuditVerb) -> Exit {
     })
 }
 
-fn settings(records: &RecordsArgs) -> Result<Settings, String> {
+pub(super) fn settings(records: &RecordsArgs) -> Result<Settings, String> {
     let file = config::found_here(records.config.as_deref());
     config::load(&file)
         .map_err(|faults| bascule_policy::fault::render(&faults, "Nothing was read.").trim_end().to_owned())
 }
 
 /// Asks a running house to publish what it holds; a closed one has published everything.
-async fn flush(settings: &Settings) -> Result<(), String> {
+pub(super) async fn flush(settings: &Settings) -> Result<(), String> {
     match crate::admin::socket::ask(&settings.store, &Act::LogFlush).await {
         Ok(Some(Outcome::Refused(sentence))) => Err(sentence),
         Ok(_) => Ok(()),
@@ -66,24 +80,35 @@ async fn folder_of(log: &LogArgs) -> Result<PathBuf, String> {
     Ok(settings.audit.folder)
 }
 
-async fn verified(log: &LogArgs, since: Option<&Path>, vkey: Option<&str>) -> Result<Exit, String> {
-    let folder = folder_of(log).await?;
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A verifier key, as text or in a file.
+fn verifier_key(named: &str) -> Result<VerifierKey, String> {
+    let path = Path::new(named);
+    let text = if path.is_file() { read(path)? } else { named.to_owned() };
+    VerifierKey::parse(text.trim()).map_err(|error| error.to_string())
+}
+
+async fn verified(
+    log: &LogArgs,
+    since: Option<&Path>,
+    vkey: Option<&str>,
+    witnesses: &[String],
+    quorum: usize,
+) -> Result<Exit, String> {
+    if quorum > witnesses.len() {
+        return Err(format!("{quorum} of {} witnesses cannot cosign; name more with --witness", witnesses.len()));
+    }
+    let keys = vkey.map(verifier_key).transpose()?.into_iter().collect();
+    let witnesses = witnesses.iter().map(|named| verifier_key(named)).collect::<Result<_, _>>()?;
     let kept = since.map(read).transpose()?;
-    let key = match vkey {
-        None => None,
-        Some(named) if Path::new(named).is_file() => Some(read(Path::new(named))?),
-        Some(text) => Some(text.to_owned()),
-    };
-    let keys = key.map(|text| VerifierKey::parse(text.trim()).map_err(|error| error.to_string())).transpose()?;
-    let options = VerifyOptions { keys: keys.into_iter().collect(), kept, ..VerifyOptions::default() };
+    let folder = folder_of(log).await?;
+    let options = VerifyOptions { keys, kept, witnesses, quorum, ..VerifyOptions::default() };
     let report = verify(&folder, &options);
     if log.records.json {
-        let shards = report.shards.iter().map(|shard| {
-            json!({ "origin": shard.origin, "size": shard.size, "root": shard.root.to_base64(), "kinds": shard.kinds })
-        });
-        let value = json!({ "holds": report.holds(), "shards": shards.collect::<Vec<_>>(), "faults": report.faults, "claim": report.claim() });
-        terminal::line(&format!("{value:#}"));
+        terminal::line(&format!("{:#}", report_json(&report)));
     } else {
         for shard in &report.shards {
             let kinds =
@@ -99,13 +124,26 @@ async fn verified(log: &LogArgs, since: Option<&Path>, vkey: Option<&str>) -> Re
     Ok(if report.holds() { Exit::Done } else { Exit::Found })
 }
 
-fn reader(settings: &Settings) -> Result<LogReader, String> {
+/// A verification's report as JSON.
+pub(super) fn report_json(report: &Report) -> Value {
+    let shards = report.shards.iter().map(|shard| {
+        json!({ "origin": shard.origin, "size": shard.size, "root": shard.root.to_base64(), "kinds": shard.kinds })
+    });
+    json!({
+        "holds": report.holds(),
+        "shards": shards.collect::<Vec<_>>(),
+        "faults": report.faults,
+        "claim": report.claim(),
+    })
+}
+
+pub(super) fn reader(settings: &Settings) -> Result<LogReader, String> {
     let log = log_settings(settings);
     let keys = KeyStore::open(&log.keys_folder).map_err(|error| error.to_string())?;
     LogReader::open(&log.folder, Arc::new(keys)).map_err(|error| error.to_string())
 }
 
-async fn said(settings: Settings, what: &str, shown: usize) -> Result<(), String> {
+pub(super) async fn said(settings: Settings, what: &str, shown: usize) -> Result<(), String> {
     let act = Act::LogRead { what: what.to_owned(), shown: shown as u64 };
     match records::ask(settings, &act).await? {
         Outcome::Done(_) => Ok(()),
@@ -113,14 +151,58 @@ async fn said(settings: Settings, what: &str, shown: usize) -> Result<(), String
     }
 }
 
-async fn search(
-    records: &RecordsArgs,
-    request: Option<&str>,
+/// What a search of the index is for.
+struct Asked {
     patient: Option<String>,
     client: Option<String>,
-    limit: u64,
-) -> Result<Exit, String> {
+    user: Option<String>,
+    from: Option<String>,
+    until: Option<String>,
+    outcome: Option<OutcomeArg>,
+    limit: u32,
+}
+
+impl Asked {
+    fn into_search(self, api: &str) -> Result<Search, String> {
+        let day = |day: &Option<String>, read: fn(&str) -> Option<Timestamp>| {
+            day.as_deref().map(|day| read(day).ok_or_else(|| no_day(day))).transpose()
+        };
+        Ok(Search {
+            from: day(&self.from, config::start_of_day)?,
+            until: day(&self.until, config::end_of_day)?,
+            patient: self.patient.map(|id| (api.to_owned(), format!("Patient/{id}"))),
+            client: self.client,
+            user: self.user,
+            outcome: self.outcome.map(|outcome| match outcome {
+                OutcomeArg::Success => bascule_audit::Outcome::Success,
+                OutcomeArg::Minor => bascule_audit::Outcome::Minor,
+                OutcomeArg::Serious => bascule_audit::Outcome::Serious,
+                OutcomeArg::Major => bascule_audit::Outcome::Major,
+            }),
+            limit: u64::from(self.limit),
+            ..Search::default()
+        })
+    }
+}
+
+pub(super) fn no_day(day: &str) -> String {
+    format!("`{day}` is not a day; write 2026-12-31")
+}
+
+impl SubjectArgs {
+    /// clap has seen to it that there is exactly one of the two.
+    fn into_subject(self) -> LogSubject {
+        match self.month {
+            Some(month) => LogSubject::Month(month),
+            None => LogSubject::Patient(self.patient.unwrap_or_default()),
+        }
+    }
+}
+
+async fn search(records: &RecordsArgs, request: Option<&str>, asked: Asked) -> Result<Exit, String> {
     let settings = settings(records)?;
+    let api = settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
+    let search = asked.into_search(&api)?;
     flush(&settings).await?;
     let hits = {
         let reader = reader(&settings)?;
@@ -130,9 +212,6 @@ async fn search(
             None => {
                 let mut index = Index::open(&settings.store.join("audit-index.db")).map_err(text)?;
                 index.catch_up(&reader).map_err(text)?;
-                let api = settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
-                let patient = patient.map(|id| (api, format!("Patient/{id}")));
-                let search = Search { patient, client, limit, ..Search::default() };
                 index.search(&search, &reader).map_err(text)?.into_iter().map(|(opened, _)| opened).collect()
             }
         }

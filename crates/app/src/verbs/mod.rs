@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod demo_data;
 pub(crate) mod ehr;
+mod evidence;
 pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod serve;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bascule_store::keys::Retention;
 use serde_json::Value;
 
 use crate::admin::records::Records;
@@ -53,7 +54,8 @@ impl Records {
     /// The records of an open house.
     pub(crate) fn of(house: &House) -> Self {
         let api = house.settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
-        Self { store: Arc::clone(&house.store), log: house.log.clone(), api }
+        let retention = Retention { years: house.settings.audit.retention_years };
+        Self { store: Arc::clone(&house.store), log: house.log.clone(), api, retention }
     }
 }
 
