@@ -5,6 +5,7 @@ mod cli;
 mod clock;
 mod config;
 mod demo;
+mod door;
 mod exit;
 mod house;
 mod housekeeping;

@@ -17,6 +17,7 @@ use crate::admin::records::Records;
 use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
+use crate::door::Door;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
@@ -35,7 +36,7 @@ pub(crate) struct Running {
     house: House,
     config: PathBuf,
     tls: ReloadableTls,
-    gateway: Gateway,
+    door: Door,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
@@ -58,11 +59,11 @@ impl Running {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             format!("cannot listen on {address}: {error}; end what listens there, or choose another port")
         })?;
-        let gateway = gateway(&house, server)?;
+        let door = Door::new(gateway(&house, &house.settings, server)?);
         let (stop, stopped) = watch::channel(false);
         let limits = listen_limits(&house.settings);
         let serving = {
-            let (tls, stopped, service) = (tls.clone(), stopped.clone(), gateway.service());
+            let (tls, stopped, service) = (tls.clone(), stopped.clone(), door.clone());
             tokio::spawn(async move {
                 if let Err(error) = serve(listener, Some(tls), service, limits, until(stopped)).await {
                     tracing::error!(%error, "the listener ended");
@@ -79,7 +80,7 @@ impl Running {
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
-        Ok(Self { house, config: config.to_owned(), tls, gateway, stop, serving, admin, housekeeping })
+        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping })
     }
 
     /// The house behind the doors.
@@ -87,25 +88,48 @@ impl Running {
         &self.house
     }
 
-    /// Reads policy and certificates again. What is faulty is refused and said; what was in force stays.
+    /// Reads configuration, policy and certificate again: all of it is accepted, or none. What is faulty is said, and what was
+    /// in force stays. No request is dropped.
     pub(crate) fn reload(&self) {
         let settings = match config::load(&self.config) {
             Ok(settings) => settings,
             Err(faults) => return said_faults("configuration", &faults),
         };
-        match policy_folder::load(&settings.policy) {
-            Ok(policy) => {
-                let (old, new) = (self.house.policy.load().hash().to_owned(), policy.hash().to_owned());
-                self.house.policy.store(Arc::new(policy));
-                tracing::info!(from = old, to = new, "policy in force");
-                self.record_change("policy", old, new);
+        let policy = match policy_folder::load(&settings.policy) {
+            Ok(policy) => policy,
+            Err(faults) => return said_faults("policy", &faults),
+        };
+        let gateway = match gateway(&self.house, &settings, server(&settings)) {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                return tracing::error!(
+                    error,
+                    "the new configuration is refused; the last accepted one stays in force"
+                );
             }
-            Err(faults) => said_faults("policy", &faults),
+        };
+        if let Err(error) = self.tls.reload() {
+            return tracing::error!(%error, "the new certificate is refused; everything stays as it was");
         }
-        match self.tls.reload() {
-            Ok(()) => tracing::info!("certificate read again"),
-            Err(error) => tracing::error!(%error, "the certificate is refused; the last one stays in force"),
+        let (old, new) = (self.house.policy.load().hash().to_owned(), policy.hash().to_owned());
+        self.house.policy.store(Arc::new(policy));
+        self.door.exchange(gateway);
+        for what in self.needs_restart(&settings) {
+            tracing::warn!(what, "this setting is read at the start only");
         }
+        tracing::info!(from = old, to = new, "configuration, policy and certificate are in force");
+        self.record_change("policy", old, new);
+    }
+
+    /// Settings that differ from those of the start and act only at the next one.
+    fn needs_restart(&self, settings: &Settings) -> Vec<&'static str> {
+        let now = &self.house.settings;
+        let changed = [
+            (now.listen != settings.listen, "[listen]"),
+            (now.store != settings.store, "[store]"),
+            (now.audit != settings.audit, "[audit]"),
+        ];
+        changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
     }
 
     fn record_change(&self, what: &'static str, from: String, to: String) {
@@ -128,7 +152,7 @@ impl Running {
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         // Walks whose client has hung up still run to their end, and into the log.
-        let _idle = tokio::time::timeout(IDLE_WAIT, self.gateway.idle()).await;
+        let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
         self.house.close().await;
     }
@@ -168,7 +192,7 @@ fn server(settings: &Settings) -> Server {
     Server::new(issuer, apis.collect())
 }
 
-fn gateway(house: &House, server: Server) -> Result<Gateway, String> {
+fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway, String> {
     let smart = SmartState::new(
         Arc::clone(&house.store),
         server,
@@ -184,7 +208,7 @@ fn gateway(house: &House, server: Server) -> Result<Gateway, String> {
         smart: router(smart),
         page_key: page_key(house)?,
     };
-    Gateway::new(&house.settings.gateway, rooms).map_err(|error| error.to_string())
+    Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())
 }
 
 /// The key that seals page links: made once, kept on the shelf, so that a link outlives a restart.

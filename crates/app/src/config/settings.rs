@@ -22,7 +22,7 @@ pub(crate) struct Settings {
 }
 
 /// `[listen]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listen {
     pub(crate) https: SocketAddr,
     pub(crate) certificate: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) struct Listen {
 }
 
 /// `[audit]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Audit {
     pub(crate) folder: PathBuf,
     pub(crate) node: String,

@@ -75,6 +75,16 @@ impl Demo {
         self.folder.path().join("demo")
     }
 
+    /// The process's id.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log.txt")).unwrap_or_default()
+    }
+
     /// Kills it without a warning.
     pub(crate) fn kill(&self) {
         let killed = Command::new("kill").args(["-9", &self.child.id().to_string()]).status().unwrap();

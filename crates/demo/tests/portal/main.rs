@@ -125,7 +125,7 @@ async fn a_message_is_written_to_the_own_doctor() {
     let Scene { bridge, mut browser, portal_url, .. } = scene().await;
     browser.sign_in().await;
     assert!(browser.get("/messages").await.text.contains("Write to <bdi>Dr. Ingrid Halvorsen-Mbeki</bdi>"));
-    let page = browser.send("/messages", &portal_url, "topic=Result&text=What+is+HbA1c%3F").await;
+    let page = browser.send("/messages", &portal_url, "topic=report-labs&text=What+is+HbA1c%3F").await;
     assert_eq!(page.to.as_deref(), Some("/messages?sent=yes"));
     let (to, body) = bridge.seen.lock().unwrap().writes.pop().unwrap();
     assert_eq!(to, "POST /fhir/Communication");
@@ -153,7 +153,7 @@ async fn a_form_of_another_site_writes_nothing() {
     let Scene { bridge, mut browser, .. } = scene().await;
     browser.sign_in().await;
     let url = bridge.url.clone();
-    assert_eq!(browser.send("/messages", &url, "topic=Result&text=hi").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.send("/messages", &url, "topic=report-labs&text=hi").await.status, StatusCode::FORBIDDEN);
     assert!(bridge.seen.lock().unwrap().writes.is_empty());
 }
 

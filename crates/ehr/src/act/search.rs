@@ -10,7 +10,7 @@ use crate::bundle::Bundle;
 use crate::error::outcome;
 use crate::search::{Clause, Found, Mode, Scope, Search, parse, run};
 use crate::server::Server;
-use crate::{Handling, Refusal};
+use crate::{Handling, Issue, Refusal};
 
 /// A page of matches.
 pub(super) fn search(server: &Server, scope: &Scope<'_>, within: &Within, ask: &Ask) -> Result<Answer, Refusal> {
@@ -20,10 +20,59 @@ pub(super) fn search(server: &Server, scope: &Scope<'_>, within: &Within, ask: &
         Within::Compartment { of, id, .. } => vec![self::compartment(scope, *of, id.as_str(), resource)],
         Within::System | Within::Type(_) => Vec::new(),
     };
-    let search = parse(scope, &types, &also, &ask.query, handling)?;
+    let (query, foreign) = match ask.conditions.prefer.handling {
+        Some(_) => (ask.query.clone(), Vec::new()),
+        None => without_foreign_controls(&ask.query),
+    };
+    let mut search = parse(scope, &types, &also, &query, handling)?;
+    search.warnings.extend(foreign);
     refuse_unindexed(server, &search)?;
     let found = run(scope, &search)?;
     Ok(Answer::json(StatusCode::OK, page(server, scope, within, &search, found)?))
+}
+
+/// Everything that R4 lets begin with `_`, and our own cursor.
+const UNDERSCORED: [&str; 25] = [
+    "_contained",
+    "_containedType",
+    "_content",
+    "_count",
+    "_cursor",
+    "_elements",
+    "_filter",
+    "_format",
+    "_has",
+    "_id",
+    "_include",
+    "_lastUpdated",
+    "_list",
+    "_pretty",
+    "_profile",
+    "_query",
+    "_revinclude",
+    "_security",
+    "_sort",
+    "_source",
+    "_summary",
+    "_tag",
+    "_text",
+    "_total",
+    "_type",
+];
+
+/// The query without controls of other servers' dialects (fhirpy counts with `_totalMethod`), and a remark on each. R4
+/// names every filter that begins with `_`, so ignoring another one finds no more than was asked for.
+fn without_foreign_controls(query: &Query) -> (Query, Vec<Issue>) {
+    let foreign = |name: &str| {
+        let base = name.split([':', '.']).next().unwrap_or_default();
+        base.starts_with('_') && !UNDERSCORED.contains(&base)
+    };
+    let (ignored, kept): (Vec<_>, Vec<_>) =
+        query.parameters.iter().cloned().partition(|parameter| foreign(&parameter.name));
+    let remark = |parameter: Parameter| {
+        Issue::warning("not-supported", format!("`{}` is no control of R4 and was ignored", parameter.name))
+    };
+    (Query { parameters: kept }, ignored.into_iter().map(remark).collect())
 }
 
 fn refuse_unindexed(server: &Server, search: &Search) -> Result<(), Refusal> {

@@ -23,12 +23,27 @@ pub(crate) struct Change {
     remarks: Vec<Issue>,
 }
 
+/// A condition in the address of a create is no R4: to ignore it would make a second of what is there.
+fn refuse_narrowing(query: &Query) -> Result<(), Refusal> {
+    let general = ["_format", "_pretty", "_summary", "_elements"];
+    match query.parameters.iter().find(|parameter| !general.contains(&parameter.name.as_str())) {
+        None => Ok(()),
+        Some(parameter) => Err(Refusal::invalid(format!(
+            "a create takes no search parameter (`{}`): send the condition in the header If-None-Exist",
+            parameter.name
+        ))),
+    }
+}
+
 impl Change {
     /// Reads and checks.
     pub(crate) fn prepare(server: &Server, mut ask: Ask) -> Result<Self, Refusal> {
         let (Verb::Create(resource) | Verb::Update(resource, _)) = ask.verb else {
             return Ok(Self { ask, value: None, prepared: None, remarks: Vec::new() });
         };
+        if matches!(ask.verb, Verb::Create(_)) {
+            refuse_narrowing(&ask.query)?;
+        }
         let value = match ask.value.take() {
             Some(value) => value,
             None => parse_resource(&ask, resource)?,

@@ -235,6 +235,29 @@ async fn what_is_not_understood_is_refused_or_said() {
 }
 
 #[tokio::test]
+async fn controls_of_another_dialect_are_ignored_aloud_and_refused_if_strictness_is_asked() {
+    let client = client().await;
+    let answer = client.get("Patient?_totalMethod=count&active=true").await;
+    assert_eq!(answer.names(), ["Patient/a"]);
+    assert!(answer.text.contains("`_totalMethod` is no control of R4 and was ignored"));
+    assert!(!answer.link("self").unwrap().contains("_totalMethod"));
+    let strict = client.send("GET", "Patient?_totalMethod=count", &[("prefer", "handling=strict")], "").await;
+    assert_eq!(strict.status, 400);
+    assert_eq!(client.get("Patient?_filter=active eq true").await.status, 400);
+    assert_eq!(client.send("DELETE", "Patient?_totalMethod=count", &[], "").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_create_with_a_condition_in_its_address_makes_nothing() {
+    let client = client().await;
+    let body = r#"{"resourceType":"Patient","active":true}"#;
+    let answer = client.send("POST", "Patient?active=true", &[("content-type", "application/fhir+json")], body).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text.contains("If-None-Exist"));
+    client.finds("Patient?active=true", &["Patient/a"]).await;
+}
+
+#[tokio::test]
 async fn an_update_moves_its_index_rows() {
     let client = client().await;
     client.store(&[json!({ "resourceType": "Patient", "id": "a", "name": [{ "family": "Changed" }] })]).await;

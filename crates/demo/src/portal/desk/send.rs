@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::super::House;
-use super::super::pages::{TEXT_MAX, TOPICS};
+use super::super::pages::TEXT_MAX;
+use super::super::record::{TOPIC_SYSTEM, TOPICS};
 use super::super::trouble::Trouble;
 use super::Shared;
 use super::door::{go, is_own_form};
@@ -41,7 +42,7 @@ async fn send(house: &House, headers: &HeaderMap, written: &Written) -> Result<(
 
 fn communication(patient: &str, to: &str, sent: &str, written: &Written) -> Result<Value, Trouble> {
     let text = written.text.trim();
-    let topic = TOPICS.iter().find(|topic| **topic == written.topic).ok_or(Trouble::EmptyMessage)?;
+    let topic = TOPICS.iter().find(|topic| topic.code == written.topic).ok_or(Trouble::EmptyMessage)?;
     if text.is_empty() || text.chars().count() > TEXT_MAX {
         return Err(Trouble::EmptyMessage);
     }
@@ -52,7 +53,7 @@ fn communication(patient: &str, to: &str, sent: &str, written: &Written) -> Resu
         "category": [{"coding": [{
             "system": "http://terminology.hl7.org/CodeSystem/communication-category", "code": "notification",
         }]}],
-        "topic": {"text": topic},
+        "topic": {"coding": [{"system": TOPIC_SYSTEM, "code": topic.code}]},
         "subject": {"reference": patient},
         "sent": sent,
         "recipient": [{"reference": to}],
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_message_is_from_and_about_the_person_who_is_signed_in() {
-        let body = check("Result", " What does it mean? ").unwrap();
+        let body = check("report-labs", " What does it mean? ").unwrap();
         assert_eq!(body["sender"], json!({"reference": "Patient/p1"}));
         assert_eq!(body["subject"], body["sender"]);
         assert_eq!(body["payload"][0]["contentString"], "What does it mean?");
@@ -110,8 +111,8 @@ mod tests {
 
     #[test]
     fn an_empty_or_endless_message_is_not_sent() {
-        assert_eq!(check("Result", "  \n"), Err(Trouble::EmptyMessage));
-        assert_eq!(check("Result", &"x".repeat(TEXT_MAX + 1)), Err(Trouble::EmptyMessage));
+        assert_eq!(check("report-labs", "  \n"), Err(Trouble::EmptyMessage));
+        assert_eq!(check("report-labs", &"x".repeat(TEXT_MAX + 1)), Err(Trouble::EmptyMessage));
         assert_eq!(check("Something else", "text"), Err(Trouble::EmptyMessage));
     }
 }

