@@ -13,17 +13,14 @@ const FILES_MAX: usize = 1_000;
 /// # Errors
 /// Every fault of every file.
 pub(crate) fn load(folder: &Path) -> Result<Policy, Vec<Fault>> {
-    Policy::load(&files(folder).map_err(|fault| vec![fault])?)
+    Policy::load(&files(folder).map_err(|fault| vec![*fault])?)
 }
 
-fn files(folder: &Path) -> Result<Vec<PolicyFile>, Fault> {
+fn files(folder: &Path) -> Result<Vec<PolicyFile>, Box<Fault>> {
     let shown = folder.display().to_string();
     let fault = |error: std::io::Error| {
-        Fault::of_file(
-            &shown,
-            format!("cannot read the policy folder: {error}"),
-            "[policy] folder = …, with a file for each role",
-        )
+        let mend = "[policy] folder = …, with a file for each role";
+        Box::new(Fault::of_file(&shown, format!("cannot read the policy folder: {error}"), mend))
     };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fault)? {
@@ -34,19 +31,19 @@ fn files(folder: &Path) -> Result<Vec<PolicyFile>, Fault> {
     }
     paths.sort();
     if paths.is_empty() || paths.len() > FILES_MAX {
-        return Err(Fault::of_file(
-            &shown,
-            format!("{} policy files", paths.len()),
-            "put one .toml file for each role into it",
-        ));
+        let mend = "put one .toml file for each role into it";
+        return Err(Box::new(Fault::of_file(&shown, format!("{} policy files", paths.len()), mend)));
     }
     paths
         .into_iter()
         .map(|path| {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| Fault::of_file(&name, format!("cannot read it: {error}"), "mend its permissions"))?;
-            Ok(PolicyFile { name, text })
+            match std::fs::read_to_string(&path) {
+                Ok(text) => Ok(PolicyFile { name, text }),
+                Err(error) => {
+                    Err(Box::new(Fault::of_file(&name, format!("cannot read it: {error}"), "mend its permissions")))
+                }
+            }
         })
         .collect()
 }

@@ -25,11 +25,15 @@ const KEY_SET_BYTES_MAX: usize = 262_144;
 /// The name under which the shelf keeps the key of page links.
 const PAGE_KEY: &str = "page-key";
 
+/// How long walks without a client may take to end at a stop.
+const IDLE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A house whose doors are open.
 pub(crate) struct Running {
     house: House,
     config: PathBuf,
     tls: ReloadableTls,
+    gateway: Gateway,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
@@ -50,16 +54,16 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let limits = listen_limits(&house.settings);
         let serving = {
-            let (tls, stopped) = (tls.clone(), stopped.clone());
+            let (tls, stopped, service) = (tls.clone(), stopped.clone(), gateway.service());
             tokio::spawn(async move {
-                if let Err(error) = serve(listener, Some(tls), gateway.service(), limits, until(stopped)).await {
+                if let Err(error) = serve(listener, Some(tls), service, limits, until(stopped)).await {
                     tracing::error!(%error, "the listener ended");
                 }
             })
         };
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
-        Ok(Self { house, config: config.to_owned(), tls, stop, serving, admin })
+        Ok(Self { house, config: config.to_owned(), tls, gateway, stop, serving, admin })
     }
 
     /// The house behind the doors.
@@ -106,6 +110,8 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         let _ended = self.serving.await;
+        // Walks whose client has hung up still run to their end, and into the log.
+        let _idle = tokio::time::timeout(IDLE_WAIT, self.gateway.idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
         self.house.close().await;
     }

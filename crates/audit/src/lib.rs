@@ -13,6 +13,7 @@ pub mod opened;
 pub mod parts;
 pub mod record;
 pub mod seal;
+pub mod syslog;
 pub mod system;
 
 pub use clear::{Clear, Decision, Inner, Kind, Outcome};

@@ -46,7 +46,7 @@ pub enum SystemEvent {
         /// By how many microseconds; negative is back.
         micros: i64,
     },
-    /// Entries were lost in `async` mode because the queue was full.
+    /// The queue was full: the requests were refused, or in `async` mode went on without an entry.
     Gap {
         /// How many.
         lost: u64,

@@ -165,7 +165,7 @@ static APPS: [App; 3] = [
         name: "Mercy patient portal",
         proof: Proof::Pkce,
         role: None,
-        scopes: &["launch/patient", "patient/*.rs"],
+        scopes: &crate::portal::PortalSettings::SCOPES,
         organization: "mercy",
         about: "shows patients their own record",
     },

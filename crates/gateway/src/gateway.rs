@@ -157,11 +157,17 @@ impl Gateway {
             return self.capabilities(&served, &head, now);
         }
         let rest = rest.to_owned();
+        let (gateway, api, kept) = (self.clone(), served.api.name.clone(), head.clone());
         let walking = tokio::spawn(async move { self.enter(&served, &rest, head, body, now).await });
-        walking.await.unwrap_or_else(|error| {
-            tracing::error!(request = request_id, %error, "a walk ended in a fault of ours");
-            Refusal::Fault { at: "walk" }.answer(&request_id, "")
-        })
+        match walking.await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::error!(request = request_id, %error, "a walk ended in a fault of ours");
+                let mut visit = Visit::new(kept, api, String::new());
+                let refusal = walk::refused(&gateway, &mut visit, Refusal::Fault { at: "walk" }, now).await;
+                refusal.answer(&request_id, gateway.public_url())
+            }
+        }
     }
 
     async fn enter(self, served: &Served, rest: &str, head: Head, body: Body, now: Timestamp) -> Response<Body> {

@@ -361,7 +361,7 @@ fn denied(reason: &DenialReason) -> Words {
         }
         DenialReason::ElementNotGranted { element } => no(format!("no role of this access grants writing `{element}`")),
         DenialReason::OutsideCompartment => no("this access does not extend to that patient".to_owned()),
-        DenialReason::Agreement { missing } => no(format!("this recipient lacks {missing}")),
+        DenialReason::Agreement { missing } => no(format!("not for this recipient: {missing}")),
         DenialReason::Consent => no("a consent or restriction on file does not permit this access".to_owned()),
         DenialReason::Purpose { asserted } => {
             no(format!("the purpose `{asserted}` is not one that this access is granted for"))

@@ -133,7 +133,8 @@ async fn before(
         return Ok(None);
     }
     let Some(current) = current(served, &visit.head, resource, id).await? else {
-        return if deletes { Err(Refusal::NotFound) } else { Ok(None) };
+        // An update does not create, and what is not there is told like what may not be seen.
+        return Err(Refusal::NotFound);
     };
     let bases = bases(served);
     let reaches = |way: &WriteNarrowing| way.conditions.iter().all(|one| holds(one, &current, &bases));

@@ -30,7 +30,7 @@ pub(crate) struct Seen {
     bits: usize,
     words: usize,
     listed: usize,
-    many: Option<Box<HashSet<Box<[u8]>>>>,
+    many: Option<HashSet<Box<[u8]>>>,
 }
 
 impl Keys {
@@ -119,7 +119,7 @@ impl Keys {
         }
         if listed.len() >= LISTED_KEYS_MAX {
             let all = listed.iter().map(|(_, start, end)| self.key(window, *start, *end).into());
-            seen.many = Some(Box::new(all.chain([key.bytes.into()]).collect()));
+            seen.many = Some(all.chain([key.bytes.into()]).collect());
             return Ok(());
         }
         match key.place {

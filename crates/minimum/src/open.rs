@@ -9,6 +9,7 @@ use crate::masks::Masks;
 use crate::plan::Plan;
 use crate::reply::{Reply, Shape};
 use crate::rewrite::Rewrite;
+use crate::scan::Index;
 use crate::withheld::Withheld;
 
 /// What leaves of a body that is held, without digests.
@@ -46,4 +47,21 @@ pub fn stream<'b>(
         filter.push(piece, out)?;
     }
     filter.finish(out).map(|_| ())
+}
+
+/// Stops if the vector code and its scalar twin find different tokens in `text`, or if it matters that the text comes
+/// in two parts.
+///
+/// # Panics
+/// If so.
+pub fn compare_index(text: &[u8], cut: usize) {
+    let (mut whole, mut parts, mut plain) = (Index::default(), Index::default(), Index::default());
+    let result = whole.extend(text, true);
+    let _ = parts.extend(text.get(..cut).unwrap_or_default(), false);
+    assert_eq!(parts.extend(text, true), result);
+    assert_eq!(plain.extend_plainly(text), result);
+    for other in [&parts, &plain] {
+        assert_eq!(other.tokens(), whole.tokens());
+        assert_eq!(other.escapes(), whole.escapes());
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use bascule_fhir::interaction::Request;
 use bascule_fhir::{Id, Interaction, ResourceType, Timestamp};
 use bascule_smart::{Credentials, Principal, Scopes, TokenRecord, Unauthenticated, authenticate};
 
@@ -306,6 +307,18 @@ impl Simulation {
     ) -> Result<Explanation, Unauthenticated> {
         Ok(policy.explain(self.principal(&api.name, now)?, asked, &self.facts(now), api, now))
     }
+}
+
+/// A question as a person writes it: `GET Observation?code=x`, `PUT Patient/1`; without a method, `GET`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn asked(api: &str, text: &str) -> Result<Asked, String> {
+    let (method, target) = text.trim().split_once(' ').unwrap_or(("GET", text.trim()));
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let request = Request { method, path: path.trim_start_matches('/'), query, ..Request::default() };
+    let interaction = Interaction::parse(&request).map_err(|fault| format!("`{text}`: {fault}"))?;
+    Ok(Asked { api: api.to_owned(), interaction })
 }
 
 /// Which facts a door still has to gather, in words, for an explanation that was asked without them.

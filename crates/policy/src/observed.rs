@@ -234,7 +234,8 @@ mod tests {
             search       = ["_sort:date", "date"]
             elements     = ["end", "start", "status"]
             because      = ""
-        "##]].assert_eq(&text);
+        "##]]
+        .assert_eq(&text);
         // Once a person has filled it in, it loads.
         let filled =
             text.replace("title   = \"\"", "title   = \"S\"").replace("purpose = []", "purpose = [\"HOPERAT\"]");

@@ -98,6 +98,14 @@ impl Policy {
         Ok(answer)
     }
 
+    /// The label that a word names: `system|code`, or the code alone of a label that the policy itself knows (`SUD`).
+    #[must_use]
+    pub fn label(&self, word: &str) -> Option<Label> {
+        let settings = self.settings();
+        let known = settings.sensitive.iter().chain(settings.minor_consented.iter());
+        Label::parse(word).or_else(|| known.into_iter().find(|label| label.code == word).cloned())
+    }
+
     /// Every reach that shows the type, with its interaction.
     fn showing(&self, role: &str, api: &str, resource: ResourceType) -> Vec<(InteractionKind, &Reach)> {
         let mut found = Vec::new();

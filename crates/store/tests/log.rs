@@ -155,3 +155,38 @@ fn clock_steps_are_said_and_a_silent_one_is_found() {
     assert!(report.holds(), "{report:?}");
     assert_eq!(report.shards[0].size, 2 + 5 + 3 + 1);
 }
+
+#[test]
+fn a_full_queue_refuses_and_a_gap_entry_says_how_many() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = bascule_store::log::LogSettings { queue_entries_max: 1, queue_wait_ms: 1, ..settings(root.path()) };
+    let mut refused = 0;
+    runtime().block_on(async {
+        let log = Log::open(settings.clone(), NOW).unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..400_u64 {
+            let log = log.clone();
+            tasks.spawn(async move { log.append(disclosure(number), None).await });
+        }
+        while let Some(done) = tasks.join_next().await {
+            match done.unwrap() {
+                Err(LogError::QueueFull) => refused += 1,
+                other => drop(other.unwrap()),
+            }
+        }
+        log.append(disclosure(1), None).await.unwrap();
+        log.close(NOW).await.unwrap();
+    });
+    assert!(refused > 0, "the queue was never full");
+    let keys = std::sync::Arc::new(bascule_store::keys::KeyStore::open(&settings.keys_folder).unwrap());
+    let reader = bascule_store::log::read::LogReader::open(&settings.folder, keys).unwrap();
+    let mut said = 0;
+    let from = bascule_store::log::read::Cursor::default();
+    reader
+        .each(&from, |entry| {
+            said += entry.clear.system.and_then(|system| system.get("lost")?.as_u64()).unwrap_or(0);
+            Ok(true)
+        })
+        .unwrap();
+    assert_eq!(said, refused);
+}

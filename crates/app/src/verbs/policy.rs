@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use bascule_fhir::Id;
+use bascule_policy::Policy;
 use bascule_policy::diff::diff;
 use bascule_policy::who_may::Question;
-use bascule_policy::{Label, Policy};
+
+use bascule_policy::explain::{Simulation, asked};
+use bascule_policy::{Api, ApiKind, Exposure, Mode, RecipientClass};
+use bascule_smart::Requested;
 
 use crate::cli::{PolicyVerb, RecordsArgs};
 use crate::exit::Exit;
-use crate::{config, policy_folder, terminal};
+use crate::{clock, config, policy_folder, terminal};
 
 /// Answers from files alone: no server, no record.
 pub(crate) fn run(verb: PolicyVerb) -> Exit {
@@ -16,6 +21,7 @@ pub(crate) fn run(verb: PolicyVerb) -> Exit {
         PolicyVerb::WhoMay { element, label, records } => who_may(element, label.as_deref(), records),
         PolicyVerb::Table { records } => in_force(records).map(|policy| policy.table()),
         PolicyVerb::Diff { old, new } => differ(old, new),
+        PolicyVerb::Simulate { .. } => simulate(&verb),
     };
     match answered {
         Ok(text) => {
@@ -42,17 +48,60 @@ fn said(sentence: &str) -> Exit {
 }
 
 fn who_may(element: &str, label: Option<&str>, records: &RecordsArgs) -> Result<String, Exit> {
+    let policy = in_force(records)?;
     let label = match label {
         None => None,
         Some(word) => {
-            Some(Label::parse(word).ok_or_else(|| said(&format!("`{word}` is not a label; write `system|code`")))?)
+            let known = policy.label(word);
+            Some(
+                known
+                    .ok_or_else(|| said(&format!("`{word}` is no label that the policy knows; write `system|code`")))?,
+            )
         }
     };
     let question = Question { label, ..Question::default() };
-    let answer = in_force(records)?.who_may(element, &question).map_err(|sentence| said(&sentence))?;
+    let answer = policy.who_may(element, &question).map_err(|sentence| said(&sentence))?;
     Ok(answer.to_string())
 }
 
 fn differ(old: &Path, new: &Path) -> Result<String, Exit> {
     Ok(diff(&load(old)?, &load(new)?).to_string())
+}
+
+/// What the policy would say; the API is imagined too, as exposed as can be, so that only the rules speak.
+fn simulate(verb: &PolicyVerb) -> Result<String, Exit> {
+    let PolicyVerb::Simulate { request, role, scope, api, patient, purpose, class, verified, no_agreement, records } =
+        verb
+    else {
+        return Err(Exit::Usage);
+    };
+    let policy = in_force(records)?;
+    let scopes = Requested::parse(scope).map_err(|fault| said(&fault.to_string()))?;
+    if let Some(unknown) = scopes.unknown.first() {
+        return Err(said(&format!("`{unknown}` is no scope")));
+    }
+    let class = RecipientClass::parse(class).ok_or_else(|| {
+        let known = RecipientClass::ALL.map(RecipientClass::name).join(" | ");
+        said(&format!("`{class}` is no class of recipient; choose one of {known}"))
+    })?;
+    let simulation = Simulation {
+        roles: role.clone(),
+        scopes: scopes.scopes,
+        patient: patient.as_deref().and_then(Id::parse),
+        fhir_user: None,
+        purpose: purpose.clone(),
+        class,
+        verified: *verified,
+        agreement: !no_agreement,
+    };
+    let imagined = Api {
+        name: api.clone(),
+        kind: ApiKind::Fhir,
+        service: "ehr".to_owned(),
+        exposure: Exposure::ThirdParty,
+        mode: Mode::Enforce,
+    };
+    let asked = asked(api, request).map_err(|sentence| said(&sentence))?;
+    let explanation = simulation.explain(&policy, asked, &imagined, clock::now());
+    explanation.map(|explanation| explanation.to_string()).map_err(|fault| said(&fault.to_string()))
 }

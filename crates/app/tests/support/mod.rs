@@ -10,39 +10,39 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 
 /// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_bascule");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_bascule");
 /// How long a demo may take to open in a debug build on a busy machine.
 const OPEN_SECONDS_MAX: u64 = 240;
 
 /// A running demo.
-pub struct Demo {
+pub(crate) struct Demo {
     child: Child,
-    pub folder: tempfile::TempDir,
-    pub state: Value,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) state: Value,
     client: Client,
     tokens: BTreeMap<String, String>,
 }
 
 /// An answer, read to its end.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Demo {
     /// Starts a demo and waits until it is open.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let child = Self::spawn(&folder, arguments);
         let mut demo = Self::around(folder, child);
@@ -71,16 +71,31 @@ impl Demo {
             .unwrap()
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("demo")
     }
 
-    /// Kills it without a warning and starts it again on the same folder.
-    pub fn kill_and_start_again(&mut self) {
-        self.child.kill().unwrap();
+    /// Kills it without a warning.
+    pub(crate) fn kill(&self) {
+        let killed = Command::new("kill").args(["-9", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Starts it again on the same folder, after it was killed.
+    pub(crate) fn start_again(&mut self) {
         self.child.wait().unwrap();
         self.child = Self::spawn(&self.folder, &[]);
         self.wait();
+    }
+
+    /// `GET` with a bearer; nothing if the bridge went away meanwhile.
+    pub(crate) async fn try_get(&self, token: &str, path: &str) -> Option<Answer> {
+        let uri = format!("{}{path}", self.state["issuer"].as_str().unwrap());
+        let request = Request::builder().uri(uri).header("authorization", format!("Bearer {token}"));
+        let answer = self.client.send(request.body(empty()).unwrap()).await.ok()?;
+        let (head, body) = answer.into_parts();
+        let body = collect(body, 64 << 20).await.ok()?.to_vec();
+        Some(Answer { status: head.status, headers: head.headers, body })
     }
 
     fn wait(&mut self) {
@@ -104,18 +119,18 @@ impl Demo {
     }
 
     /// Runs a verb on this demo; its status and what it printed.
-    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = Command::new(BINARY).args(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
-    pub fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         self.data().join("bascule.toml").display().to_string()
     }
 
     /// A token of a backend client or a person, kept for the next time.
-    pub fn token(&mut self, name: &str) -> String {
+    pub(crate) fn token(&mut self, name: &str) -> String {
         if let Some(token) = self.tokens.get(name) {
             return token.clone();
         }
@@ -133,7 +148,13 @@ impl Demo {
     }
 
     /// Sends a request to the bridge; `path` begins with a slash, or is a whole URL.
-    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Answer {
         let uri = if path.starts_with("http") {
             path.to_owned()
         } else {
@@ -151,12 +172,12 @@ impl Demo {
     }
 
     /// `GET` with a bearer.
-    pub async fn get(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
         self.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], None).await
     }
 
     /// `GET` at the EHR itself, round the bridge, with the bearer that only the bridge should hold.
-    pub async fn raw(&self, path: &str) -> Answer {
+    pub(crate) async fn raw(&self, path: &str) -> Answer {
         let bearer = std::fs::read_to_string(self.state["ehr_bearer"].as_str().unwrap()).unwrap();
         let url = format!("{}{path}", self.state["ehr"].as_str().unwrap());
         self.send(Method::GET, &url, &[("authorization", &format!("Bearer {}", bearer.trim()))], None).await

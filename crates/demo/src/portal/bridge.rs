@@ -1,6 +1,6 @@
 //! The bridge as the portal sees it: FHIR over https, with the patient's token.
 
-use axum::http::header::{ACCEPT, AUTHORIZATION};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use bascule_wire::{Client, ClientSettings, collect, empty, full};
 use form_urlencoded::Serializer;
@@ -107,23 +107,43 @@ impl Bridge {
         Err(Trouble::Unreadable { what: "its next page is at another address", request_id: None })
     }
 
+    /// Creates a resource.
+    pub(super) async fn create(&self, token: &str, kind: &str, body: &Value) -> Result<(), Trouble> {
+        let url = format!("{}/{kind}", self.base);
+        let said = ("application/fhir+json", body.to_string());
+        self.send(Method::POST, &url, Some(token), Some(said)).await.and_then(|answer| accepted(answer, true)).map(drop)
+    }
+
+    /// Changes a resource by a JSON Patch.
+    pub(super) async fn patch(&self, token: &str, path: &str, operations: &Value) -> Result<(), Trouble> {
+        let url = format!("{}/{path}", self.base);
+        let said = ("application/json-patch+json", operations.to_string());
+        self.send(Method::PATCH, &url, Some(token), Some(said))
+            .await
+            .and_then(|answer| accepted(answer, true))
+            .map(drop)
+    }
+
     async fn json(&self, url: &str, token: Option<&str>) -> Result<Value, Trouble> {
-        let answer = self.send(Method::GET, url, token).await?;
-        if answer.status == StatusCode::UNAUTHORIZED && token.is_some() {
-            return Err(Trouble::SessionOver);
-        }
-        if !answer.status.is_success() {
-            let words = outcome_words(&answer.body);
-            return Err(Trouble::Refused { status: answer.status, words, request_id: answer.request_id() });
-        }
+        let answer = accepted(self.send(Method::GET, url, token, None).await?, token.is_some())?;
         serde_json::from_slice(&answer.body).map_err(|_| Trouble::Unreadable {
             what: "not in a form that can be read",
             request_id: answer.request_id(),
         })
     }
 
-    async fn send(&self, method: Method, url: &str, token: Option<&str>) -> Result<Answer, Trouble> {
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        token: Option<&str>,
+        said: Option<(&'static str, String)>,
+    ) -> Result<Answer, Trouble> {
         let mut request = Request::new(empty());
+        if let Some((kind, body)) = said {
+            *request.body_mut() = full(body);
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
         *request.method_mut() = method;
         *request.uri_mut() =
             url.parse().map_err(|_| Trouble::Unreadable { what: "its address cannot be read", request_id: None })?;
@@ -150,6 +170,18 @@ impl Bridge {
             .map_err(|error| Trouble::Unreachable { why: error.to_string() })?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_vec() })
     }
+}
+
+/// The answer, if it is one to go on with.
+fn accepted(answer: Answer, signed_in: bool) -> Result<Answer, Trouble> {
+    if answer.status == StatusCode::UNAUTHORIZED && signed_in {
+        return Err(Trouble::SessionOver);
+    }
+    if !answer.status.is_success() {
+        let words = outcome_words(&answer.body);
+        return Err(Trouble::Refused { status: answer.status, words, request_id: answer.request_id() });
+    }
+    Ok(answer)
 }
 
 fn next_link(bundle: &Value) -> Option<&str> {

@@ -19,7 +19,7 @@ pub fn pages(organization: &str, chart: &[Value], clock: Clock) -> Vec<(&'static
         chart.iter().filter(|body| body.get("resourceType").and_then(Value::as_str) == Some(kind)).cloned().collect()
     };
     let patient = of("Patient").first().map(record::patient).unwrap_or_else(|| record::patient(&Value::Null));
-    let frame = Frame { organization, patient: Some(&patient), clock };
+    let frame = Frame { organization, patient: Some(&patient), clock, cut: false };
     let nobody = Frame { patient: None, ..frame };
     let laboratory = record::series(&in_category(&of("Observation"), "laboratory"));
     let measured = record::series(&in_category(&of("Observation"), "vital-signs"));
@@ -46,13 +46,24 @@ pub fn pages(organization: &str, chart: &[Value], clock: Clock) -> Vec<(&'static
         ("overview", pages::overview(frame, &patient, &first)),
         ("results", pages::results(frame, &Results { laboratory: Ok(laboratory), measured: Ok(measured) })),
         ("medicines", pages::medicines(frame, &Ok(medicines))),
-        ("appointments", pages::appointments(frame, &Ok(appointments))),
+        ("appointments", pages::appointments(frame, &Ok(appointments), true, None)),
         ("health", pages::health(frame, &health)),
         ("documents", pages::documents(frame, &Ok(record::documents(&references)))),
-        ("messages", pages::messages(frame, &Ok(record::messages(&of("Communication"))))),
+        (
+            "messages",
+            pages::messages(
+                frame,
+                &Ok(record::messages(&of("Communication"))),
+                patient.physician.as_deref(),
+                Some("Your message was sent."),
+            ),
+        ),
         ("refused", pages::medicines(frame, &Err(refused()))),
         ("trouble", pages::trouble(nobody, &refused(), "5f0c9a52-7f3e-4b0e-9f58-2f4f1f0a7a11")),
     ];
+    if let Some(body) = of("Appointment").last() {
+        all.push(("cancel", pages::cancel(frame, &record::appointment(body))));
+    }
     if let Some(body) = references.last() {
         let text = match record::attachment(body, "") {
             record::Attachment::At(path) => {

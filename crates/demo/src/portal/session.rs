@@ -9,6 +9,15 @@ use oauth2::CsrfToken;
 /// Bytes of chance in a session's key.
 const KEY_BYTES: u32 = 32;
 
+/// What a person agreed that the portal may write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct May {
+    /// Messages to the care team.
+    pub(super) write_messages: bool,
+    /// Cancel appointments.
+    pub(super) cancel_appointments: bool,
+}
+
 /// What is known of somebody who is signed in.
 #[derive(Clone)]
 pub(super) struct Session {
@@ -16,6 +25,8 @@ pub(super) struct Session {
     pub(super) token: String,
     /// Id of the Patient whose record is shown.
     pub(super) patient: String,
+    /// What the person agreed that the portal may write.
+    pub(super) may: May,
     /// Where to revoke the token.
     pub(super) revocation_url: Option<String>,
     /// When the token ends.
@@ -85,7 +96,7 @@ mod tests {
 
     fn session(now: Instant, token: &str) -> Session {
         let ends = now + Duration::from_secs(3600);
-        Session { token: token.into(), patient: "p0001".into(), revocation_url: None, ends }
+        Session { token: token.into(), patient: "p0001".into(), may: May::default(), revocation_url: None, ends }
     }
 
     #[test]

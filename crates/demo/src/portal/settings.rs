@@ -36,6 +36,9 @@ pub struct PortalSettings {
 }
 
 impl PortalSettings {
+    /// What the portal asks for: to read the own record, to write to the care team, to cancel an appointment.
+    pub const SCOPES: [&'static str; 4] =
+        ["launch/patient", "patient/*.rs", "patient/Communication.c", "patient/Appointment.u"];
     /// The path to which the bridge sends the browser back; register `public_url` + this as redirect URI.
     pub const REDIRECT_PATH: &'static str = "/signed-in";
 
@@ -47,7 +50,7 @@ impl PortalSettings {
             bridge_fhir_base: bridge_fhir_base.trim_end_matches('/').to_owned(),
             client_id: client_id.to_owned(),
             client_secret: None,
-            scopes: ["launch/patient", "patient/*.rs"].map(String::from).to_vec(),
+            scopes: Self::SCOPES.map(String::from).to_vec(),
             ca_pem: None,
             organization: String::from("Mercy Hospital"),
             utc_offset: UtcOffset::from_hms(-7, 0, 0).unwrap_or(UtcOffset::UTC),

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bridge::Bridge;
-use super::session::Session;
+use super::session::{May, Session};
 use super::settings::PortalSettings;
 use super::trouble::Trouble;
 
@@ -147,11 +147,12 @@ impl SignIns {
             .request_async(&Over(bridge))
             .await
             .map_err(|error| token_trouble(&error))?;
-        session(&token, begun.endpoints.revocation, now)
+        session(settings, &token, begun.endpoints.revocation, now)
     }
 }
 
 fn session(
+    settings: &PortalSettings,
     token: &StandardTokenResponse<Context, BasicTokenType>,
     revocation_url: Option<String>,
     now: Instant,
@@ -164,7 +165,28 @@ fn session(
         words: String::from("your account is not linked to a patient record"),
     })?;
     let lasts = token.expires_in().unwrap_or(Duration::from_secs(TOKEN_SECONDS_DEFAULT));
-    Ok(Session { token: token.access_token().secret().clone(), patient, revocation_url, ends: now + lasts })
+    // An answer without scopes grants what was asked for (RFC 6749, 5.1).
+    let may = match token.scopes() {
+        Some(granted) => may(granted.iter().map(|scope| scope.as_str())),
+        None => may(settings.scopes.iter().map(String::as_str)),
+    };
+    Ok(Session { token: token.access_token().secret().clone(), patient, may, revocation_url, ends: now + lasts })
+}
+
+fn may<'a>(scopes: impl Iterator<Item = &'a str> + Clone) -> May {
+    May {
+        write_messages: scopes.clone().any(|scope| grants(scope, "Communication", 'c')),
+        cancel_appointments: scopes.clone().any(|scope| grants(scope, "Appointment", 'u')),
+    }
+}
+
+/// Whether a SMART v2 scope grants an interaction (`c`, `r`, `u`, `d`, `s`) on a type.
+fn grants(scope: &str, kind: &str, interaction: char) -> bool {
+    let Some((of, letters)) = scope.strip_prefix("patient/").and_then(|rest| rest.split_once('.')) else {
+        return false;
+    };
+    let letters = letters.split('?').next().unwrap_or_default();
+    (of == kind || of == "*") && letters.contains(interaction)
 }
 
 /// Tells the bridge that a token is not needed any more.
@@ -291,6 +313,16 @@ mod tests {
         assert!(endpoints(true).check_issuer(None).is_err());
         assert!(endpoints(false).check_issuer(None).is_ok());
         assert!(endpoints(false).check_issuer(Some("https://other.example")).is_err());
+    }
+
+    #[test]
+    fn what_may_be_written_follows_from_the_scopes_that_were_granted() {
+        let check = |scopes: &[&str]| may(scopes.iter().copied());
+        assert_eq!(check(&["patient/*.rs"]), May::default());
+        assert!(check(&["patient/*.cruds"]).write_messages);
+        let both = check(&["patient/Communication.c", "patient/Appointment.u?status=booked"]);
+        assert_eq!(both, May { write_messages: true, cancel_appointments: true });
+        assert_eq!(check(&["user/Communication.c", "patient/Communication.rs"]), May::default());
     }
 
     #[test]

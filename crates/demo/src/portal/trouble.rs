@@ -32,6 +32,8 @@ pub(super) enum Trouble {
     NoSuchPage,
     /// A form that was sent from elsewhere.
     ForeignForm,
+    /// A message without text, with too much of it, or about something that cannot be chosen.
+    EmptyMessage,
 }
 
 impl Trouble {
@@ -42,7 +44,9 @@ impl Trouble {
             Self::Refused { status, .. } if status.is_client_error() => StatusCode::FORBIDDEN,
             Self::Refused { .. } => StatusCode::BAD_GATEWAY,
             Self::SessionOver => StatusCode::UNAUTHORIZED,
-            Self::SignInStale | Self::SignInRefused { .. } | Self::SignInForged { .. } => StatusCode::BAD_REQUEST,
+            Self::SignInStale | Self::SignInRefused { .. } | Self::SignInForged { .. } | Self::EmptyMessage => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::ForeignForm => StatusCode::FORBIDDEN,
         }
@@ -59,6 +63,7 @@ impl Trouble {
             Self::SignInStale | Self::SignInRefused { .. } | Self::SignInForged { .. } => "You are not signed in",
             Self::NoSuchPage => "There is no such page",
             Self::ForeignForm => "Nothing was done",
+            Self::EmptyMessage => "The message was not sent",
         }
     }
 
@@ -90,6 +95,9 @@ impl Trouble {
                 )
             }
             Self::NoSuchPage => String::from("The address may be mistyped. Your record begins at the overview."),
+            Self::EmptyMessage => {
+                String::from("A message needs some text, and at most 2,000 characters of it. Go back and try again.")
+            }
             Self::ForeignForm => String::from("A form came from another website. You are still signed in."),
         }
     }

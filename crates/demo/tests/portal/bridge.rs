@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use axum::body::Bytes;
 use axum::extract::{Path, RawForm, RawQuery, State};
 use axum::http::header::{AUTHORIZATION, LOCATION};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -30,6 +31,8 @@ pub(crate) enum Fault {
     WrongIssuer,
     /// Says that the person did not agree.
     Denied,
+    /// Grants reading alone, whatever was asked for.
+    ReadOnly,
     /// Refuses one type.
     Refuses(&'static str),
     /// Sends the next page to elsewhere.
@@ -41,6 +44,8 @@ pub(crate) struct Seen {
     pub(crate) authorize: HashMap<String, String>,
     pub(crate) revoked: Vec<String>,
     pub(crate) searches: Vec<String>,
+    /// Bodies of writes, with method and path.
+    pub(crate) writes: Vec<(String, Value)>,
     challenge: String,
     tokens: u32,
 }
@@ -63,8 +68,8 @@ impl Bridge {
             .route("/oauth/authorize", get(authorize))
             .route("/oauth/token", post(token))
             .route("/oauth/revoke", post(revoke))
-            .route("/fhir/{kind}", get(search))
-            .route("/fhir/{kind}/{id}", get(read))
+            .route("/fhir/{kind}", get(search).post(write))
+            .route("/fhir/{kind}/{id}", get(read).patch(write))
             .with_state(Arc::clone(&bridge));
         let tls = ReloadableTls::load(tls.files()).unwrap();
         tokio::spawn(serve(listener, Some(tls), app, ListenLimits::default(), std::future::pending()));
@@ -136,7 +141,9 @@ async fn token(State(bridge): Shared, RawForm(form): RawForm) -> Response {
     if !fits {
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
     }
-    let body = json!({"access_token": bridge.token(), "token_type": "Bearer", "expires_in": 3600, "scope": "patient/*.rs", "patient": "p0001"});
+    let asked_scope = bridge.seen.lock().unwrap().authorize["scope"].clone();
+    let scope = if bridge.is(Fault::ReadOnly) { String::from("patient/*.rs") } else { asked_scope };
+    let body = json!({"access_token": bridge.token(), "token_type": "Bearer", "expires_in": 3600, "scope": scope, "patient": "p0001"});
     Json(body).into_response()
 }
 
@@ -169,6 +176,15 @@ async fn read(State(bridge): Shared, Path((kind, id)): Path<(String, String)>, h
         Some(body) => Json(body.clone()).into_response(),
         None => refuse(StatusCode::NOT_FOUND, "not there"),
     }
+}
+
+async fn write(State(bridge): Shared, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    if !bridge.admits(&headers) {
+        return refuse(StatusCode::UNAUTHORIZED, "no valid token");
+    }
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    bridge.seen.lock().unwrap().writes.push((format!("{method} {}", uri.path()), body));
+    StatusCode::CREATED.into_response()
 }
 
 async fn search(State(bridge): Shared, Path(kind): Path<String>, uri: Uri, headers: HeaderMap) -> Response {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use axum::http::header::{CONTENT_SECURITY_POLICY, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use axum::http::{Method, Request, StatusCode};
-use bascule_wire::{Client, ClientSettings, collect, empty};
+use bascule_wire::{Client, ClientSettings, collect, empty, full};
 
 pub(crate) struct Browser {
     client: Client,
@@ -37,8 +37,18 @@ impl Browser {
         self.ask(Method::POST, &url, Some(origin)).await
     }
 
+    /// A filled form of the portal, sent from a page of `origin`.
+    pub(crate) async fn send(&mut self, path: &str, origin: &str, form: &str) -> Page {
+        let url = format!("{}{path}", self.portal);
+        self.request(Method::POST, &url, Some(origin), Some(form)).await
+    }
+
     /// Any address. Cookies are the portal's alone: the bridge of these tests sets none.
     pub(crate) async fn ask(&mut self, method: Method, url: &str, origin: Option<&str>) -> Page {
+        self.request(method, url, origin, None).await
+    }
+
+    async fn request(&mut self, method: Method, url: &str, origin: Option<&str>, form: Option<&str>) -> Page {
         let mut request = Request::builder().method(method).uri(url);
         if url.starts_with(&self.portal) {
             let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -47,7 +57,11 @@ impl Browser {
         if let Some(origin) = origin {
             request = request.header(ORIGIN, origin);
         }
-        let response = self.client.send(request.body(empty()).unwrap()).await.unwrap();
+        let request = match form {
+            Some(form) => request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(full(form.to_owned())),
+            None => request.body(empty()),
+        };
+        let response = self.client.send(request.unwrap()).await.unwrap();
         for set in response.headers().get_all(SET_COOKIE) {
             let (name, value) = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             if value.is_empty() {

@@ -51,7 +51,7 @@ async fn a_patient_signs_in_and_reads_results_medicines_and_appointments() {
     assert_eq!(asked["aud"], format!("{}/fhir", bridge.url));
     assert_eq!(asked["code_challenge_method"], "S256");
     assert_eq!(asked["redirect_uri"], format!("{portal_url}/signed-in"));
-    assert_eq!(asked["scope"], "launch/patient patient/*.rs");
+    assert_eq!(asked["scope"], "launch/patient patient/*.rs patient/Communication.c patient/Appointment.u");
     for (path, words) in [
         ("/", "Hello, <bdi lang=\"fr\">Amélie</bdi>"),
         ("/results", "Hemoglobin A1c"),
@@ -118,6 +118,52 @@ async fn a_form_of_another_site_signs_nobody_out() {
     let url = bridge.url.clone();
     assert_eq!(browser.post("/sign-out", &url).await.status, StatusCode::FORBIDDEN);
     assert_eq!(browser.get("/results").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_message_is_written_to_the_own_doctor() {
+    let Scene { bridge, mut browser, portal_url, .. } = scene().await;
+    browser.sign_in().await;
+    assert!(browser.get("/messages").await.text.contains("Write to <bdi>Dr. Ingrid Halvorsen-Mbeki</bdi>"));
+    let page = browser.send("/messages", &portal_url, "topic=report-labs&text=What+is+HbA1c%3F").await;
+    assert_eq!(page.to.as_deref(), Some("/messages?sent=yes"));
+    let (to, body) = bridge.seen.lock().unwrap().writes.pop().unwrap();
+    assert_eq!(to, "POST /fhir/Communication");
+    assert_eq!(body["recipient"][0]["reference"], "Practitioner/halvorsen");
+    assert_eq!(body["payload"][0]["contentString"], "What is HbA1c?");
+}
+
+#[tokio::test]
+async fn an_appointment_is_cancelled_after_asking_once_more() {
+    let Scene { bridge, mut browser, portal_url, .. } = scene().await;
+    browser.sign_in().await;
+    let list = browser.get("/appointments").await.text;
+    let at = list.find("/cancel\"").unwrap();
+    let path = list[list[..at].rfind('"').unwrap() + 1..at + "/cancel".len()].to_owned();
+    assert!(browser.get(&path).await.text.contains("Yes, cancel it"));
+    assert!(bridge.seen.lock().unwrap().writes.is_empty());
+    assert_eq!(browser.post(&path, &portal_url).await.to.as_deref(), Some("/appointments?cancelled=yes"));
+    let (to, body) = bridge.seen.lock().unwrap().writes.pop().unwrap();
+    assert!(to.starts_with("PATCH /fhir/Appointment/p0001-"), "{to}");
+    assert_eq!(body[0]["value"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_writes_nothing() {
+    let Scene { bridge, mut browser, .. } = scene().await;
+    browser.sign_in().await;
+    let url = bridge.url.clone();
+    assert_eq!(browser.send("/messages", &url, "topic=report-labs&text=hi").await.status, StatusCode::FORBIDDEN);
+    assert!(bridge.seen.lock().unwrap().writes.is_empty());
+}
+
+#[tokio::test]
+async fn who_grants_reading_alone_is_offered_no_writing() {
+    let Scene { bridge, mut browser, .. } = scene().await;
+    bridge.fault(Fault::ReadOnly);
+    browser.sign_in().await;
+    assert!(!browser.get("/messages").await.text.contains("Write to"));
+    assert!(!browser.get("/appointments").await.text.contains("Cancel this appointment"));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(crate) struct Words {
     /// What a reader sees of `text.div`.
     pub(crate) narrative: String,
-    /// Every string but those that are addresses of something else.
+    /// Every other string but those that are addresses of something else.
     pub(crate) content: String,
 }
 
@@ -15,13 +15,14 @@ pub(crate) struct Words {
 const WORDS_BYTES_MAX: usize = 256 * 1024;
 
 /// Fields whose values are names of things elsewhere, not words of this resource.
-const NOT_WORDS: [&str; 7] = ["reference", "system", "url", "fullUrl", "profile", "data", "div"];
+const NOT_WORDS: [&str; 10] =
+    ["resourceType", "id", "meta", "reference", "system", "url", "fullUrl", "profile", "data", "div"];
 
 impl Words {
     /// The words of a resource.
     pub(crate) fn of(resource: &Value) -> Self {
         let narrative = resource.pointer("/text/div").and_then(Value::as_str).map(without_tags).unwrap_or_default();
-        let mut content = narrative.clone();
+        let mut content = String::new();
         gather(resource, &mut content);
         Self { narrative, content }
     }
@@ -43,11 +44,7 @@ fn gather(value: &Value, words: &mut String) {
                 .filter(|(name, _)| !NOT_WORDS.contains(&name.as_str()))
                 .for_each(|(_, item)| gather(item, words));
         }
-        Value::Number(number) => {
-            words.push(' ');
-            words.push_str(number.as_str());
-        }
-        Value::Null | Value::Bool(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -73,6 +70,6 @@ mod tests {
         let resource = serde_json::json!({ "text": { "div": "<div xmlns=\"x\">Mild <b>asthma</b> &amp; cough</div>" }, "note": [{ "text": "since May" }] });
         let words = Words::of(&resource);
         assert_eq!(words.narrative.split_whitespace().collect::<Vec<_>>(), ["Mild", "asthma", "&", "cough"]);
-        assert!(words.content.contains("since May") && words.content.contains("asthma"));
+        assert!(words.content.contains("since May") && !words.content.contains("asthma"));
     }
 }

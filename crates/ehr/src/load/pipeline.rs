@@ -17,7 +17,7 @@ use crate::store::{Outcome, Prepared, Session};
 use crate::{EhrError, Refusal, validate};
 
 /// Resources that share a turn on the writer.
-const CHUNK_MAX: usize = 1_000;
+const CHUNK_MAX: usize = 4_000;
 /// Items that wait between the stages.
 const WAITING_MAX: usize = 8;
 /// Chunks on their way to the disk.

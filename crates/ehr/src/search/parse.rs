@@ -214,7 +214,7 @@ impl Scope<'_> {
             ("_text", None) if self.definitions.named(resource, "_text").is_some() => {
                 words("narrative", value).map(Some)
             }
-            ("_content", None) => words("content", value).map(Some),
+            ("_content", None) => words("{narrative content}", value).map(Some),
             ("_list", None) => self.listed(value),
             ("_query", _) => Err(Refusal::unsupported("this server has no named queries")),
             _ => self.indexed(resource, bare, modifier, value),
@@ -302,19 +302,27 @@ fn updated(value: &str) -> Result<Clause, Refusal> {
     Ok(Clause::Updated(split(value, ',').into_iter().map(one).collect::<Result<_, Refusal>>()?))
 }
 
-/// Words joined by `OR`, `AND`, `NOT` and quotes pass to the index; everything else is a word.
+/// Words joined by `OR`, `AND` and `NOT` pass to the index; everything else is words that must all be there.
 fn words(column: &'static str, value: &str) -> Result<Clause, Refusal> {
     let mut query: Vec<String> = Vec::new();
     for word in value.split_whitespace() {
         match word {
-            "OR" | "AND" | "NOT" if !query.is_empty() => query.push(word.to_owned()),
-            _ => query.push(format!("\"{}\"", word.replace('"', ""))),
+            "OR" | "AND" | "NOT" if query.last().is_some_and(|last| last.ends_with('"')) => query.push(word.to_owned()),
+            _ => {
+                let parts = word.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty());
+                for part in parts {
+                    if query.last().is_some_and(|last| last.ends_with('"')) {
+                        query.push("AND".to_owned());
+                    }
+                    query.push(format!("\"{part}\""));
+                }
+            }
         }
     }
-    while query.last().is_some_and(|last| !last.starts_with('"')) {
+    while query.last().is_some_and(|last| !last.ends_with('"')) {
         query.pop();
     }
-    if query.iter().all(|word| !word.chars().any(char::is_alphanumeric)) {
+    if query.is_empty() {
         return Err(Refusal::invalid("a text search asks for at least one word"));
     }
     Ok(Clause::Words { column, query: query.join(" ") })

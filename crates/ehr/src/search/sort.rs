@@ -78,9 +78,17 @@ impl SortKey {
             _ => ("token", "code", "code", LAST_TEXT, "''"),
         };
         let (of, column, missing) = if self.descending { ("MAX", high, last) } else { ("MIN", low, first) };
-        format!(
-            "COALESCE((SELECT {of}(s.{column}) FROM {table} s WHERE s.parameter = {parameter} AND s.pk = r.pk), {missing})"
-        )
+        let value = if matches!(table, "token" | "uri") {
+            // Their key does not lead from a resource to its rows: all rows are gathered once.
+            let keys =
+                format!("SELECT pk, {of}({column}) AS key FROM {table} WHERE parameter = {parameter} GROUP BY pk");
+            format!("SELECT s.key FROM ({keys}) s WHERE s.pk = r.pk")
+        } else {
+            // Not the bare column: its least value would be sought along the index of all values.
+            let column = if table == "string" { format!("s.{column} || ''") } else { format!("s.{column} + 0") };
+            format!("SELECT {of}({column}) FROM {table} s WHERE s.parameter = {parameter} AND s.pk = r.pk")
+        };
+        format!("COALESCE(({value}), {missing})")
     }
 }
 

@@ -49,7 +49,7 @@ const READER_CACHE_KIB: i64 = 16 * 1024;
 /// How much of the file is mapped instead of read.
 const MAPPED_BYTES_MAX: i64 = 1 << 30;
 /// Pages in the write-ahead log before it is folded into the file.
-const WAL_PAGES_MAX: i64 = 8_000;
+const WAL_PAGES_MAX: i64 = 16_000;
 /// Prepared statements kept by a connection.
 const STATEMENTS_MAX: usize = 128;
 

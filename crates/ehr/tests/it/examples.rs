@@ -5,13 +5,14 @@ use serde_json::Value;
 use crate::support::{Client, lines, shared};
 
 /// Lines of the examples that are not valid R4, by what is wrong with them.
-const REFUSED: [(&str, usize); 4] = [
+const REFUSED: [(&str, usize); 5] = [
     // The FHIR-defined questionnaires were generated without it.
     ("must have linkId", 187),
     // Parameters of no type, kept as a record.
     ("SearchParameter must have base", 10),
     ("must not point at", 4),
-    ("has no resourceType or id", 4),
+    ("has no resourceType or id", 3),
+    ("an id has 1 to 64 letters", 1),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -559,7 +559,6 @@ async fn the_index_answers_so_over_the_official_examples_too() {
 /// Whatever is added to the table is compared from then on.
 #[test]
 fn every_kind_of_parameter_is_compared() {
-    let kinds: BTreeSet<_> =
-        ResourceType::all().flat_map(|resource| search::parameters(resource)).map(|one| one.kind).collect();
+    let kinds: BTreeSet<_> = ResourceType::all().flat_map(search::parameters).map(|one| one.kind).collect();
     assert_eq!(kinds.len(), 9);
 }

@@ -155,6 +155,8 @@ async fn uris_words_and_places() {
     client.finds("Patient?_text=tulips", &["Patient/a"]).await;
     client.finds("Patient?_text=muller", &[]).await;
     client.finds("Patient?_content=muller", &["Patient/a"]).await;
+    client.finds("Patient?_content=tulips%20anna-maria", &["Patient/a"]).await;
+    client.finds("Patient?_content=tulips%20bob", &[]).await;
     client.finds("Observation?_content=tulip OR pressure", &["Observation/bp", "Observation/other"]).await;
     client.finds("Location?near=52.5|13.4|10|km", &["Location/near"]).await;
     client.finds("Location?near=52.5|13.4|100|m", &[]).await;

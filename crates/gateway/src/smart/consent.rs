@@ -48,7 +48,7 @@ pub(crate) fn page(state: &SmartState, browser: &Browser, waiting: &Waiting, rea
             @if let Some(uri) = &metadata.policy_uri { p.small { a href=(uri) rel="noreferrer" { "What the app says about privacy" } } }
             div.buttons {
                 button type="submit" name="decision" value="allow" { "Allow" }
-                button.quiet type="submit" name="decision" value="deny" { "Do not allow" }
+                button.quiet type="submit" name="decision" value="deny" { "Refuse" }
             }
         }
     };

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, hospital};
+use crate::house::{Answer, Caller, House, hospital};
 use crate::upstream::Toy;
 
 const FHIR: (&str, &str) = ("content-type", "application/fhir+json");
@@ -114,4 +114,43 @@ async fn what_no_role_grants_is_not_done() {
     let operations = "[{\"op\":\"remove\",\"path\":\"/description\"}]";
     assert_eq!(house.ask(Method::PATCH, &token, "/Appointment/aa", &patch, operations).await.status, 403);
     assert_eq!(toy.asked().len(), 0);
+}
+
+/// A patient who may also write.
+fn writing_patient(house: &House, id: &str) -> String {
+    let fhir_user = format!("Patient/{id}");
+    house.token(&Caller {
+        roles: &["patient"],
+        scopes: "patient/*.cruds",
+        patient: Some(id),
+        fhir_user: Some(&fhir_user),
+        purpose: "PATRQT",
+    })
+}
+
+async fn patch(house: &House, token: &str, id: &str, operations: Value) -> Answer {
+    let kind = [("content-type", "application/json-patch+json")];
+    house.ask(Method::PATCH, token, &format!("/Appointment/{id}"), &kind, &operations.to_string()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_cancels_the_own_appointment_and_nobody_elses() {
+    let toy = Toy::start(hospital()).await;
+    let house = House::before(toy.address).await;
+    let token = writing_patient(&house, "a");
+    let cancel = |status: &str| json!([{ "op": "replace", "path": "/status", "value": status }]);
+    let other = patch(&house, &token, "ab", cancel("cancelled")).await;
+    let none = patch(&house, &token, "none", cancel("cancelled")).await;
+    assert_eq!((other.status, none.status), (404, 404), "{} {}", other.text, none.text);
+    assert_eq!(patch(&house, &token, "aa", cancel("arrived")).await.status, 403);
+    let start = json!([{ "op": "replace", "path": "/start", "value": "2027-01-01T10:00:00Z" }]);
+    assert_eq!(patch(&house, &token, "aa", start).await.status, 403);
+    assert!(toy.asked().iter().all(|asked| asked.method == "GET"), "nothing was changed");
+    let own = patch(&house, &token, "aa", cancel("cancelled")).await;
+    let sent = toy.asked();
+    let last = sent.last().unwrap();
+    assert_eq!((last.method.as_str(), last.address.as_str()), ("PATCH", "/Appointment/aa"), "{}", own.text);
+    assert_eq!(last.headers["if-match"], "W/\"1\"");
+    let entries = house.entries().await;
+    assert_eq!(entries.len(), 5);
 }

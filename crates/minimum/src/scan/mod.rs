@@ -85,6 +85,19 @@ impl Index {
         self.scanned
     }
 
+    /// As [`Index::extend`] with all there is, by the scalar twin.
+    #[cfg(fuzzing)]
+    pub(crate) fn extend_plainly(&mut self, text: &[u8]) -> Result<(), Fault> {
+        for chunk in text.chunks(BLOCK_BYTES) {
+            let mut padded = [b' '; BLOCK_BYTES];
+            for (to, from) in padded.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.block(&scalar::masks(&padded));
+        }
+        if self.carry.control == 0 { Ok(()) } else { Err(Fault::Malformed("a control character in a string")) }
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn blocks(&mut self, blocks: &[[u8; BLOCK_BYTES]]) {
         simd::blocks(self, blocks);

@@ -5,7 +5,7 @@ use super::block::Masks;
 
 /// The masks of `block`.
 #[cfg_attr(
-    all(target_arch = "x86_64", not(test)),
+    all(target_arch = "x86_64", not(test), not(fuzzing)),
     expect(dead_code, reason = "the oracle of the vector twin in tests; the code of other machines")
 )]
 pub(crate) fn masks(block: &[u8; BLOCK_BYTES]) -> Masks {

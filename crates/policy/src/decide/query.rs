@@ -51,7 +51,9 @@ pub(super) fn check(ask: &Ask<'_>, resource: ResourceType, ways: Vec<Way>, query
     let mut refusal = None;
     for way in ways {
         if way.reach.terms.only_count && !asks_count {
-            refusal = refusal.or_else(|| Some(No::not_supported("only a count is granted: ask with `_summary=count`")));
+            let (interaction, resource) = ("search without `_summary=count`".to_owned(), resource.name().to_owned());
+            let reason = DenialReason::NotGranted { interaction, resource };
+            refusal = refusal.or_else(|| Some(No::because(reason, "default")));
             continue;
         }
         let mut brought = Vec::new();

@@ -5,4 +5,6 @@ mod support;
 mod explained;
 mod lanes;
 mod monotone;
+mod recipients;
+mod records;
 mod roles;

@@ -82,14 +82,14 @@ async fn leave(house: &House, headers: &HeaderMap) -> bool {
 }
 
 /// A form of our own pages says where it comes from.
-fn is_own_form(headers: &HeaderMap, public_url: &str) -> bool {
+pub(super) fn is_own_form(headers: &HeaderMap, public_url: &str) -> bool {
     match headers.get(ORIGIN) {
         Some(origin) => origin.as_bytes() == public_url.as_bytes(),
         None => headers.get(FETCH_SITE).is_some_and(|site| site == "same-origin"),
     }
 }
 
-fn go(house: &House, to: &str) -> Response {
+pub(super) fn go(house: &House, to: &str) -> Response {
     let Ok(to) = HeaderValue::from_str(to) else {
         return house.trouble(&Trouble::Unreadable { what: "its address cannot be read", request_id: None });
     };

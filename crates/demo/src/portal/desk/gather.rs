@@ -1,5 +1,6 @@
 //! What each page needs, asked of the bridge at once, and put into the page.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use axum::http::HeaderMap;
@@ -18,18 +19,20 @@ use super::cookies;
 const COUNT: &str = "200";
 
 /// Somebody who is signed in, and the clock of this request.
-struct Visit<'a> {
-    house: &'a House,
-    session: Session,
+pub(super) struct Visit<'a> {
+    pub(super) house: &'a House,
+    pub(super) session: Session,
+    /// Whether a search had more pages than are followed.
+    cut: AtomicBool,
 }
 
 impl<'a> Visit<'a> {
-    fn begin(house: &'a House, headers: &HeaderMap) -> Result<Self, Trouble> {
+    pub(super) fn begin(house: &'a House, headers: &HeaderMap) -> Result<Self, Trouble> {
         let found = cookies::session_key(headers).and_then(|key| house.sessions.find(key, Instant::now()));
-        Ok(Self { house, session: found.ok_or(Trouble::SessionOver)? })
+        Ok(Self { house, session: found.ok_or(Trouble::SessionOver)?, cut: AtomicBool::new(false) })
     }
 
-    async fn patient(&self) -> Result<Patient, Trouble> {
+    pub(super) async fn patient(&self) -> Result<Patient, Trouble> {
         let body = self.house.bridge.read(&self.session.token, &format!("Patient/{}", self.session.patient)).await?;
         Ok(record::patient(&body))
     }
@@ -38,7 +41,9 @@ impl<'a> Visit<'a> {
     async fn all(&self, kind: &str, more: &[(&str, &str)]) -> Part<Vec<Value>> {
         let mut query = vec![("patient", self.session.patient.as_str()), ("_count", COUNT)];
         query.extend_from_slice(more);
-        Ok(self.house.bridge.search(&self.session.token, kind, &query).await?.resources)
+        let found = self.house.bridge.search(&self.session.token, kind, &query).await?;
+        self.cut.fetch_or(!found.whole, Ordering::Relaxed);
+        Ok(found.resources)
     }
 
     /// The first few of a type about this patient.
@@ -50,7 +55,7 @@ impl<'a> Visit<'a> {
     }
 
     fn frame<'p>(&'p self, patient: &'p Patient) -> Frame<'p> {
-        Frame { patient: Some(patient), ..self.house.frame() }
+        Frame { patient: Some(patient), cut: self.cut.load(Ordering::Relaxed), ..self.house.frame() }
     }
 }
 
@@ -107,11 +112,19 @@ pub(super) async fn medicines(house: &House, headers: &HeaderMap) -> Result<Mark
     Ok(pages::medicines(visit.frame(&patient), &found))
 }
 
-pub(super) async fn appointments(house: &House, headers: &HeaderMap) -> Result<Markup, Trouble> {
+pub(super) async fn appointments(house: &House, headers: &HeaderMap, notice: Option<&str>) -> Result<Markup, Trouble> {
     let visit = Visit::begin(house, headers)?;
     let (patient, found) = tokio::join!(visit.patient(), visit.all("Appointment", &[]));
-    let patient = patient?;
-    Ok(pages::appointments(visit.frame(&patient), &part(found, record::appointments)?))
+    let (patient, found) = (patient?, part(found, record::appointments)?);
+    Ok(pages::appointments(visit.frame(&patient), &found, visit.session.may.cancel_appointments, notice))
+}
+
+pub(super) async fn cancel(house: &House, headers: &HeaderMap, id: &str) -> Result<Markup, Trouble> {
+    let visit = Visit::begin(house, headers)?;
+    let path = format!("Appointment/{}", bascule_fhir::Id::parse(id).ok_or(Trouble::NoSuchPage)?);
+    let (patient, body) = tokio::join!(visit.patient(), house.bridge.read(&visit.session.token, &path));
+    let (patient, body) = (patient?, body?);
+    Ok(pages::cancel(visit.frame(&patient), &record::appointment(&body)))
 }
 
 pub(super) async fn health(house: &House, headers: &HeaderMap) -> Result<Markup, Trouble> {
@@ -154,9 +167,11 @@ pub(super) async fn document(house: &House, headers: &HeaderMap, id: &str) -> Re
     Ok(pages::document(visit.frame(&patient), &record::document(&body), &text))
 }
 
-pub(super) async fn messages(house: &House, headers: &HeaderMap) -> Result<Markup, Trouble> {
+pub(super) async fn messages(house: &House, headers: &HeaderMap, notice: Option<&str>) -> Result<Markup, Trouble> {
     let visit = Visit::begin(house, headers)?;
     let (patient, found) = tokio::join!(visit.patient(), visit.all("Communication", &[]));
-    let patient = patient?;
-    Ok(pages::messages(visit.frame(&patient), &part(found, record::messages)?))
+    let (patient, found) = (patient?, part(found, record::messages)?);
+    let may_write = visit.session.may.write_messages && patient.physician_reference.is_some();
+    let to = patient.physician.as_deref().filter(|_| may_write);
+    Ok(pages::messages(visit.frame(&patient), &found, to, notice))
 }

@@ -3,11 +3,12 @@
 mod cookies;
 mod door;
 mod gather;
+mod send;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
@@ -17,6 +18,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::Markup;
+use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -40,6 +42,13 @@ const ICON: &str = concat!(
 
 type Shared = State<Arc<House>>;
 
+/// What was just done, as the page after it is told.
+#[derive(Debug, Deserialize)]
+struct Done {
+    sent: Option<String>,
+    cancelled: Option<String>,
+}
+
 /// All addresses of the portal.
 pub(super) fn router(house: Arc<House>) -> Router {
     Router::new()
@@ -47,10 +56,11 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route(Tab::Results.path(), get(results))
         .route(Tab::Medicines.path(), get(medicines))
         .route(Tab::Appointments.path(), get(appointments))
+        .route("/appointments/{id}/cancel", get(cancel).post(send::cancel))
         .route(Tab::Health.path(), get(health))
         .route(Tab::Documents.path(), get(documents))
         .route("/documents/{id}", get(document))
-        .route(Tab::Messages.path(), get(messages))
+        .route(Tab::Messages.path(), get(messages).post(send::message))
         .route("/sign-in", get(door::sign_in))
         .route(PortalSettings::REDIRECT_PATH, get(door::signed_in))
         .route("/sign-out", post(door::sign_out))
@@ -95,8 +105,13 @@ async fn medicines(State(house): Shared, headers: HeaderMap) -> Response {
     house.answer(gather::medicines(&house, &headers).await)
 }
 
-async fn appointments(State(house): Shared, headers: HeaderMap) -> Response {
-    house.answer(gather::appointments(&house, &headers).await)
+async fn appointments(State(house): Shared, Query(done): Query<Done>, headers: HeaderMap) -> Response {
+    let notice = done.cancelled.map(|_| "The appointment is cancelled.");
+    house.answer(gather::appointments(&house, &headers, notice).await)
+}
+
+async fn cancel(State(house): Shared, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    house.answer(gather::cancel(&house, &headers, &id).await)
 }
 
 async fn health(State(house): Shared, headers: HeaderMap) -> Response {
@@ -111,8 +126,9 @@ async fn document(State(house): Shared, Path(id): Path<String>, headers: HeaderM
     house.answer(gather::document(&house, &headers, &id).await)
 }
 
-async fn messages(State(house): Shared, headers: HeaderMap) -> Response {
-    house.answer(gather::messages(&house, &headers).await)
+async fn messages(State(house): Shared, Query(done): Query<Done>, headers: HeaderMap) -> Response {
+    let notice = done.sent.map(|_| "Your message was sent.");
+    house.answer(gather::messages(&house, &headers, notice).await)
 }
 
 async fn nowhere(State(house): Shared) -> Response {
@@ -127,7 +143,7 @@ impl House {
 
     /// The frame of a page for nobody in particular.
     fn frame(&self) -> Frame<'_> {
-        Frame { organization: &self.settings.organization, patient: None, clock: self.clock() }
+        Frame { organization: &self.settings.organization, patient: None, clock: self.clock(), cut: false }
     }
 
     /// A page, or what kept it from being made.

@@ -11,33 +11,60 @@ use super::layout::{Frame, Tab, day, head, missing, nothing};
 const PAST_SHOWN: usize = 40;
 
 /// The page of appointments.
-pub(in super::super) fn appointments(frame: Frame<'_>, part: &Part<Vec<Appointment>>) -> Markup {
+pub(in super::super) fn appointments(
+    frame: Frame<'_>,
+    part: &Part<Vec<Appointment>>,
+    may_cancel: bool,
+    notice: Option<&str>,
+) -> Markup {
     frame.page(
         Tab::Appointments,
         &html! {
-            (head("Appointments", "To move or cancel one, call 555-0100."))
+            @if let Some(notice) = notice { p.note.done role="status" { (notice) } }
+            (head("Appointments", "What comes and what was. To move one, call 555-0100."))
             @match part {
-                Ok(all) => (lists(frame, all)),
+                Ok(all) => (lists(frame, all, may_cancel)),
                 Err(trouble) => (missing(trouble)),
             }
         },
     )
 }
 
-fn lists(frame: Frame<'_>, all: &[Appointment]) -> Markup {
+fn lists(frame: Frame<'_>, all: &[Appointment], may_cancel: bool) -> Markup {
     let ahead = |appointment: &&Appointment| appointment.start.is_some_and(|start| start.is_ahead(frame.clock));
     let (coming, past): (Vec<&Appointment>, Vec<&Appointment>) = all.iter().partition(ahead);
     html! {
         section aria-labelledby="coming" {
             h2 #coming { "Coming up" }
             @if coming.is_empty() { (nothing("No appointment is planned.")) }
-            div.cards { @for appointment in coming { article.card { (ticket(frame, appointment)) } } }
+            div.cards { @for appointment in coming { article.card {
+                    (ticket(frame, appointment))
+                    @if may_cancel && appointment.stands() {
+                        p.more { a href={ "/appointments/" (appointment.id) "/cancel" } { "Cancel this appointment" } }
+                    }
+                } } }
         }
         section aria-labelledby="past" {
             h2 #past { "Before" }
             @if past.is_empty() { (nothing("Nothing here yet.")) } @else { (table(frame, &past)) }
         }
     }
+}
+
+/// Asks once more before an appointment is cancelled.
+pub(in super::super) fn cancel(frame: Frame<'_>, appointment: &Appointment) -> Markup {
+    frame.page(
+        Tab::Appointments,
+        &html! {
+            p.back { a href="/appointments" { "← All appointments" } }
+            (head("Cancel this appointment?", "Somebody else can then have the time. You can always make another appointment."))
+            article.card { (ticket(frame, appointment)) }
+            form.buttons method="post" action={ "/appointments/" (appointment.id) "/cancel" } {
+                button type="submit" { "Yes, cancel it" }
+                a.button.quiet href="/appointments" { "No, keep it" }
+            }
+        },
+    )
 }
 
 fn table(frame: Frame<'_>, past: &[&Appointment]) -> Markup {

@@ -65,6 +65,8 @@ pub(in super::super) struct Frame<'a> {
     /// Whose record it is; `None`: nobody is signed in.
     pub(in super::super) patient: Option<&'a Patient>,
     pub(in super::super) clock: Clock,
+    /// Whether the record is longer than what was read.
+    pub(in super::super) cut: bool,
 }
 
 impl Frame<'_> {
@@ -99,7 +101,10 @@ impl Frame<'_> {
                         }
                         @if let (Some(_), Some(tab)) = (self.patient, tab) { (navigation(tab)) }
                     }
-                    main #main tabindex="-1" { (main) }
+                    main #main tabindex="-1" {
+                        (main)
+                        @if self.cut { p.note role="status" { "Your record is longer than this page. What is older is not shown here." } }
+                    }
                     footer {
                         p { "In an emergency, call 911. Messages here are not read at once." }
                         p { "This page is read from your hospital’s record at this moment. The portal keeps no copy." }

@@ -12,12 +12,12 @@ mod results;
 mod trouble;
 mod welcome;
 
-pub(super) use appointments::appointments;
+pub(super) use appointments::{appointments, cancel};
 pub(super) use documents::{document, documents};
 pub(super) use health::{Health, health};
 pub(super) use layout::{Frame, STYLE, Tab};
 pub(super) use medicines::medicines;
-pub(super) use messages::messages;
+pub(super) use messages::{TEXT_MAX, messages};
 pub(super) use overview::{Overview, overview};
 pub(super) use results::{Results, results};
 pub(super) use trouble::trouble;

@@ -49,7 +49,10 @@ fn next(frame: Frame<'_>, part: &Part<Vec<Appointment>>) -> Markup {
         Ok(all) => all,
         Err(trouble) => return missing(trouble),
     };
-    let ahead = all.iter().find(|appointment| appointment.start.is_some_and(|start| start.is_ahead(frame.clock)));
+    let ahead = all
+        .iter()
+        .filter(|appointment| appointment.stands())
+        .find(|appointment| appointment.start.is_some_and(|start| start.is_ahead(frame.clock)));
     html! {
         @match ahead {
             Some(appointment) => (super::appointments::ticket(frame, appointment)),

@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::super::words::When;
-use super::read::{concept, display, list, text, when};
+use super::read::{concept, display, id, list, text, when};
 
 /// An appointment.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Appointment {
+    pub(in super::super) id: String,
     pub(in super::super) what: String,
     /// What for, if that says more.
     pub(in super::super) about: Option<String>,
@@ -30,6 +31,13 @@ pub(in super::super) enum Status {
     Other,
 }
 
+impl Appointment {
+    /// Whether it will take place, as far as is known.
+    pub(in super::super) fn stands(&self) -> bool {
+        matches!(self.status, Status::Booked | Status::Pending)
+    }
+}
+
 impl Status {
     /// In words for the person.
     pub(in super::super) fn words(self) -> &'static str {
@@ -47,12 +55,13 @@ impl Status {
 /// Appointments by their beginning, earliest first.
 pub(in super::super) fn appointments(bodies: &[Value]) -> Vec<Appointment> {
     let mut all: Vec<Appointment> =
-        bodies.iter().filter(|body| text(body, "/status") != Some("entered-in-error")).map(one).collect();
+        bodies.iter().filter(|body| text(body, "/status") != Some("entered-in-error")).map(appointment).collect();
     all.sort_by_key(|appointment| appointment.start);
     all
 }
 
-fn one(body: &Value) -> Appointment {
+/// Reads one Appointment.
+pub(in super::super) fn appointment(body: &Value) -> Appointment {
     let actor = |kind: &str| {
         list(body, "/participant")
             .iter()
@@ -63,6 +72,7 @@ fn one(body: &Value) -> Appointment {
         .or_else(|| concept(body, "/appointmentType"))
         .unwrap_or_else(|| String::from("Appointment"));
     Appointment {
+        id: id(body),
         about: concept(body, "/reasonCode/0").filter(|about| *about != what),
         what,
         start: when(body, "/start"),

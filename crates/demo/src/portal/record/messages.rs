@@ -3,7 +3,26 @@
 use serde_json::Value;
 
 use super::super::words::When;
-use super::read::{concept, list, text, when};
+use super::read::{coded, concept, list, text, when};
+
+/// What a message can be about: a code of HL7's communication topics, and our word for it.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Topic {
+    pub(in super::super) code: &'static str,
+    pub(in super::super) say: &'static str,
+}
+
+/// The system of the codes below.
+pub(in super::super) const TOPIC_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/communication-topic";
+
+/// What can be chosen.
+pub(in super::super) const TOPICS: [Topic; 5] = [
+    Topic { code: "phone-consult", say: "Question" },
+    Topic { code: "report-labs", say: "Result" },
+    Topic { code: "prescription-refill-request", say: "Medicine" },
+    Topic { code: "appointment-reminder", say: "Appointment" },
+    Topic { code: "summary-report", say: "Report" },
+];
 
 /// A message.
 #[derive(Debug, Clone)]
@@ -36,13 +55,19 @@ pub(in super::super) fn messages(bodies: &[Value]) -> Vec<Message> {
     keyed.into_iter().map(|(_, message)| message).collect()
 }
 
+/// Our word for a code of ours; else what the topic says itself.
+fn topic(body: &Value) -> String {
+    let ours = TOPICS.iter().find(|topic| coded(body, "/topic", topic.code)).map(|topic| topic.say.to_owned());
+    ours.or_else(|| concept(body, "/topic")).unwrap_or_else(|| String::from("Message"))
+}
+
 fn one(body: &Value) -> Message {
     let payload =
         list(body, "/payload").iter().filter_map(|part| text(part, "/contentString")).collect::<Vec<_>>().join("\n");
     let last = |reference: &str| reference.rsplit('/').next().unwrap_or_default().to_owned();
     let thread = text(body, "/inResponseTo/0/reference").or_else(|| text(body, "/id")).map(last).unwrap_or_default();
     Message {
-        topic: concept(body, "/topic").unwrap_or_else(|| String::from("Message")),
+        topic: topic(body),
         text: payload,
         sent: when(body, "/sent"),
         own: text(body, "/sender/reference").is_some_and(|to| to.rsplit('/').nth(1) == Some("Patient")),

@@ -9,10 +9,10 @@ mod patient;
 mod read;
 mod results;
 
-pub(super) use appointments::{Appointment, Status, appointments};
+pub(super) use appointments::{Appointment, Status, appointment, appointments};
 pub(super) use documents::{Attachment, Document, attachment, document, documents};
 pub(super) use health::{Allergy, Condition, Vaccine, allergies, conditions, vaccines};
 pub(super) use medicines::{Medicine, medicines};
-pub(super) use messages::{Message, messages};
+pub(super) use messages::{Message, TOPIC_SYSTEM, TOPICS, messages};
 pub(super) use patient::{Patient, patient};
 pub(super) use results::{Flag, Point, Range, Series, series};

@@ -19,6 +19,8 @@ pub(in super::super) struct Patient {
     pub(in super::super) birth: Option<When>,
     pub(in super::super) record_number: Option<String>,
     pub(in super::super) physician: Option<String>,
+    /// `Practitioner/…`, for messages.
+    pub(in super::super) physician_reference: Option<String>,
 }
 
 /// Reads a Patient.
@@ -38,6 +40,7 @@ pub(in super::super) fn patient(body: &Value) -> Patient {
             .and_then(|identifier| text(identifier, "/value"))
             .map(str::to_owned),
         physician: display(body, "/generalPractitioner/0"),
+        physician_reference: text(body, "/generalPractitioner/0/reference").map(str::to_owned),
         name: whole,
     }
 }

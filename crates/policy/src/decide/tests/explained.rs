@@ -66,3 +66,14 @@ fn a_vendor_is_imagined() {
     expect!["refused: what is missing: an agreement of kind `baa` in force with the organization"]
         .assert_eq(&said(&Simulation { agreement: false, ..telehealth }, "GET Patient/minor"));
 }
+
+#[test]
+fn a_question_is_read_as_it_is_written() {
+    use crate::explain::asked;
+    assert_eq!(asked("ehr", "GET Observation?code=x").unwrap(), ask("GET Observation?code=x"));
+    assert_eq!(asked("ehr", "/Patient/a").unwrap(), ask("GET Patient/a"));
+    assert!(asked("ehr", "FETCH Patient/a").is_err());
+    assert!(asked("ehr", "GET Pacient/a").is_err());
+    assert_eq!(shipped().label("SUD").unwrap().code, "SUD");
+    assert!(shipped().label("unheard").is_none());
+}

@@ -154,7 +154,7 @@ fn grant_text(role: &str, kind: u8, elements: u8, terms: u8) -> String {
         (_, _) => "[\"status\", \"subject.reference\"]",
     };
     let patients = PATIENTS[usize::from(terms) % PATIENTS.len()];
-    let purpose = if terms % 7 == 0 { "purpose = [\"HOPERAT\"]\n" } else { "" };
+    let purpose = if terms.is_multiple_of(7) { "purpose = [\"HOPERAT\"]\n" } else { "" };
     let key = if terms % 6 == 5 { "emergency" } else { "grant" };
     format!(
         "[[role.{role}.{key}]]\nresource = \"{resource}\"\ninteractions = [\"read\", \"search\"]\nelements = {elements}\npatients = \"{patients}\"\n{purpose}"

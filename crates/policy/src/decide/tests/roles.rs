@@ -84,13 +84,15 @@ fn a_scheduler_sees_times_and_no_reason() {
         "scheduler",
         "system/*.rs",
         "GET Patient/a",
-        &expect!["permit scheduler.grant[2]: Patient id name telecom if not(sensitive)"],
+        &expect!["permit scheduler.grant[3]: Patient id name telecom if not(sensitive)"],
     );
     check(
         "scheduler",
         "system/*.rs",
         "GET Slot?start=ge2026-01-01",
-        &expect!["permit scheduler.grant[1]: Slot whole, total"],
+        &expect![
+            "permit scheduler.grant[2]: Slot end id meta.lastUpdated meta.versionId overbooked schedule.reference start status, total"
+        ],
     );
     check(
         "scheduler",
@@ -214,7 +216,7 @@ fn an_auditor_of_counts_gets_counts_and_nothing_else() {
         "auditor-counts",
         "system/*.rs",
         "GET Observation",
-        &expect!["refuse default: only a count is granted: ask with `_summary=count`"],
+        &expect!["refuse default: search without `_summary=count` Observation not granted"],
     );
     check(
         "auditor-counts",

@@ -5,10 +5,13 @@ use std::sync::LazyLock;
 use bascule_fhir::{Id, Interaction, Level, Parameter, Query, ResourceType, Target, Timestamp, Within};
 use bascule_smart::scope::{Context, Rights, Scope};
 use bascule_smart::{Credentials, Principal, Scopes, TokenRecord, authenticate};
+use expect_test::Expect;
 
 use crate::decision::{Asked, Condition, Denial, DenialReason, Narrowing, Permit, TotalRule};
 use crate::facts::{Fact, Facts};
-use crate::party::Organization;
+use crate::label::Label;
+use crate::party::{Agreement, Consent, Organization};
+use crate::record::Period;
 use crate::{Api, ApiKind, Elements, Exposure, Mode, Policy, PolicyFile};
 
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
@@ -244,5 +247,46 @@ pub(super) fn reason(reason: &DenialReason) -> String {
         DenialReason::FactUnknown { fact } => format!("unknown: {fact}"),
         DenialReason::ReasonAsked { patient } => format!("reason asked for {patient}"),
         DenialReason::NotSupported { mend } => mend.clone(),
+    }
+}
+
+pub(super) fn check(token: TokenRecord, asked: &str, facts: &Facts, expected: &Expect) {
+    expected.assert_eq(&said(&decide(shipped(), token, asked, facts)));
+}
+
+pub(super) const ALWAYS: Period = Period { from: Timestamp::from_seconds(0), until: None };
+pub(super) const PAST: Period = Period { from: Timestamp::from_seconds(0), until: Some(NOW) };
+
+pub(super) fn recipient(class: &str) -> Facts {
+    let organization = Organization { class: Some(class.to_owned()), ..house() };
+    Facts { organization: Fact::Known(Some(organization)), ..facts() }
+}
+
+pub(super) fn agreement(kind: &str, purposes: &[&str]) -> Agreement {
+    Agreement {
+        id: "agreement-1".to_owned(),
+        organization: "house".to_owned(),
+        kind: kind.to_owned(),
+        from: Timestamp::from_seconds(0),
+        until: None,
+        purposes: purposes.iter().map(|purpose| (*purpose).to_owned()).collect(),
+        citation: None,
+    }
+}
+
+pub(super) fn sud() -> Label {
+    Label::parse("http://terminology.hl7.org/CodeSystem/v3-ActCode|SUD").unwrap()
+}
+
+pub(super) fn consent(patient: &str, permit: bool) -> Consent {
+    Consent {
+        patient: id(patient),
+        permit,
+        actors: Vec::new(),
+        from: Timestamp::from_seconds(0),
+        until: None,
+        types: Vec::new(),
+        purposes: Vec::new(),
+        labels: Vec::new(),
     }
 }

@@ -123,11 +123,8 @@ impl History {
     }
 
     fn remember(&mut self) {
-        if let Some((checkpoint, _)) = self.ground.lock.last("o/n/2026q4").unwrap() {
-            if self.signed.last() != Some(&checkpoint) {
-                self.signed.push(checkpoint);
-            }
-        }
+        let last = self.ground.lock.last("o/n/2026q4").unwrap().map(|(checkpoint, _)| checkpoint);
+        self.signed.extend(last.filter(|last| self.signed.last() != Some(last)));
     }
 
     fn end(&mut self, end: End) {
