@@ -38,8 +38,8 @@ const server = createServer(async (request, response) => {
   for (const [name, value] of url.searchParams) query[name] = name in query ? [query[name], value].flat() : value;
   let [status, body] = [500, {}];
   try {
-    const [outcome, resource] = await router.handleRequest({ method: request.method, url: url.pathname.slice(5) + url.search,
-      pathname: url.pathname.slice(5) || '/', body: text ? JSON.parse(text) : undefined, params: {}, query, headers: request.headers }, repository);
+    const [outcome, resource] = await router.handleRequest({ method: request.method, pathname: '',
+      url: (url.pathname.slice(5) || '/') + url.search, body: text ? JSON.parse(text) : undefined, params: {}, query, headers: request.headers }, repository);
     [status, body] = [getStatus(outcome), resource ?? outcome];
   } catch (error) {
     body = error.outcome ?? { message: String(error.message) };
