@@ -45,6 +45,15 @@ impl Fault {
         }
     }
 
+    /// The same fault with the marked text blotted out where the line is shown: for a secret that stands where it must not.
+    #[must_use]
+    pub fn hiding_the_text(mut self) -> Self {
+        let marked = self.column - 1..self.column - 1 + self.width;
+        let blot = |(place, letter)| if marked.contains(&place) { '*' } else { letter };
+        self.excerpt = self.excerpt.chars().enumerate().map(blot).collect();
+        self
+    }
+
     /// A fault of a whole file, or of no file at all.
     #[must_use]
     pub fn of_file(file: &str, message: impl Into<String>, mend: impl Into<String>) -> Self {
@@ -145,6 +154,14 @@ mod tests {
         assert_eq!((fault.line, fault.column), (1, 10));
         let last = Fault::at("a.toml", text, 900..901, "x", "");
         assert_eq!((last.line, last.column), (2, 2));
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_back() {
+        let text = "bearer = \"hunter2\"";
+        let shown =
+            Fault::at("a.toml", text, 9..18, "a secret is written here", "name it").hiding_the_text().to_string();
+        assert!(!shown.contains("hunter2") && shown.contains("bearer = *********"), "{shown}");
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault::at(self.file, self.text, span, message, mend));
     }
 
+    /// Keeps a fault at `span` without showing the text there again.
+    pub fn fault_at_secret(&mut self, span: Range<usize>, message: impl Into<String>, mend: impl Into<String>) {
+        self.faults.push(Fault::at(self.file, self.text, span, message, mend).hiding_the_text());
+    }
+
     /// The file's name.
     #[must_use]
     pub const fn file(&self) -> &'a str {

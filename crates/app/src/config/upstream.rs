@@ -107,6 +107,6 @@ fn secret(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<String> {
         Ok(_) => "the secret is empty".to_owned(),
         Err(message) => message,
     };
-    reader.fault(word.span.clone(), message, "name it: \"file:keys/ehr-token\" or \"env:EHR_TOKEN\"");
+    reader.fault_at_secret(word.span.clone(), message, "name it: \"file:keys/ehr-token\" or \"env:EHR_TOKEN\"");
     None
 }
