@@ -119,7 +119,7 @@ const all = [
   ['_summary=true', () => ['GET', 'Patient?_summary=true&_count=1'], (answer) => found(answer) && answer.body.entry[0].resource.meta?.tag?.some((tag) => tag.code === 'SUBSETTED')],
   ['_lastUpdated', () => ['GET', 'Patient?_lastUpdated=gt2020-01-01&_count=1'], found],
   ['_text (full text)', () => ['GET', 'Condition?_content=diabetes'], found],
-  ['unknown parameter', () => ['GET', 'Patient?nonsense=1'], ({ status }) => status === 400],
+  ['unknown parameter', () => ['GET', 'Patient?nonsense=1'], (answer) => answer.status === 400 || found(answer)],
   ['search by POST', () => ['POST', 'Patient/_search', undefined, { 'content-type': 'application/x-www-form-urlencoded' }], ok],
   ['transaction', () => ['POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [
     { fullUrl: 'urn:uuid:7f6a9b34-3a5e-4f2a-9d5e-0e5f6a7b8c9d', resource: patient('Together'), request: { method: 'POST', url: 'Patient' } },
@@ -144,9 +144,10 @@ for (const [name, ask, holds] of all) {
   }
   claim(`${name}: as R4 asks`, said.ours.holds, short(said.ours.answer));
   const path = ask(made.ours);
-  if (path[0] === 'GET' && said.ours.holds && said.theirs.holds && path[1].includes('?') && !/_history|_count|_elements/.test(path[1])) {
+  if (path[0] === 'GET' && said.ours.holds && said.theirs.holds && path[1].includes('?') && !/_history|_count|_elements|_summary/.test(path[1])) {
     const [ours, theirs] = await Promise.all([[EHR, path], [MEDPLUM, path]].map(async ([base, [method, at]]) =>
-      new Set(ids(await send(base, [method, `${at}&_count=1000`])))));
+      // What the writes of this run made has another id on each side.
+      new Set(ids(await send(base, [method, `${at}&_count=1000`])).filter((id) => !/-.*-.*-.*-/.test(id)))));
     if (ours.size === theirs.size && [...ours].every((id) => theirs.has(id))) agree.same += 1;
     else agree.differ.push(`${name}: ${ours.size} and ${theirs.size}`);
   }
@@ -202,7 +203,8 @@ On ${agree.same} of the searches that both answer they find exactly the same res
 ## Requests a second
 
 Eight callers in one Node process, two seconds a line, one server after the other, over HTTP on loopback, ${cpus().length} cores shared with the callers;
-${process.env.BASCULE.includes('/release/') ? 'a release build' : 'a debug build of ours, without optimization'}. Ours reads from SQLite on a disk, theirs from objects in memory.
+${process.env.BASCULE.includes('/release/') ? 'a release build' : 'a debug build of ours, without optimization'}. Ours reads from SQLite on a disk, theirs from objects in memory,
+in the callers' process (it is a library, not a program).
 
 | request | embedded EHR | @medplum/fhir-router in memory |
 |---|---|---|

@@ -22,6 +22,8 @@ const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
 pub(crate) struct Browser {
     id: Secret,
     fresh: bool,
+    /// It says that a page of another site sent this.
+    foreign: bool,
     session: Option<(Secret, Session)>,
 }
 
@@ -41,7 +43,7 @@ impl Browser {
                 found.map(|session| (secret, session))
             }
         };
-        Ok(Self { id, fresh, session })
+        Ok(Self { id, fresh, foreign: is_foreign(headers), session })
     }
 
     /// The session, if somebody is signed in.
@@ -63,7 +65,7 @@ impl Browser {
     /// Refuses a form that is not ours.
     pub(crate) fn check_form(&self, parameters: &Parameters) -> Result<(), PageFailure> {
         let sent = parameters.value("form").unwrap_or_default();
-        if !self.fresh && Secret::new(self.form_token()).matches(sent.as_bytes()) {
+        if !self.fresh && !self.foreign && Secret::new(self.form_token()).matches(sent.as_bytes()) {
             return Ok(());
         }
         Err(PageFailure::stale())
@@ -109,6 +111,11 @@ impl Browser {
     }
 }
 
+/// Whether the browser itself says that another site sent this. Browsers that say nothing are judged by cookie and token.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+}
+
 /// Takes the session's cookie away.
 pub(crate) fn forget_session(response: &mut Response) {
     set(response, SESSION, "", Some(0));
@@ -136,6 +143,17 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_browser_that_names_another_site_is_believed() {
+        let of = |site: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            is_foreign(&headers)
+        };
+        assert!(of("cross-site"));
+        assert!(!of("same-origin") && !of("none") && !is_foreign(&HeaderMap::new()));
+    }
 
     #[test]
     fn a_cookie_counts_only_once_and_in_our_form() {
