@@ -12,11 +12,10 @@ use http::StatusCode;
 use http::request::Parts;
 use maud::{Markup, html};
 
-use super::browser::{Browser, forget_session};
+use super::browser::{Browser, Sent, forget_session};
 use super::login;
 use super::pages::{PageFailure, app_name, page as whole_page, see_other};
-use super::state::{Caller, SmartState};
-use super::token::form;
+use super::state::SmartState;
 
 /// `GET /oauth/apps`
 pub(crate) async fn page(State(state): State<SmartState>, parts: Parts) -> Result<Response, PageFailure> {
@@ -78,10 +77,7 @@ fn entry(state: &SmartState, browser: &Browser, client: &str, grants: &[GrantRec
 
 /// `POST /oauth/apps/end`
 pub(crate) async fn end(State(state): State<SmartState>, parts: Parts, body: Bytes) -> Result<Response, PageFailure> {
-    let caller = Caller::of(&parts);
-    let parameters = form(&parts, &body)?;
-    let browser = Browser::of(&state, &parts.headers)?;
-    browser.check_form(&parameters)?;
+    let Sent { caller, parameters, browser } = Sent::open(&state, &parts, &body)?;
     let session = browser.session().ok_or_else(PageFailure::stale)?;
     let client = parameters.value("client").ok_or_else(PageFailure::stale)?;
     let now = state.now();
@@ -133,10 +129,7 @@ pub(crate) async fn logout(
     parts: Parts,
     body: Bytes,
 ) -> Result<Response, PageFailure> {
-    let caller = Caller::of(&parts);
-    let parameters = form(&parts, &body)?;
-    let browser = Browser::of(&state, &parts.headers)?;
-    browser.check_form(&parameters)?;
+    let Sent { caller, parameters, browser } = Sent::open(&state, &parts, &body)?;
     if let Some(session) = browser.session() {
         state.store().end_session(&session.id, state.now())?;
         let event = SmartEvent::SignedOut { user: session.user.clone(), session: session.id.clone() };

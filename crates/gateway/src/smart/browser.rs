@@ -1,16 +1,19 @@
 //! The browser at our own pages: a cookie that tells browsers apart, one that is the session, and the token that shows
 //! that a form was ours.
 
+use axum::body::Bytes;
 use axum::response::Response;
 use bascule_crypto::Secret;
 use bascule_crypto::digest::{Sha256, sha256, sha256_parts};
 use bascule_smart::Parameters;
 use bascule_store::random;
 use bascule_store::session::{Session, SessionLimits};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::pages::PageFailure;
-use super::state::SmartState;
+use super::state::{Caller, SmartState};
+use super::token::form;
 
 /// Both begin with `__Host-`: set by us only, for us only, over TLS only.
 const BROWSER: &str = "__Host-bascule-browser";
@@ -63,7 +66,7 @@ impl Browser {
     }
 
     /// Refuses a form that is not ours.
-    pub(crate) fn check_form(&self, parameters: &Parameters) -> Result<(), PageFailure> {
+    fn check_form(&self, parameters: &Parameters) -> Result<(), PageFailure> {
         let sent = parameters.value("form").unwrap_or_default();
         if !self.fresh && !self.foreign && Secret::new(self.form_token()).matches(sent.as_bytes()) {
             return Ok(());
@@ -108,6 +111,27 @@ impl Browser {
         if let Some((secret, _)) = &self.session {
             set(response, SESSION, &random::text(secret), Some(state.server().lifetimes.session_seconds));
         }
+    }
+}
+
+/// A form of ours that a browser sent back: what a page's handler begins with, so that none forgets to ask whose form it is.
+pub(crate) struct Sent {
+    /// Who is at the other end.
+    pub(crate) caller: Caller,
+    /// The form.
+    pub(crate) parameters: Parameters,
+    /// The browser.
+    pub(crate) browser: Browser,
+}
+
+impl Sent {
+    /// Reads the form and refuses one that is not ours.
+    pub(crate) fn open(state: &SmartState, parts: &Parts, body: &Bytes) -> Result<Self, PageFailure> {
+        let caller = Caller::of(parts);
+        let parameters = form(parts, body)?;
+        let browser = Browser::of(state, &parts.headers)?;
+        browser.check_form(&parameters)?;
+        Ok(Self { caller, parameters, browser })
     }
 }
 

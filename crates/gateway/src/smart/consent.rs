@@ -10,11 +10,10 @@ use http::StatusCode;
 use http::request::Parts;
 use maud::{Markup, html};
 
-use super::browser::Browser;
+use super::browser::{Browser, Sent};
 use super::flow::{Ready, Step, Waiting, issue, next};
 use super::pages::{PageFailure, app_name, page as whole_page, see_other};
-use super::state::{Caller, SmartState};
-use super::token::form;
+use super::state::SmartState;
 
 /// The page.
 pub(crate) fn page(state: &SmartState, browser: &Browser, waiting: &Waiting, ready: &Ready) -> Response {
@@ -98,10 +97,7 @@ pub(crate) async fn submit(
     parts: Parts,
     body: Bytes,
 ) -> Result<Response, PageFailure> {
-    let caller = Caller::of(&parts);
-    let parameters = form(&parts, &body)?;
-    let browser = Browser::of(&state, &parts.headers)?;
-    browser.check_form(&parameters)?;
+    let Sent { caller, parameters, browser } = Sent::open(&state, &parts, &body)?;
     let waiting = Waiting::load(&state, &browser, parameters.value("request"))?;
     let ready = match next(&state, &browser, &waiting)? {
         Step::Consent(ready) => ready,

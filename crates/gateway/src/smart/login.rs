@@ -14,11 +14,10 @@ use http::request::Parts;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::browser::Browser;
+use super::browser::{Browser, Sent};
 use super::flow::Waiting;
 use super::pages::{PageFailure, app_name, see_other};
 use super::state::{Caller, SmartState};
-use super::token::form;
 
 /// Seconds in which the one-time password must follow the password.
 const SECOND_FACTOR_SECONDS: i64 = 300;
@@ -104,10 +103,7 @@ pub(crate) async fn submit(
     parts: Parts,
     body: Bytes,
 ) -> Result<Response, PageFailure> {
-    let caller = Caller::of(&parts);
-    let parameters = form(&parts, &body)?;
-    let mut browser = Browser::of(&state, &parts.headers)?;
-    browser.check_form(&parameters)?;
+    let Sent { caller, parameters, mut browser } = Sent::open(&state, &parts, &body)?;
     let login = parameters.value("login").unwrap_or_default().to_owned();
     if let Err(after) = state.throttles().sign_in(&login, &caller.address) {
         let event = SmartEvent::SignInRefused { user: None, because: "throttled" };
@@ -207,10 +203,7 @@ pub(crate) async fn second_factor(
     parts: Parts,
     body: Bytes,
 ) -> Result<Response, PageFailure> {
-    let caller = Caller::of(&parts);
-    let parameters = form(&parts, &body)?;
-    let mut browser = Browser::of(&state, &parts.headers)?;
-    browser.check_form(&parameters)?;
+    let Sent { caller, parameters, mut browser } = Sent::open(&state, &parts, &body)?;
     let name = parameters.value("step").unwrap_or_default().to_owned();
     let digest = sha256(name.as_bytes());
     let found = state.store().pending(&digest, PendingKind::SecondFactor, state.now())?;

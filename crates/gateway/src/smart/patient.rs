@@ -9,11 +9,10 @@ use http::StatusCode;
 use http::request::Parts;
 use maud::html;
 
-use super::browser::Browser;
+use super::browser::{Browser, Sent};
 use super::flow::{Step, Waiting, next};
 use super::pages::{PageFailure, app_name, page, see_other};
 use super::state::SmartState;
-use super::token::form;
 
 /// The page on which a person picks.
 pub(crate) fn pick(browser: &Browser, waiting: &Waiting, user: &User, patients: &[UserPatient]) -> Response {
@@ -69,9 +68,7 @@ pub(crate) async fn submit(
     parts: Parts,
     body: Bytes,
 ) -> Result<Response, PageFailure> {
-    let parameters = form(&parts, &body)?;
-    let browser = Browser::of(&state, &parts.headers)?;
-    browser.check_form(&parameters)?;
+    let Sent { parameters, browser, .. } = Sent::open(&state, &parts, &body)?;
     let mut waiting = Waiting::load(&state, &browser, parameters.value("request"))?;
     let chosen = parameters.value("patient").map(str::trim).and_then(Id::parse);
     match (next(&state, &browser, &waiting)?, chosen) {
