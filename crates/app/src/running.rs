@@ -7,7 +7,6 @@ use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, en
 use bascule_gateway::{Gateway, Rooms};
 use bascule_smart::server::{ApiBase, Server};
 use bascule_store::log::retire::RetireRule;
-use bascule_store::random;
 use bascule_wire::{Client, ClientSettings, ListenLimits, ReloadableTls, collect, empty, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -25,7 +24,7 @@ use crate::{policy_folder, smart_log};
 
 /// Bytes of a client's key set.
 const KEY_SET_BYTES_MAX: usize = 262_144;
-/// The name under which the shelf keeps the key of page links.
+/// What the key of page links is derived for; the same at every start, so that a link outlives a restart.
 const PAGE_KEY: &str = "page-key";
 
 /// How long walks without a client may take to end at a stop.
@@ -206,24 +205,9 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway
         store: Arc::clone(&house.store),
         log: house.log.clone(),
         smart: router(smart),
-        page_key: page_key(house)?,
+        page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
     };
     Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())
-}
-
-/// The key that seals page links: made once, kept on the shelf, so that a link outlives a restart.
-fn page_key(house: &House) -> Result<bascule_crypto::Secret, String> {
-    let said = |error: bascule_store::StoreError| error.to_string();
-    let kept = house.store.setting(PAGE_KEY).map_err(said)?;
-    let text = match kept {
-        Some(text) => text,
-        None => {
-            let text = hex::encode(random::bytes::<32>().map_err(said)?);
-            house.store.set_setting(PAGE_KEY, &text, clock::now()).map_err(said)?;
-            text
-        }
-    };
-    hex::decode(text).map(bascule_crypto::Secret::new).map_err(|error| error.to_string())
 }
 
 /// The way out to registered `jwks_uri`s: https, the operating system's authorities. A machine without authorities serves
