@@ -10,10 +10,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bascule_audit::Entry;
-use bascule_ledger::{TileReader, leaf_hash};
 use bascule_store::log::verify::{VerifyOptions, verify};
 use bascule_store::log::{Log, LogSettings};
-use support::{NOW, facts, foreign_verify, runtime, settings};
+use support::{NOW, facts, foreign_verify, missing, runtime, settings};
 
 /// Runs in the child only: appends until it is killed.
 #[test]
@@ -61,15 +60,6 @@ fn run_and_kill(root: &Path, millis: u64) -> Vec<(u64, String)> {
     child.kill().unwrap();
     child.wait().unwrap();
     reader.join().unwrap()
-}
-
-/// How many of the acknowledged entries are not where they were acknowledged.
-fn missing(shard: &Path, acked: &[(u64, String)]) -> usize {
-    let text = std::fs::read_to_string(shard.join("checkpoint")).unwrap();
-    let size = text.lines().nth(1).unwrap().parse().unwrap();
-    let reader = TileReader::new(size, |path: &str| std::fs::read(shard.join(path)).ok());
-    let found = |index: u64| reader.entry(index).map(|entry| leaf_hash(&entry).to_base64()).ok();
-    acked.iter().filter(|(index, leaf)| found(*index).as_ref() != Some(leaf)).count()
 }
 
 #[test]

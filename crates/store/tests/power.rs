@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bascule_audit::Entry;
-use bascule_ledger::{TileReader, leaf_hash};
 use bascule_store::log::verify::{VerifyOptions, verify};
 use bascule_store::log::{Log, LogSettings};
-use support::{NOW, facts, foreign_verify, runtime, settings};
+use support::{NOW, facts, foreign_verify, missing, runtime, settings};
 
 /// A mounted file system that can lose its power. The lock file lies on another disk, as it should.
 struct Machine {
@@ -136,14 +135,6 @@ fn write_and_lose_power(machine: &Machine, syncs: Syncs, millis: u64) -> Vec<(u6
     child.wait().unwrap();
     assert!(machine.start(), "the file system does not mount again");
     reader.join().unwrap()
-}
-
-fn missing(shard: &Path, acked: &[(u64, String)]) -> usize {
-    let text = std::fs::read_to_string(shard.join("checkpoint")).unwrap();
-    let size = text.lines().nth(1).unwrap().parse().unwrap();
-    let reader = TileReader::new(size, |path: &str| std::fs::read(shard.join(path)).ok());
-    let found = |index: u64| reader.entry(index).map(|entry| leaf_hash(&entry).to_base64()).ok();
-    acked.iter().filter(|(index, leaf)| found(*index).as_ref() != Some(leaf)).count()
 }
 
 #[test]

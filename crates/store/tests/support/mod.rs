@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bascule_audit::{AccessFacts, AgentPart, Entry, PatientPart};
 use bascule_fhir::Timestamp;
+use bascule_ledger::{TileReader, leaf_hash};
 use bascule_store::log::LogSettings;
 
 /// 2026-11-24T20:00:00Z
@@ -40,6 +41,15 @@ pub fn disclosure(number: u64) -> Entry {
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// How many of the acknowledged entries are not where they were acknowledged.
+pub fn missing(shard: &Path, acked: &[(u64, String)]) -> usize {
+    let text = std::fs::read_to_string(shard.join("checkpoint")).unwrap();
+    let size = text.lines().nth(1).unwrap().parse().unwrap();
+    let reader = TileReader::new(size, |path: &str| std::fs::read(shard.join(path)).ok());
+    let found = |index: u64| reader.entry(index).map(|entry| leaf_hash(&entry).to_base64()).ok();
+    acked.iter().filter(|(index, leaf)| found(*index).as_ref() != Some(leaf)).count()
 }
 
 /// Runs the foreign verifiers on a shard's folder. `None`, with a printed line, if they are not at hand.
