@@ -4,12 +4,12 @@ use super::Fault;
 
 /// Each room with the rooms right below it. What they reach, it may import too.
 const ARROWS: [(&str, &[&str]); 20] = [
-    ("app", &["scanner", "gateway", "exchange", "console", "demo", "wire"]),
+    ("app", &["scanner", "gateway", "exchange", "console", "demo", "ehr", "wire"]),
     ("scanner", &["store", "wire"]),
     ("gateway", &["store", "wire"]),
     ("exchange", &["store", "wire"]),
     ("console", &["store", "wire"]),
-    ("demo", &["ehr", "wire"]),
+    ("demo", &["fhir", "wire"]),
     ("ehr", &["fhir", "wire"]),
     ("store", &["risk", "watch", "audit", "ledger"]),
     ("risk", &["inventory"]),
