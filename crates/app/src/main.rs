@@ -4,6 +4,7 @@ mod admin;
 mod cli;
 mod clock;
 mod config;
+mod day;
 mod demo;
 mod door;
 mod exit;

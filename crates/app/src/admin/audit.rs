@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::records::Records;
 use super::{LogSubject, Outcome};
-use crate::config::start_of_day;
+use crate::day::start_of_day;
 
 impl Records {
     /// Destroys the keys of a month or a patient, if retention and holds allow it.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Act, Outcome};
 use crate::clock;
-use crate::config::{end_of_day, start_of_day};
+use crate::day::{end_of_day, start_of_day};
 
 /// The records of a house, and its log.
 pub(crate) struct Records {

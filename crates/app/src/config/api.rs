@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use bascule_fhir::Timestamp;
 use bascule_gateway::settings::ApiSettings;
 use bascule_policy::read::{Reader, Section, Word};
 use bascule_policy::{Api, ApiKind, Exposure, Mode};
+
+use crate::day::end_of_day;
 
 use super::ask::{choice, first, required_section, required_word};
 use super::settings::Named;
@@ -125,16 +126,4 @@ fn read_mode(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<Mode>
     }
     observe.finish(reader);
     Some(Mode::Observe { until: until?, owner: owner?, reason: reason?, clients })
-}
-
-/// The first instant after a day, `YYYY-MM-DD`, in UTC.
-pub(crate) fn end_of_day(day: &str) -> Option<Timestamp> {
-    start_of_day(day).map(|start| start.plus_seconds(86_400))
-}
-
-/// The first instant of a day, `YYYY-MM-DD`, in UTC.
-pub(crate) fn start_of_day(day: &str) -> Option<Timestamp> {
-    let format = time::macros::format_description!("[year]-[month]-[day]");
-    let date = time::Date::parse(day, format).ok()?;
-    Some(Timestamp::from_seconds(date.midnight().assume_utc().unix_timestamp()))
 }

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use bascule_policy::fault::Fault;
 
-pub(crate) use api::{end_of_day, start_of_day};
 pub(crate) use settings::Settings;
 
 /// Reads the environment; the only place that does.

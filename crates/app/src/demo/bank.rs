@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::folder::{DemoFolder, write_private};
 use super::state::State;
 use crate::cli::DemoRun;
-use crate::clock;
+use crate::{clock, day};
 
 /// Refusals of a load that are shown.
 const REFUSALS_SHOWN_MAX: usize = 5;
@@ -56,13 +56,9 @@ impl Bank {
             ..Settings::new(folder.ehr(), base.clone(), Access::Bearer(bearer.clone()))
         };
         let ehr = Ehr::open(settings).map_err(|error| error.to_string())?;
-        let today = clock::now().to_instant();
+        let today = day::of(clock::now());
         let made = earlier.map_or_else(
-            || Made {
-                anchor: today.get(..10).unwrap_or_default().to_owned(),
-                seed: args.seed,
-                patients: args.patients,
-            },
+            || Made { anchor: today, seed: args.seed, patients: args.patients },
             |state| Made { anchor: state.anchor.clone(), seed: state.seed, patients: state.patients },
         );
         let filling = (ehr.clone(), made.clone(), args.load.clone(), earlier.is_none());
@@ -134,8 +130,7 @@ fn bearer(file: &Path) -> Result<String, String> {
 }
 
 fn load_hospital(ehr: &Ehr, made: &Made) -> Result<(), String> {
-    let format = time::macros::format_description!("[year]-[month]-[day]");
-    let anchor = time::Date::parse(&made.anchor, format).map_err(|error| error.to_string())?;
+    let anchor = day::parse(&made.anchor).ok_or_else(|| format!("`{}` is not a day", made.anchor))?;
     let hospital = Hospital::generate(Seed::new(made.seed), made.patients, anchor);
     let items = hospital.map(|resource| {
         let text = serde_json::to_vec(&resource).unwrap_or_default();

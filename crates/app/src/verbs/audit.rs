@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::admin::{Act, LogSubject, Outcome};
 use crate::cli::{AuditVerb, LogArgs, OutcomeArg, RecordsArgs, SubjectArgs};
 use crate::config::{self, Settings};
+use crate::day::{end_of_day, start_of_day};
 use crate::exit::Exit;
 use crate::house::log_settings;
 use crate::verbs::{evidence, records};
@@ -168,8 +169,8 @@ impl Asked {
             day.as_deref().map(|day| read(day).ok_or_else(|| no_day(day))).transpose()
         };
         Ok(Search {
-            from: day(&self.from, config::start_of_day)?,
-            until: day(&self.until, config::end_of_day)?,
+            from: day(&self.from, start_of_day)?,
+            until: day(&self.until, end_of_day)?,
             patient: self.patient.map(|id| (api.to_owned(), format!("Patient/{id}"))),
             client: self.client,
             user: self.user,

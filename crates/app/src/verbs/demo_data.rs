@@ -5,16 +5,12 @@ use std::path::Path;
 use bascule_demo::hospital::{Hospital, Seed, write_ndjson};
 
 use crate::exit::Exit;
-use crate::{clock, terminal};
+use crate::{clock, day, terminal};
 
 /// Writes it.
 pub(crate) fn run(patients: u32, seed: u64, out: &Path) -> Exit {
-    let today = clock::now().to_instant();
-    let format = time::macros::format_description!("[year]-[month]-[day]");
-    let anchor = match time::Date::parse(today.get(..10).unwrap_or_default(), format) {
-        Ok(anchor) => anchor,
-        Err(error) => return terminal::failed(&error),
-    };
+    let today = day::of(clock::now());
+    let Some(anchor) = day::parse(&today) else { return terminal::failed(&format!("the clock says {today}")) };
     let bar = indicatif::ProgressBar::new(u64::from(patients));
     let written =
         write_ndjson(Hospital::new(Seed::new(seed), patients, anchor), out, |tally| bar.set_position(tally.patients));

@@ -17,7 +17,8 @@ use bascule_store::log::verify::{Report, VerifyOptions, verify};
 use serde_json::{Value, json};
 
 use crate::cli::RecordsArgs;
-use crate::config::{self, Settings};
+use crate::config::Settings;
+use crate::day::{end_of_day, start_of_day};
 use crate::exit::Exit;
 use crate::verbs::audit::{flush, no_day, reader, report_json, said, settings};
 use crate::{clock, policy_folder, terminal};
@@ -73,8 +74,8 @@ struct Span {
 
 impl Span {
     fn of(from: &str, to: &str) -> Result<Self, String> {
-        let first = config::start_of_day(from).ok_or_else(|| no_day(from))?;
-        let until = config::end_of_day(to).ok_or_else(|| no_day(to))?;
+        let first = start_of_day(from).ok_or_else(|| no_day(from))?;
+        let until = end_of_day(to).ok_or_else(|| no_day(to))?;
         if until <= first {
             return Err(format!("{to} lies before {from}"));
         }
@@ -353,7 +354,7 @@ mod tests {
     #[test]
     fn a_span_holds_both_of_its_days_and_no_more() {
         let span = Span::of("2026-11-01", "2026-11-02").unwrap();
-        let at = |day| config::start_of_day(day).unwrap();
+        let at = |day| start_of_day(day).unwrap();
         assert!(span.holds(at("2026-11-01")) && span.holds(at("2026-11-03").plus_seconds(-1)));
         assert!(!span.holds(at("2026-11-03")) && !span.holds(at("2026-11-01").plus_seconds(-1)));
         assert!(Span::of("2026-11-02", "2026-11-01").is_err());

@@ -44,17 +44,9 @@ impl Demo {
     /// Starts a demo and waits until it is open.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let child = Self::spawn(&folder, arguments);
-        let mut demo = Self::around(folder, child);
-        demo.wait();
-        demo
-    }
-
-    fn around(folder: tempfile::TempDir, child: Child) -> Self {
-        let client = Client::new(&ClientSettings { ca_pem: Some(String::new()), ..ClientSettings::default() })
-            .or_else(|_| Client::new(&ClientSettings::default()))
-            .unwrap();
-        Self { child, folder, state: Value::Null, client, tokens: BTreeMap::new() }
+        let mut child = Self::spawn(&folder, arguments);
+        let (state, client) = Self::opened(&folder, &mut child);
+        Self { child, folder, state, client, tokens: BTreeMap::new() }
     }
 
     fn spawn(folder: &tempfile::TempDir, arguments: &[&str]) -> Child {
@@ -95,7 +87,8 @@ impl Demo {
     pub(crate) fn start_again(&mut self) {
         self.child.wait().unwrap();
         self.child = Self::spawn(&self.folder, &[]);
-        self.wait();
+        (self.state, self.client) = Self::opened(&self.folder, &mut self.child);
+        self.tokens.clear();
     }
 
     /// `GET` with a bearer; nothing if the bridge went away meanwhile.
@@ -108,24 +101,25 @@ impl Demo {
         Some(Answer { status: head.status, headers: head.headers, body })
     }
 
-    fn wait(&mut self) {
+    /// Waits until it is open: its state, and a client that trusts it.
+    fn opened(folder: &tempfile::TempDir, child: &mut Child) -> (Value, Client) {
         let start = Instant::now();
         loop {
-            let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+            let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
             if read("welcome.txt").contains("Ctrl-C") {
                 break;
             }
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = child.try_wait().unwrap() {
                 panic!("the demo ended with {status}: {}\n{}", read("welcome.txt"), read("log.txt"));
             }
             assert!(start.elapsed() < Duration::from_secs(OPEN_SECONDS_MAX), "not open in time: {}", read("log.txt"));
             std::thread::sleep(Duration::from_millis(100));
         }
-        let text = std::fs::read_to_string(self.data().join("demo.json")).unwrap();
-        self.state = serde_json::from_str(&text).unwrap();
-        let ca_pem = std::fs::read_to_string(self.state["ca"].as_str().unwrap()).unwrap();
-        self.client = Client::new(&ClientSettings { ca_pem: Some(ca_pem), ..ClientSettings::default() }).unwrap();
-        self.tokens.clear();
+        let text = std::fs::read_to_string(folder.path().join("demo/demo.json")).unwrap();
+        let state: Value = serde_json::from_str(&text).unwrap();
+        let ca_pem = std::fs::read_to_string(state["ca"].as_str().unwrap()).unwrap();
+        let client = Client::new(&ClientSettings { ca_pem: Some(ca_pem), ..ClientSettings::default() }).unwrap();
+        (state, client)
     }
 
     /// Runs a verb on this demo; its status and what it printed.
