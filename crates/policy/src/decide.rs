@@ -26,6 +26,8 @@ use crate::{Api, Elements};
 use recipient::Recipient;
 use way::Way;
 
+pub(crate) use patients::named as patients_named;
+
 impl Policy {
     /// Which facts [`Policy::decide`] needs for this; the door gathers exactly these.
     #[must_use]
