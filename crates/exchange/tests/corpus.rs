@@ -1,7 +1,12 @@
 //! Messages that others made (`BASCULE_SHARED/data/hl7v2`): what each becomes, or why it is not taken; the committed table
 //! `corpus.txt` says it message by message, with the segments that are left out.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its files fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read its files fails"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
