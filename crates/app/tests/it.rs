@@ -11,6 +11,7 @@
 
 mod audit;
 mod crash;
+mod mapped;
 mod policy_change;
 mod reload;
 mod roads;
