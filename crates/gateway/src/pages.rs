@@ -32,6 +32,9 @@ pub(crate) struct Page {
     /// Until when, in seconds since the epoch.
     #[serde(rename = "e")]
     pub(crate) expires: i64,
+    /// Matches of the upstream's page that an earlier page has shown.
+    #[serde(rename = "n", default)]
+    pub(crate) used: usize,
 }
 
 /// Why a link is not followed.
@@ -119,7 +122,7 @@ mod tests {
     }
 
     fn page() -> Page {
-        Page { address: "?page=2".into(), asked: "/Observation?code=x".into(), expires: 2_000 }
+        Page { address: "?page=2".into(), asked: "/Observation?code=x".into(), expires: 2_000, used: 0 }
     }
 
     fn open(token: &str, client: &str, patient: Option<&str>, policy_hash: &str, now: i64) -> Result<Page, PageFault> {

@@ -44,6 +44,10 @@ pub(crate) struct Visit {
     pub(crate) written: Vec<PatientPart>,
     /// What became of the entries of a batch.
     pub(crate) inner: Vec<Inner>,
+    /// Path and query behind the upstream's base of the call that was made.
+    pub(crate) address: String,
+    /// Matches of the upstream's page that an earlier page has shown.
+    pub(crate) used: usize,
     /// Whether its answer must be held, because it stands within another.
     pub(crate) held_only: bool,
     /// Its place among the requests at once, given back when it ends.
@@ -66,6 +70,8 @@ impl Visit {
             digests: Digests::default(),
             written: Vec::new(),
             inner: Vec::new(),
+            address: String::new(),
+            used: 0,
             held_only: false,
             place: None,
             started: Instant::now(),

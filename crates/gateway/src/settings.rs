@@ -85,6 +85,8 @@ pub struct Limits {
     pub query_bytes_max: usize,
     /// Patients that one upstream query is narrowed to; more are refused with the reason.
     pub patients_per_query_max: usize,
+    /// Upstream calls that fill up one page of which something stayed behind.
+    pub refill_requests_max: usize,
     /// Entries of a batch or transaction.
     pub batch_entries_max: usize,
     /// How long a page link holds, in seconds.
@@ -106,6 +108,7 @@ impl Default for Limits {
             upstream_connect_timeout_ms: 5_000,
             query_bytes_max: 4_096,
             patients_per_query_max: 200,
+            refill_requests_max: 4,
             batch_entries_max: 200,
             page_seconds: 3_600,
             user_agent_bytes_max: 256,

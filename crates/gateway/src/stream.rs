@@ -103,7 +103,7 @@ impl Flow {
     /// Everything but the last chunk, which waits for the record.
     async fn flow(self, sender: &mut Sender<Bytes, BodyError>) -> Result<(Box<AccessFacts>, Vec<u8>), Broken> {
         let Self { gateway, served, permit, facts, first, mut rest, now, place: _ } = self;
-        let link = links::linker(&gateway, &served, &permit, now);
+        let link = links::linker(&gateway, &served, &permit, 0, now);
         let rewrite = links::rewrite(&served, &link);
         let shape = links::shape(&permit);
         let mut filter = Filter::new(gateway.masks(), &permit, shape, &rewrite, gateway.filter_limits());

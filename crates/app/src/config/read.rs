@@ -146,6 +146,7 @@ fn read_limits(top: &mut Section<'_>, reader: &mut Reader<'_>) -> Bounds {
         size("requests_in_flight_max", &mut gateway.requests_in_flight_max, 1, 100_000);
         size("query_bytes_max", &mut gateway.query_bytes_max, 256, 65_536);
         size("patients_per_query_max", &mut gateway.patients_per_query_max, 1, 100_000);
+        size("refill_requests_max", &mut gateway.refill_requests_max, 0, 100);
         size("batch_entries_max", &mut gateway.batch_entries_max, 1, 10_000);
         gateway.upstream_timeout_ms =
             number(&mut section, "upstream_timeout_ms", gateway.upstream_timeout_ms, 100..=600_000, reader);

@@ -15,6 +15,7 @@ mod house;
 mod pages;
 mod patient;
 mod public;
+mod refill;
 mod scheduler;
 mod stream;
 mod upstream;
