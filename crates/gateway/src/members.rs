@@ -149,7 +149,8 @@ mod tests {
         assert_eq!(members.link("next"), Some("n"));
         let first = members.entries().first().copied().unwrap();
         let made = String::from_utf8(members.with(&[first], None)).unwrap();
-        let expect = r#"{"resourceType":"Bundle","total":2,"link":[{"relation":"self","url":"s"}],"entry":[{"n":1.00}]}"#;
+        let expect =
+            r#"{"resourceType":"Bundle","total":2,"link":[{"relation":"self","url":"s"}],"entry":[{"n":1.00}]}"#;
         assert_eq!(made, expect);
     }
 

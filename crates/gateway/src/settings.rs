@@ -91,6 +91,8 @@ pub struct Limits {
     pub batch_entries_max: usize,
     /// How long a page link holds, in seconds.
     pub page_seconds: i64,
+    /// How long the addresses of a bulk export hold, in seconds.
+    pub export_seconds: i64,
     /// A caller's `User-Agent` as it is recorded, in bytes.
     pub user_agent_bytes_max: usize,
 }
@@ -111,6 +113,7 @@ impl Default for Limits {
             refill_requests_max: 4,
             batch_entries_max: 200,
             page_seconds: 3_600,
+            export_seconds: 86_400,
             user_agent_bytes_max: 256,
         }
     }

@@ -22,7 +22,7 @@ use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, duties, links, refill, stream, write};
+use crate::{batch, bulk, duties, links, parameters, refill, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -52,7 +52,7 @@ async fn serve(
     let credentials = gateway.credentials(&visit.head, now)?;
     let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
-    let read = ask::read(&visit.head, rest, body, gateway.limits()).await?;
+    let read = parameters::folded(ask::read(&visit.head, rest, body, gateway.limits()).await?)?;
     if let Some(said) = ask::said(&read.interaction).filter(|_| visit.head.method == Method::POST) {
         visit.said = format!("POST {said}");
     }
@@ -67,6 +67,9 @@ async fn serve(
             let permit = decide(gateway, served, visit, principal, asked, now)?;
             visit.used = page.used;
             exchange(gateway, served, visit, &permit, narrow::page(&page.address), now).await
+        }
+        Interaction::Bulk { token, cancel } => {
+            bulk::go_on(gateway, served, visit, principal, (&token, cancel), now).await
         }
         interaction => {
             let permit = decide(gateway, served, visit, principal, asked(served, interaction), now)?;
@@ -85,6 +88,9 @@ pub(crate) async fn one(
     sent: Sent,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
+    if bulk::is_kick_off(permit) {
+        return bulk::begin(gateway, served, visit, permit, now).await;
+    }
     let call = narrow::call(permit, sent, &gateway.frame(served)).map_err(Refusal::Narrow)?;
     exchange(gateway, served, visit, permit, call, now).await
 }
@@ -156,7 +162,8 @@ async fn disclose(
         Content::Empty => return bare(gateway, visit, permit, status, head, now).await,
         Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
         Content::Streaming(first, rest) => {
-            return stream::open(gateway, served, visit, permit, (first, rest), head, now);
+            let came = stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json };
+            return stream::open(gateway, served, visit, permit, came, head, now);
         }
         Content::Held(body) => body,
     };

@@ -9,6 +9,7 @@
 )]
 
 mod batch;
+mod bulk;
 mod door;
 mod faults;
 mod house;

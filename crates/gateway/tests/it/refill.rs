@@ -77,7 +77,8 @@ async fn a_page_that_cannot_be_filled_within_the_bound_is_short_and_goes_on() {
     let own = |at: usize| at >= 85;
     let toy = pages(90, own).await;
     let house =
-        House::with(&format!("http://{}/fhir", toy.address), Limits { refill_requests_max: 2, ..Limits::default() }).await;
+        House::with(&format!("http://{}/fhir", toy.address), Limits { refill_requests_max: 2, ..Limits::default() })
+            .await;
     let token = house.patient("a");
     let first = house.get(&token, "/Observation?_count=10").await;
     assert_eq!((first.resources().len(), toy.asked().len()), (0, 3), "one call and two to fill");
