@@ -46,7 +46,8 @@ async fn exporting() -> Toy {
         let gone = || reply(404, json!({ "resourceType": "OperationOutcome" }), &[]);
         match (asked.method.as_str(), asked.address.split('?').next().unwrap()) {
             ("GET", path) if path.ends_with("$export") => {
-                (ended.store(false, Relaxed), asked_before.store(0, Relaxed));
+                ended.store(false, Relaxed);
+                asked_before.store(0, Relaxed);
                 reply(202, json!({}), &[("content-location", &format!("{base}/jobs/7"))])
             }
             ("DELETE", "/jobs/7") => {
