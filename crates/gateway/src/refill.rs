@@ -4,7 +4,9 @@
 //! The pages are put together as they came and filtered as one. A match is shown on one page only: a page that is used in
 //! part is asked for again by the link, which remembers how many of its matches were used.
 
-use bascule_crypto::digest::Sha256Stream;
+use std::collections::HashSet;
+
+use bascule_crypto::digest::{Sha256, Sha256Stream, sha256};
 use bascule_fhir::{Interaction, Query};
 use bascule_minimum::{Reply as Answer, Rewrite, Shape, release};
 use bascule_policy::Permit;
@@ -56,12 +58,13 @@ pub(crate) async fn refilled(
     let members: Vec<Members<'_>> = pages.iter().map(|page| Members::read(&page.body)).collect::<Option<_>>()?;
     let head = members.first()?;
     let mut entries: Vec<&RawValue> = Vec::new();
+    let mut seen = HashSet::new();
     for (page, members) in pages.iter().zip(&members) {
         let mut matches = 0;
         entries.extend(members.entries().iter().filter(|entry| {
             let counts = is_match(entry);
             matches += usize::from(counts);
-            !counts || matches <= page.used
+            (!counts || matches <= page.used) && seen.insert(name(entry))
         }));
     }
     let last = pages.last()?;
@@ -103,6 +106,7 @@ impl Filling<'_> {
         let mut left = limits.hold_bytes_max.saturating_sub(first.len());
         let mut next = members.link("next").map(ToOwned::to_owned);
         let mut pages = vec![Page { body: first.clone(), used: matches, resume: None }];
+        let mut names: HashSet<Sha256> = members.entries().iter().map(|entry| name(entry)).collect();
         let mut seen = vec![self.visit.address.clone()];
         for _ in 0..limits.refill_requests_max {
             let Some(url) = next.take().filter(|_| shown < wanted) else { break };
@@ -113,7 +117,7 @@ impl Filling<'_> {
             let Some(members) = Members::read(&body) else { break };
             seen.push(address);
             left -= body.len();
-            let (used, more) = self.fill(&members, &mut shown, wanted);
+            let (used, more) = self.fill(&members, &mut shown, wanted, &mut names);
             next = members.link("next").map(ToOwned::to_owned);
             pages.push(Page { used, resume: more.then_some(url), body });
             if more {
@@ -123,15 +127,21 @@ impl Filling<'_> {
         (pages.len() > 1).then_some(pages)
     }
 
-    /// Uses matches until the page is full; whether some are left.
-    fn fill(&self, members: &Members<'_>, shown: &mut usize, wanted: usize) -> (usize, bool) {
+    /// Uses matches until the page is full; whether some are left. What an upstream repeats is used up and not shown again.
+    fn fill(
+        &self,
+        members: &Members<'_>,
+        shown: &mut usize,
+        wanted: usize,
+        names: &mut HashSet<Sha256>,
+    ) -> (usize, bool) {
         let mut used = 0;
         for entry in members.entries().iter().filter(|entry| is_match(entry)) {
             if *shown >= wanted {
                 return (used, true);
             }
             used += 1;
-            *shown += usize::from(self.shows(entry));
+            *shown += usize::from(names.insert(name(entry)) && self.shows(entry));
         }
         (used, false)
     }
@@ -159,6 +169,11 @@ impl Filling<'_> {
         let query = asked_query(self.permit)?;
         query.named("_count").last().and_then(|count| count.value.parse().ok())
     }
+}
+
+/// An entry that comes twice, to the byte, is one.
+fn name(entry: &RawValue) -> Sha256 {
+    sha256(entry.get().as_bytes())
 }
 
 /// Whether such an answer has pages that can be filled.
