@@ -1,12 +1,14 @@
 //! The verbs of the command line, as clap reads them.
 
 mod policy;
+mod review;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
+pub(crate) use self::review::ReviewVerb;
 
 /// The secure bridge for healthcare data exchange.
 #[derive(Debug, Parser)]
@@ -50,6 +52,9 @@ pub(crate) enum Verb {
     /// What needs a person's eye
     #[command(subcommand)]
     Alert(AlertVerb),
+    /// Access that somebody must look at afterwards: emergency access, patients without a relation
+    #[command(subcommand)]
+    Review(ReviewVerb),
 }
 
 #[derive(Debug, Args)]

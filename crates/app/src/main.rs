@@ -75,6 +75,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Review(verb) => verbs::review::run(verb).await,
         Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
     }
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, router};
+use bascule_gateway::smart::{
+    CareState, FetchKeys, FetchedKeys, SmartLimits, SmartState, care_router, ensure_signing_keys, router,
+};
 use bascule_gateway::{Gateway, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
@@ -200,12 +202,14 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway
         fetch_keys(),
         SmartLimits::default(),
     );
+    let page_key = || house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string());
+    let care = CareState::new(smart.clone(), Arc::clone(house.policy.live()), page_key()?);
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart),
-        page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        smart: router(smart).merge(care_router(care)),
+        page_key: page_key()?,
     };
     Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())
 }

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod care;
 mod crash;
 mod mapped;
 mod policy_change;

@@ -32,6 +32,7 @@ use crate::pages::{Bearer, Page, Pages};
 use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::settings::{Limits, Settings};
+use crate::smart::Links;
 use crate::{capability, walk};
 
 /// Compiled masks that are kept; one is some ten kilobytes.
@@ -59,6 +60,7 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    care_links: Links,
 }
 
 /// What a door needs beside its settings.
@@ -98,6 +100,7 @@ impl Gateway {
             store,
             log,
             smart,
+            care_links: Links::new(page_key.clone()),
             pages: Arc::new(Pages::new(page_key)),
             masks: Masks::new(MASKS_MAX),
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
@@ -259,6 +262,10 @@ impl Gateway {
 
     pub(crate) fn masks(&self) -> &Masks {
         &self.0.masks
+    }
+
+    pub(crate) fn care_links(&self) -> &Links {
+        &self.0.care_links
     }
 
     pub(crate) fn raised(&self) -> &Raised {

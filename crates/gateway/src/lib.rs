@@ -23,6 +23,7 @@ mod judge;
 mod links;
 mod members;
 mod narrow;
+mod offer;
 mod origins;
 mod outcome;
 mod pages;

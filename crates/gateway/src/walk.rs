@@ -19,6 +19,7 @@ use crate::facts::gather;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::narrow::{self, Sent};
+use crate::offer::Offer;
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
@@ -36,7 +37,11 @@ pub(crate) async fn walk(
     let request_id = visit.head.request_id.clone();
     match serve(gateway, served, rest, &mut visit, body, now).await {
         Ok(response) => response.into_http(&request_id),
-        Err(refusal) => refused(gateway, &mut visit, refusal, now).await.answer(&request_id, gateway.public_url()),
+        Err(refusal) => {
+            let refusal = refused(gateway, &mut visit, refusal, now).await;
+            let offer = Offer::of(gateway, &visit, &refusal, now);
+            refusal.answer_with(&request_id, gateway.public_url(), offer.as_ref())
+        }
     }
 }
 
@@ -106,7 +111,7 @@ pub(crate) fn decide(
 ) -> Result<Permit, Refusal> {
     visit.asked = Some(asked.clone());
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
+    let facts = gather(gateway.store(), &served.api.name, &policy.needs(&principal, &asked), now);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
     visit.permit = Some(permit.clone());

@@ -239,6 +239,14 @@ fn settings(old: &Policy, new: &Policy) -> Vec<String> {
             after.relations_age_minutes_max, before.relations_age_minutes_max
         ));
     }
+    for (name, was, is) in [
+        ("emergency access", before.emergency_minutes_max, after.emergency_minutes_max),
+        ("a reason for access", before.reason_minutes_max, after.reason_minutes_max),
+    ] {
+        if was != is {
+            changed.push(format!("{name} serves for {is} minutes, did for {was}"));
+        }
+    }
     for what in Keeps::ALL {
         let keepers = |policy: &Policy| {
             let roles = policy.roles().filter(|role| role.keeps.contains(&what));

@@ -217,6 +217,10 @@ pub struct Settings {
     pub sensitive: Arc<[Label]>,
     /// A feed of relations older than this is not known.
     pub relations_age_minutes_max: u64,
+    /// How long emergency access stays open.
+    pub emergency_minutes_max: u64,
+    /// How long a reason for access without a known relation serves.
+    pub reason_minutes_max: u64,
 }
 
 impl Hours {

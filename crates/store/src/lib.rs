@@ -7,6 +7,7 @@
 
 pub mod agreement;
 pub mod alert;
+pub mod care;
 pub mod client;
 pub mod code;
 pub mod consent;

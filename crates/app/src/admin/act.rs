@@ -64,6 +64,20 @@ pub(crate) enum Act {
         number: i64,
         note: String,
     },
+    /// The queue of access to be looked at.
+    ReviewList {
+        all: bool,
+    },
+    /// Signs one off.
+    ReviewClose {
+        number: i64,
+        note: String,
+        signed: Option<Signed>,
+    },
+    /// What the privacy officer should see of the last days.
+    ReviewDigest {
+        days: u32,
+    },
     /// Change control of the policy.
     Policy {
         act_on: PolicyAct,
@@ -115,6 +129,9 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::ReviewList { .. } => "review-list",
+            Self::ReviewClose { .. } => "review-close",
+            Self::ReviewDigest { .. } => "review-digest",
             Self::Policy { .. } => "policy",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",

@@ -4,6 +4,7 @@ mod act;
 mod audit;
 pub(crate) mod policy;
 pub(crate) mod records;
+mod reviews;
 pub(crate) mod socket;
 
 pub(crate) use act::{Act, LogSubject, Outcome};

@@ -53,6 +53,9 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::ReviewList { all } => return self.reviews(all),
+            Act::ReviewClose { number, note, signed } => return self.close_review(number, &note, signed, now).await,
+            Act::ReviewDigest { days } => return self.digest(days, now),
             Act::Policy { act_on, signed } => {
                 return match self.policy.act(act_on, signed, now).await {
                     Ok(value) => Outcome::Done(value),
@@ -137,7 +140,12 @@ impl Records {
             | Act::LogShred { .. }
             | Act::LogHold { .. }
             | Act::LogLift { .. }
-            | Act::Policy { .. } => Err(Refused("an act of the log or the policy, not of the records".to_owned())),
+            | Act::ReviewList { .. }
+            | Act::ReviewClose { .. }
+            | Act::ReviewDigest { .. }
+            | Act::Policy { .. } => {
+                Err(Refused("an act of the log, the policy or the reviews, not of the records".to_owned()))
+            }
         }
     }
 

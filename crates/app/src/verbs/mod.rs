@@ -7,4 +7,5 @@ pub(crate) mod ehr;
 mod evidence;
 pub(crate) mod policy;
 pub(crate) mod records;
+pub(crate) mod review;
 pub(crate) mod serve;

@@ -4,6 +4,8 @@ mod change;
 mod explain;
 mod simulate;
 
+pub(super) use self::change::signed;
+
 use std::path::Path;
 
 use bascule_policy::diff::diff;

@@ -8,6 +8,7 @@ pub mod throttle;
 mod apps;
 mod authorize;
 mod browser;
+mod care;
 mod client;
 mod consent;
 mod cors;
@@ -30,6 +31,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+pub(crate) use care::{Ask, Links};
+pub use care::{CareState, care_router};
 pub use keys::ensure_signing_keys;
 pub use state::{Caller, FetchKeys, FetchedKeys, Record, SmartLimits, SmartState};
 

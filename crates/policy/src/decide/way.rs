@@ -304,7 +304,7 @@ impl<'a> Ask<'a> {
         let known = self.relations(reach);
         if reach.no_relation == NoRelation::Refuse {
             if known.is_none() {
-                duties.push(Duty::Review { why: "the feed of relations is stale: the panel is suspended".to_owned() });
+                duties.push(Duty::PanelSuspended);
             }
             return Ok(known.map(compartment));
         }
