@@ -77,7 +77,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
     fn links(byte: u8) -> Links {
-        Links::new(Secret::new(vec![byte; aead::KEY_BYTES]))
+        Links::new(Secret::new(vec![byte; 32]))
     }
 
     #[test]
