@@ -13,6 +13,7 @@ mod audit;
 mod care;
 mod crash;
 mod mapped;
+mod observe;
 mod policy_change;
 mod policy_load;
 mod reload;

@@ -27,6 +27,7 @@ async fn call(demo: Arc<Demo>, token: String, stop: Arc<AtomicBool>) -> Seen {
             (403, _) => "refused",
             other => panic!("{other:?}: {body}"),
         };
+        tokio::time::sleep(Duration::from_millis(5)).await;
         seen.insert(answer.headers["x-request-id"].to_str().unwrap().to_owned(), what);
     }
     seen
@@ -45,7 +46,7 @@ async fn no_request_is_decided_by_half_a_policy_or_by_none() {
     let broken = variant(&demo, "broken", "scheduler.toml", "\"telecom\"", "\"telecomm\"");
     let demo = Arc::new(demo);
     let stop = Arc::new(AtomicBool::new(false));
-    let callers = (0..6).map(|_| tokio::spawn(call(Arc::clone(&demo), token.clone(), Arc::clone(&stop))));
+    let callers = (0..3).map(|_| tokio::spawn(call(Arc::clone(&demo), token.clone(), Arc::clone(&stop))));
     let callers = callers.collect::<Vec<_>>();
     let changer = Arc::clone(&demo);
     let meant = tokio::task::spawn_blocking(move || change(&changer, [&narrow, &closed, &broken])).await.unwrap();
@@ -63,27 +64,24 @@ fn change(demo: &Demo, [narrow, closed, broken]: [&std::path::PathBuf; 3]) -> BT
     let hash = |value: &Value| value["hash"].as_str().unwrap_or_default().to_owned();
     let mut meant = BTreeMap::from([(hash(&house.status()), "with telecom")]);
     let path = |folder: &std::path::Path| folder.display().to_string();
+    for (folder, what) in [(narrow, "without telecom"), (closed, "refused")] {
+        let applied = house.done(ADMIN, &["apply", &path(folder), "--emergency", "--reason", "a drill"]);
+        meant.insert(applied["after"].as_str().unwrap().to_owned(), what);
+    }
+    let (status, _, error) = house.run(ADMIN, &["apply", &path(broken), "--emergency", "--reason", "a drill"]);
+    assert!(status == 64 && error.contains("telecomm"), "{status} {error}");
+    // The folder is broken and read again; then it is as it was.
+    let file = demo.data().join("policy/scheduler.toml");
+    let sound = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, sound.replace("\"telecom\"", "\"telecomm\"")).unwrap();
+    let before = hash(&house.status());
+    let hung_up = std::process::Command::new("kill").args(["-HUP", &demo.process().to_string()]).status().unwrap();
+    assert!(hung_up.success());
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(hash(&house.status()), before);
+    std::fs::write(&file, sound).unwrap();
     for _ in 0..2 {
-        for (folder, what) in [(narrow, "without telecom"), (closed, "refused")] {
-            let applied = house.done(ADMIN, &["apply", &path(folder), "--emergency", "--reason", "a drill"]);
-            meant.insert(applied["after"].as_str().unwrap().to_owned(), what);
-            let (status, _, error) =
-                house.run(ADMIN, &["apply", &path(broken), "--emergency", "--reason", "a drill"]);
-            assert!(status == 64 && error.contains("telecomm"), "{status} {error}");
-        }
-        // The folder is broken and read again; then it is as it was.
-        let file = demo.data().join("policy/scheduler.toml");
-        let sound = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, sound.replace("\"telecom\"", "\"telecomm\"")).unwrap();
-        let before = hash(&house.status());
-        let hung_up = std::process::Command::new("kill").args(["-HUP", &demo.process().to_string()]).status().unwrap();
-        assert!(hung_up.success());
-        std::thread::sleep(Duration::from_secs(1));
-        assert_eq!(hash(&house.status()), before);
-        std::fs::write(&file, sound).unwrap();
-        for _ in 0..2 {
-            house.done(ADMIN, &["rollback", "--emergency", "--reason", "a drill"]);
-        }
+        house.done(ADMIN, &["rollback", "--emergency", "--reason", "a drill"]);
     }
     meant
 }

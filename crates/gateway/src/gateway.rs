@@ -272,6 +272,10 @@ impl Gateway {
         &self.0.raised
     }
 
+    pub(crate) fn shared_store(&self) -> &Arc<Store> {
+        &self.0.store
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }

@@ -24,6 +24,7 @@ mod links;
 mod matching;
 mod members;
 mod narrow;
+mod observe;
 mod offer;
 mod origins;
 mod outcome;

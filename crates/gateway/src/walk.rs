@@ -19,6 +19,7 @@ use crate::facts::gather;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::narrow::{self, Sent};
+use crate::observe;
 use crate::offer::Offer;
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
@@ -168,6 +169,7 @@ async fn disclose(
         Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
         Content::Streaming(first, rest) => {
             let came = stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json };
+            observe::tell(gateway, served, permit, None, now);
             return stream::open(gateway, served, visit, permit, came, head, now);
         }
         Content::Held(body) => body,
@@ -182,6 +184,7 @@ async fn disclose(
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
+    observe::tell(gateway, served, permit, Some(released.body()), now);
     let mut head = head;
     duties::notice(&mut head, permit, Some(released.body()));
     Ok(Response::held(released, &receipt).with(status, head))

@@ -147,6 +147,9 @@ fn named<'a>(resource: ResourceType, reaches: impl Iterator<Item = &'a Reach>) -
         let written = reach.writes.as_ref().map(|writes| writes.elements.as_ref());
         if let Some(writes) = &reach.writes {
             paths.extend(writes.values.keys().chain(writes.references.keys()).cloned());
+            paths.extend(
+                writes.targets.keys().filter_map(|path| path.rsplit_once('.')).map(|(path, _)| path.to_owned()),
+            );
         }
         for elements in [Some(reach.elements.as_ref()), written].into_iter().flatten() {
             if let Elements::Only(named) = elements {
@@ -200,6 +203,12 @@ fn things_of(reach: &Reach, resource: ResourceType, kind: InteractionKind, named
         for path in named.paths.iter().filter(|path| writes.elements.reaches(resource, path)) {
             if let Some(whom) = writes.references.get(path) {
                 things.push(Thing::Value(path.clone(), whom.name().to_owned()));
+                continue;
+            }
+            let named = |target: &&String| target.rsplit_once('.').is_some_and(|(named, _)| named == path);
+            if let Some(target) = writes.targets.keys().find(named) {
+                let values = writes.targets.get(target).into_iter().flatten();
+                things.extend(values.map(|value| Thing::Value(path.clone(), format!("one of {target} {value}"))));
                 continue;
             }
             match writes.values.get(path) {

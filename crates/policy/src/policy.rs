@@ -69,6 +69,7 @@ pub(crate) struct Writable {
     pub(crate) elements: Arc<Elements>,
     pub(crate) values: Arc<BTreeMap<String, Vec<String>>>,
     pub(crate) references: BTreeMap<String, Named>,
+    pub(crate) targets: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 const KINDS: usize = InteractionKind::ALL.len();
@@ -209,7 +210,9 @@ impl Reach {
         };
         let writes = grant.writes.elements.get(&resource).map(|elements| {
             let values = Arc::clone(&grant.writes.values);
-            Arc::new(Writable { elements: Arc::clone(elements), values, references: grant.writes.references.clone() })
+            let targets = Arc::clone(&grant.writes.targets);
+            let references = grant.writes.references.clone();
+            Arc::new(Writable { elements: Arc::clone(elements), values, references, targets })
         });
         Some(Self {
             role: Arc::clone(&role.name),

@@ -66,6 +66,8 @@ pub struct Writes {
     pub values: Arc<BTreeMap<String, Vec<String>>>,
     /// Whom a reference may name.
     pub references: BTreeMap<String, Named>,
+    /// What the resource that a reference names must be.
+    pub targets: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 /// Whom a reference in a written body may name.

@@ -19,6 +19,7 @@ pub mod key_file;
 pub mod keys;
 pub mod launch;
 pub mod log;
+pub mod observed;
 pub mod organization;
 pub mod page_link;
 pub mod password;

@@ -78,6 +78,11 @@ pub(crate) enum Act {
     ReviewDigest {
         days: u32,
     },
+    /// What observing saw: as a report, or as a draft of the least grants.
+    Observed {
+        draft: bool,
+        api: Option<String>,
+    },
     /// Change control of the policy.
     Policy {
         act_on: PolicyAct,
@@ -132,6 +137,7 @@ impl Act {
             Self::ReviewList { .. } => "review-list",
             Self::ReviewClose { .. } => "review-close",
             Self::ReviewDigest { .. } => "review-digest",
+            Self::Observed { .. } => "observed",
             Self::Policy { .. } => "policy",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",

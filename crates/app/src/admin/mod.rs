@@ -2,6 +2,7 @@
 
 mod act;
 mod audit;
+mod observed;
 pub(crate) mod policy;
 pub(crate) mod records;
 mod reviews;

@@ -56,6 +56,7 @@ impl Records {
             Act::ReviewList { all } => return self.reviews(all),
             Act::ReviewClose { number, note, signed } => return self.close_review(number, &note, signed, now).await,
             Act::ReviewDigest { days } => return self.digest(days, now),
+            Act::Observed { draft, api } => return self.observed(draft, api.as_deref()),
             Act::Policy { act_on, signed } => {
                 return match self.policy.act(act_on, signed, now).await {
                     Ok(value) => Outcome::Done(value),
@@ -143,6 +144,7 @@ impl Records {
             | Act::ReviewList { .. }
             | Act::ReviewClose { .. }
             | Act::ReviewDigest { .. }
+            | Act::Observed { .. }
             | Act::Policy { .. } => {
                 Err(Refused("an act of the log, the policy or the reviews, not of the records".to_owned()))
             }

@@ -1,5 +1,6 @@
 //! `bascule check`: every fault of configuration, policy and certificates at once. Nothing is started, nothing changed.
 
+use bascule_policy::Mode;
 use bascule_policy::fault::Fault;
 use bascule_wire::{ReloadableTls, TlsFiles};
 use serde_json::json;
@@ -66,7 +67,7 @@ pub(crate) fn beside_policy(settings: &Settings, file: &str) -> Found {
         if api.upstream.url.scheme() == "http" {
             found.warnings.push(format!("api `{}` reaches its upstream without TLS, on this machine", api.api.name));
         }
-        if let bascule_policy::Mode::Observe { until, owner, .. } = &api.api.mode {
+        if let Mode::Observe { until, owner, .. } | Mode::Canary { until, owner, .. } = &api.api.mode {
             let (name, until) = (&api.api.name, until.to_instant());
             found.warnings.push(format!("api `{name}` only observes until {until}; {owner} answers for it"));
         }
