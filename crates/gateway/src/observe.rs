@@ -38,7 +38,8 @@ fn elements(permit: &Permit, body: &[u8]) -> Vec<String> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let inner = answer.get("entry").and_then(Value::as_array).into_iter().flatten();
     let all = std::iter::once(&answer).chain(inner.filter_map(|entry| entry.get("resource")));
-    let mut paths = BTreeSet::new();
+    // Of an answer that holds nothing, nothing but its being found was of use: an empty list would mean "not told".
+    let mut paths = BTreeSet::from(["id".to_owned()]);
     for one in all.filter(|one| one.get("resourceType").and_then(Value::as_str) == Some(resource.name())) {
         gather(one, "", &mut paths);
     }
