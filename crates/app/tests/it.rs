@@ -14,6 +14,7 @@ mod care;
 mod crash;
 mod mapped;
 mod observe;
+mod panel;
 mod policy_change;
 mod policy_load;
 mod reload;

@@ -99,8 +99,9 @@ impl<'a> Ask<'a> {
     fn reaches(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Group>, No> {
         let roles = self.principal.roles();
         let mut found = Vec::with_capacity(roles.len());
+        let at_api = self.policy.at_api(&self.api.name);
         for role in roles {
-            match self.policy.cell(role, &self.api.name, resource, kind) {
+            match at_api.cell(role, resource, kind) {
                 Some(Cell::Granted(reaches)) => found.extend(reaches.iter().map(Arc::clone)),
                 Some(Cell::Denied(rule)) => return Err(self.denied(resource, kind, rule)),
                 None => {}
@@ -113,7 +114,7 @@ impl<'a> Ask<'a> {
             }
             return Err(no);
         }
-        if roles.len() > 1 {
+        if roles.len() > 1 && self.policy.any_role_denies() {
             found = self.less_denied(found, resource, kind)?;
         }
         Ok(grouped(found))
