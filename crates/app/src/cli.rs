@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     /// Verify, search and export the audit log
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// A witness of other houses' audit logs: cosigns what only grew, refuses a second history
+    Witness(WitnessArgs),
     /// The embedded FHIR R4 server alone
     Ehr(EhrArgs),
     /// People who sign in
@@ -114,6 +116,16 @@ pub(crate) struct ConfigArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "bascule.toml")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessArgs {
+    /// The witness's configuration; SIGHUP reads its list of logs again
+    #[arg(long, value_name = "FILE", default_value = "witness.toml")]
+    pub(crate) config: PathBuf,
+    /// Show the requests that it refused because they contradict what it cosigned, and end
+    #[arg(long)]
+    pub(crate) evidence: bool,
 }
 
 #[derive(Debug, Args)]
@@ -233,6 +245,27 @@ pub(crate) enum OutcomeArg {
     Major,
 }
 
+/// What a person has reviewed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ReviewKind {
+    /// Who may do what, 164.308(a)(4)(ii)(C)
+    Access,
+    /// What was done, 164.308(a)(1)(ii)(D)
+    Activity,
+    /// What was done in emergencies
+    BreakGlass,
+}
+
+impl ReviewKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Activity => "activity",
+            Self::BreakGlass => "break-glass",
+        }
+    }
+}
+
 /// Whose sealed parts.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -325,6 +358,27 @@ pub(crate) enum AuditVerb {
         /// A new or empty folder
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Try the emergency reserve out: write, sync, read back; the log tells of it, and the evidence pack
+    Drill {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Sign off a review of accesses, activity or broken glass; the log tells of it, and the evidence pack
+    Review {
+        /// What was reviewed
+        kind: ReviewKind,
+        /// First day that was reviewed, `YYYY-MM-DD`
+        #[arg(long, value_name = "DAY")]
+        from: String,
+        /// Last day, `YYYY-MM-DD`
+        #[arg(long, value_name = "DAY")]
+        to: String,
+        /// What was found; stands in the log in clear, so name no person
+        #[arg(long)]
+        note: String,
         #[command(flatten)]
         records: RecordsArgs,
     },

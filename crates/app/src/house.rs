@@ -8,12 +8,13 @@ use arc_swap::ArcSwap;
 use bascule_fhir::Timestamp;
 use bascule_policy::Policy;
 use bascule_policy::fault::{self, Fault};
+use bascule_store::log::reserve::ReserveSettings;
 use bascule_store::log::{Log, LogError, LogSettings};
 use bascule_store::{Store, StoreError};
 
 use crate::clock;
-use crate::config::Settings;
-use crate::policy_folder;
+use crate::config::{Emergency, Settings};
+use crate::{policy_archive, policy_folder};
 
 /// Everything that a verb needs to act for the house.
 pub(crate) struct House {
@@ -50,6 +51,9 @@ impl House {
         }
         let lock = take_lock(&settings.store)?;
         let store = Store::open(&settings.store.join("bascule.db"), now)?;
+        if let Err(why) = policy_archive::keep(&settings.store, &settings.policy, policy.hash()) {
+            tracing::warn!(why, "this policy is not kept for later evidence");
+        }
         let log = Log::open(log_settings(&settings), now)?;
         let policy = Arc::new(ArcSwap::from_pointee(policy));
         Ok(Self { settings, store: Arc::new(store), log, policy, _lock: lock })
@@ -67,7 +71,19 @@ impl House {
 pub(crate) fn log_settings(settings: &Settings) -> LogSettings {
     let audit = &settings.audit;
     let usual = LogSettings::new(&settings.store, audit.lock.clone(), &audit.node, &audit.origin);
-    LogSettings { folder: audit.folder.clone(), keys_folder: settings.store.join("keys"), ..usual }
+    let emergency = match &audit.emergency {
+        Some(Emergency::Reserve { file, hours, accesses_per_hour }) => {
+            Some(ReserveSettings { file: file.clone(), hours: *hours, accesses_per_hour: *accesses_per_hour })
+        }
+        Some(Emergency::Deny) | None => None,
+    };
+    LogSettings {
+        emergency,
+        folder: audit.folder.clone(),
+        keys_folder: settings.store.join("keys"),
+        durability: audit.durability,
+        ..usual
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), HouseError> {

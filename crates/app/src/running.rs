@@ -20,7 +20,8 @@ use crate::door::Door;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
-use crate::{policy_folder, smart_log};
+use crate::witnessing::Witnessing;
+use crate::{policy_archive, policy_folder, smart_log};
 
 /// Bytes of a client's key set.
 const KEY_SET_BYTES_MAX: usize = 262_144;
@@ -40,6 +41,7 @@ pub(crate) struct Running {
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    witnessing: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -53,6 +55,15 @@ impl Running {
             record(event, house_itself()).await?;
         }
         let lifetimes = server.lifetimes;
+        let witnesses = house.settings.audit.witnesses.iter().map(|witness| witness.key.clone()).collect();
+        let witnessing = Witnessing::new(&house.settings, house.log.clone(), Arc::clone(&house.store))?;
+        if let Some(witnessing) = &witnessing {
+            house.log.flush().await.map_err(|error| error.to_string())?;
+            if let Err(sentence) = witnessing.at_start().await {
+                house.close().await;
+                return Err(sentence);
+            }
+        }
         let tls = ReloadableTls::load(tls_files(&house.settings)).map_err(|error| error.to_string())?;
         let address = house.settings.listen.https;
         let listener = TcpListener::bind(address).await.map_err(|error| {
@@ -74,12 +85,13 @@ impl Running {
             log: house.log.clone(),
             record,
             lifetimes,
-            retire: RetireRule { witnesses: Vec::new(), grace_days: house.settings.audit.grace_days },
+            retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
+        let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
-        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping })
+        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping, witnessing })
     }
 
     /// The house behind the doors.
@@ -111,6 +123,9 @@ impl Running {
             return tracing::error!(%error, "the new certificate is refused; everything stays as it was");
         }
         let (old, new) = (self.house.policy.load().hash().to_owned(), policy.hash().to_owned());
+        if let Err(why) = policy_archive::keep(&settings.store, &settings.policy, &new) {
+            tracing::warn!(why, "this policy is not kept for later evidence");
+        }
         self.house.policy.store(Arc::new(policy));
         self.door.exchange(gateway);
         for what in self.needs_restart(&settings) {
@@ -150,6 +165,9 @@ impl Running {
         self.admin.abort();
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
+        if let Some(witnessing) = self.witnessing {
+            let _asked = witnessing.await;
+        }
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));

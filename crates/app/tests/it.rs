@@ -16,3 +16,4 @@ mod roads;
 mod support;
 mod synthea;
 mod walks;
+mod witness;

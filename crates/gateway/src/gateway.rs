@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
 use crate::duties::Raised;
+use crate::floods::Floods;
 use crate::head::Head;
 use crate::headers;
 use crate::narrow::Frame;
@@ -59,6 +60,7 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    floods: Floods,
 }
 
 /// What a door needs beside its settings.
@@ -103,6 +105,7 @@ impl Gateway {
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
             raised: Raised::new(),
+            floods: Floods::default(),
             limits,
         })))
     }
@@ -118,6 +121,17 @@ impl Gateway {
     pub async fn idle(&self) {
         let all = u32::try_from(self.0.limits.requests_in_flight_max).unwrap_or(u32::MAX);
         let _ = self.0.in_flight.acquire_many(all).await;
+        crate::floods::tell_all(self).await;
+    }
+
+    /// What a monitor reads: whether care goes on in the emergency reserve, or nothing passes.
+    fn health(&self) -> String {
+        match (self.0.log.failure(), self.0.log.emergency()) {
+            (None, Some(state)) if state.bytes_used > 0 => "degraded: the emergency reserve holds entries\n".to_owned(),
+            (None, _) => "up\n".to_owned(),
+            (Some(_), Some(_)) => "degraded: the audit log is down; clinical care is recorded in the emergency reserve\n".to_owned(),
+            (Some(_), None) => "down: the audit log is down, and nothing passes\n".to_owned(),
+        }
     }
 
     /// Answers one request. What reaches an upstream walks in a task of its own, so that a client that hangs up does
@@ -126,7 +140,7 @@ impl Gateway {
         let now = now();
         let path = request.uri().path();
         if path == "/healthz" {
-            return plain(full("up\n"), "text/plain");
+            return plain(full(self.health()), "text/plain");
         }
         if path == "/favicon.ico" {
             // Browsers ask by themselves; an error in their console would only worry people.
@@ -151,7 +165,10 @@ impl Gateway {
         let request_id = uuid::Uuid::new_v4().to_string();
         let head = Head::new(parts, request_id.clone(), self.0.limits.user_agent_bytes_max);
         let Some((served, rest)) = self.0.apis.find(&head.path) else {
-            return Refusal::NoSuchApi.answer(&request_id, self.public_url());
+            let said = format!("{} {}", head.method, head.path);
+            let mut visit = Visit::new(head, "none".to_owned(), said);
+            let refusal = walk::refused(&self, &mut visit, Refusal::NoSuchApi, now).await;
+            return refusal.answer(&request_id, self.public_url());
         };
         if head.method == Method::OPTIONS {
             let mut response = Response::new(empty());
@@ -265,6 +282,10 @@ impl Gateway {
         &self.0.raised
     }
 
+    pub(crate) fn floods(&self) -> &Floods {
+        &self.0.floods
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }
@@ -310,7 +331,7 @@ fn plain(body: Body, content_type: &'static str) -> Response<Body> {
 
 /// The clock, read once a request: from here on, time is an argument.
 #[expect(clippy::disallowed_methods, reason = "the gateway is a door, and reads the clock once a request")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

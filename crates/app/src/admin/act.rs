@@ -79,6 +79,19 @@ pub(crate) enum Act {
         subject: LogSubject,
         matter: String,
     },
+    /// Tries the emergency reserve out.
+    LogDrill,
+    /// Says in the log that a person has reviewed something, and what came of it.
+    LogReview {
+        /// `access`, `activity`, `break-glass`
+        kind: String,
+        /// First day that was reviewed.
+        from: String,
+        /// Last day.
+        to: String,
+        /// What was found; names no person.
+        note: String,
+    },
     /// Says in the log that somebody read it.
     LogRead {
         /// `search`, `export`, `accounting`
@@ -110,6 +123,8 @@ impl Act {
             Self::AlertClose { .. } => "alert-close",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
+            Self::LogDrill => "log-drill",
+            Self::LogReview { .. } => "log-review",
             Self::LogShred { .. } => "log-shred",
             Self::LogHold { .. } => "log-hold",
             Self::LogLift { .. } => "log-lift",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bascule_audit::SystemEvent;
 use bascule_fhir::{Id, Timestamp};
 use bascule_store::keys::Subject;
 use bascule_store::log::LogError;
@@ -22,6 +23,25 @@ impl Records {
         match self.shredded(subject, reason, now).await {
             Ok(on) => Outcome::Done(json!({ "shredded": on })),
             Err(sentence) => Outcome::Refused(sentence),
+        }
+    }
+
+    /// Tries the emergency reserve out, and says so in the log, also if it fails.
+    pub(super) async fn drill(&self, by: &str, now: Timestamp) -> Outcome {
+        let log = self.log.clone();
+        let done = tokio::task::spawn_blocking(move || log.drill_emergency()).await;
+        let result = match done {
+            Ok(Ok(())) => "passed".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let event =
+            SystemEvent::Drill { what: "emergency-reserve".to_owned(), result: result.clone(), by: by.to_owned() };
+        let state = self.log.emergency().unwrap_or_default();
+        let said = json!({ "drill": "emergency-reserve", "result": result, "bytes": state.bytes_max });
+        match self.say(&event, now, said).await {
+            Outcome::Done(_) if result != "passed" => Outcome::Refused(format!("the drill failed: {result}")),
+            outcome => outcome,
         }
     }
 

@@ -50,6 +50,11 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::LogDrill => return self.drill(by, now).await,
+            Act::LogReview { kind, from, to, note } => {
+                let event = SystemEvent::Review { what: kind, from, to, note, by: by.to_owned() };
+                return self.say(&event, now, Value::Null).await;
+            }
             Act::LogShred { subject, reason } => return self.shred(subject, &reason, now).await,
             Act::LogHold { subject, matter } => return self.hold(subject, &matter, by, true, now).await,
             Act::LogLift { subject, matter } => return self.hold(subject, &matter, by, false, now).await,
@@ -68,7 +73,7 @@ impl Records {
         }
     }
 
-    async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
+    pub(super) async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
         match self.log.append(Entry::system(event, now), None).await {
             Ok(_) => Outcome::Done(value),
             Err(error) => Outcome::Refused(format!("it was done and could not be logged: {error}")),
@@ -123,9 +128,13 @@ impl Records {
                 self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
-            Act::LogFlush | Act::LogRead { .. } | Act::LogShred { .. } | Act::LogHold { .. } | Act::LogLift { .. } => {
-                Err(Refused("an act of the log, not of the records".to_owned()))
-            }
+            Act::LogFlush
+            | Act::LogDrill
+            | Act::LogReview { .. }
+            | Act::LogRead { .. }
+            | Act::LogShred { .. }
+            | Act::LogHold { .. }
+            | Act::LogLift { .. } => Err(Refused("an act of the log, not of the records".to_owned())),
         }
     }
 

@@ -46,6 +46,16 @@ pub(crate) async fn run(verb: AuditVerb) -> Exit {
         AuditVerb::Lift { subject, matter, records } => {
             return records::run((Act::LogLift { subject: subject.into_subject(), matter }, records)).await;
         }
+        AuditVerb::Drill { records } => return records::run((Act::LogDrill, records)).await,
+        AuditVerb::Review { kind, from, to, note, records } => match [&from, &to].map(|day| start_of_day(day)) {
+            [Some(first), Some(last)] if first <= last => {
+                let act = Act::LogReview { kind: kind.name().to_owned(), from, to, note };
+                return records::run((act, records)).await;
+            }
+            [None, _] => Err(no_day(&from)),
+            [_, None] => Err(no_day(&to)),
+            _ => Err(format!("{to} lies before {from}")),
+        },
         AuditVerb::Evidence { from, to, out, records } => evidence::run(&records, &from, &to, &out).await,
         AuditVerb::Export { records, from, out } => export(&records, from.as_deref(), &out).await,
         AuditVerb::Disclosures { patient, csv, records } => disclosures(&records, &patient, csv).await,
@@ -117,8 +127,16 @@ async fn verified(
             terminal::line(&format!("{}  {} entries ({kinds})", shard.origin, shard.size));
             terminal::line(&format!("  root {}  key {}", shard.root.to_base64(), shard.vkey));
         }
+        for logs in &report.logs {
+            let (shards, dropped) = (logs.shards, logs.dropped);
+            terminal::line(&format!("{}  log of logs, {shards} shards, {dropped} of them deleted after retention", logs.origin));
+            terminal::line(&format!("  key {}", logs.vkey));
+        }
         for fault in &report.faults {
             terminal::line(&format!("FAULT {fault}"));
+        }
+        for warning in &report.warnings {
+            terminal::line(&format!("WARNING {warning}"));
         }
         terminal::line(&report.claim());
     }
@@ -133,7 +151,11 @@ pub(super) fn report_json(report: &Report) -> Value {
     json!({
         "holds": report.holds(),
         "shards": shards.collect::<Vec<_>>(),
+        "logOfLogs": report.logs.iter().map(|logs| {
+            json!({ "origin": logs.origin, "size": logs.size, "shards": logs.shards, "dropped": logs.dropped })
+        }).collect::<Vec<_>>(),
         "faults": report.faults,
+        "warnings": report.warnings,
         "claim": report.claim(),
     })
 }

@@ -47,6 +47,12 @@ pub(crate) fn run(args: &CheckArgs) -> Exit {
 pub(crate) fn check(settings: &Settings, file: &str) -> Found {
     let mut found = Found::default();
     check_certificate(settings, file, &mut found);
+    found.warnings.extend(settings.dangerous.iter().map(|said| format!("[dangerous] {said}")));
+    if settings.audit.witnesses.is_empty() {
+        let without = "the audit log has no witness: whoever holds its signing key could write another history; name one \
+                       outside this organization under [audit] witness";
+        found.warnings.push(without.to_owned());
+    }
     match policy_folder::load(&settings.policy) {
         Ok(policy) => found.policy_hash = Some(policy.hash().to_owned()),
         Err(faults) => found.faults.extend(faults),

@@ -21,10 +21,10 @@ use crate::config::Settings;
 use crate::day::{end_of_day, start_of_day};
 use crate::exit::Exit;
 use crate::verbs::audit::{flush, no_day, reader, report_json, said, settings};
-use crate::{clock, policy_folder, terminal};
+use crate::{clock, policy_archive, policy_folder, terminal};
 
 /// What lies in the folder, in the order in which it is best read.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 13] = [
     ("index.html", "the summary, for people"),
     ("verification.json", "what verifying the whole log found when this was made, and what it claims"),
     (
@@ -32,6 +32,10 @@ const FILES: [(&str, &str); 9] = [
         "each log's signed checkpoint, its public key (vkey) and, if there is one, the cosigned checkpoint",
     ),
     ("policy/", "the policy files in force when this was made"),
+    ("policies/", "the files of each policy that entries of these days were made under, by its hash, as far as they were kept"),
+    ("reviews.ndjson", "reviews of access, of activity and of broken glass that a person has signed off"),
+    ("drills.ndjson", "drills of the emergency reserve"),
+    ("alerts.csv", "every alert raised in these days, broken glass among them, and who has looked at it when"),
     ("policies.csv", "every policy under which an entry was made: hash, first and last entry, entries"),
     ("changes.ndjson", "everything that happened to the bridge itself: starts, changes, approvals, holds, readings"),
     ("counts.csv", "entries by kind, client and outcome"),
@@ -52,6 +56,8 @@ pub(super) async fn run(records: &RecordsArgs, from: &str, to: &str, out: &Path)
         Counted::read(&reader, &span, out)?
     };
     let hash = write_policy(out, &settings)?;
+    write_policies(out, &settings, &counted)?;
+    write_alerts(out, &settings, &span)?;
     write(out, "verification.json", &format!("{:#}\n", report_json(&report)))?;
     write(out, "counts.csv", &counted.counts_csv())?;
     write(out, "policies.csv", &counted.policies_csv())?;
@@ -152,6 +158,8 @@ impl Counted {
 /// The lists of whole entries, written while the log is read.
 struct Lists {
     changes: BufWriter<File>,
+    reviews: BufWriter<File>,
+    drills: BufWriter<File>,
     break_glass: BufWriter<File>,
     refusals: BufWriter<File>,
 }
@@ -161,6 +169,8 @@ impl Lists {
         let open = |name| File::create(out.join(name)).map(BufWriter::new).map_err(failing(out, name));
         Ok(Self {
             changes: open("changes.ndjson")?,
+            reviews: open("reviews.ndjson")?,
+            drills: open("drills.ndjson")?,
             break_glass: open("break-glass.ndjson")?,
             refusals: open("refusals.ndjson")?,
         })
@@ -170,7 +180,14 @@ impl Lists {
         let line = line(entry);
         let put = |file: &mut BufWriter<File>| writeln!(file, "{line}").map_err(|error| error.to_string());
         match entry.clear.kind {
-            Kind::System => put(&mut self.changes)?,
+            Kind::System => {
+                put(&mut self.changes)?;
+                match entry.clear.system.as_ref().and_then(|system| system.get("event")?.as_str()) {
+                    Some("review") => put(&mut self.reviews)?,
+                    Some("drill" | "carried-over") => put(&mut self.drills)?,
+                    _ => {}
+                }
+            }
             Kind::Refusal => put(&mut self.refusals)?,
             _ => {}
         }
@@ -178,7 +195,8 @@ impl Lists {
     }
 
     fn close(mut self) -> Result<(), String> {
-        let files = [&mut self.changes, &mut self.break_glass, &mut self.refusals];
+        let files =
+            [&mut self.changes, &mut self.reviews, &mut self.drills, &mut self.break_glass, &mut self.refusals];
         files.into_iter().try_for_each(|file| file.flush().map_err(|error| error.to_string()))
     }
 }
@@ -299,6 +317,38 @@ fn write_policy(out: &Path, settings: &Settings) -> Result<String, String> {
         write(out, &format!("policy/{name}"), &file.text)?;
     }
     Ok(bascule_policy::Policy::load(&files).map_err(faults)?.hash().to_owned())
+}
+
+/// The policies of these days, as they were.
+fn write_policies(out: &Path, settings: &Settings, counted: &Counted) -> Result<(), String> {
+    for hash in counted.policies.keys() {
+        let Some(files) = policy_archive::files(&settings.store, hash) else {
+            write(out, &format!("policies/{hash}/NOT-KEPT"), "The files of this policy were not kept, or were changed.\n")?;
+            continue;
+        };
+        for file in files {
+            let name = Path::new(&file.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            write(out, &format!("policies/{hash}/{name}"), &file.text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Alerts, and who has looked at them. Ids only, never values of records.
+fn write_alerts(out: &Path, settings: &Settings, span: &Span) -> Result<(), String> {
+    let store = bascule_store::Store::open(&settings.store.join("bascule.db"), clock::now());
+    let alerts = store.and_then(|store| store.alerts(false)).map_err(|error| error.to_string())?;
+    let mut text = "alert,at,rule,severity,client,said,acknowledged,by\n".to_owned();
+    for one in alerts.iter().filter(|one| span.holds(one.alert.at)) {
+        let (when, by) =
+            one.acknowledged.as_ref().map_or_else(Default::default, |(at, by)| (at.to_instant(), by.clone()));
+        let client = one.alert.client.clone().unwrap_or_default();
+        let cells = [one.alert.at.to_instant(), one.alert.rule.clone(), one.alert.severity.clone(), client];
+        let rest = [one.alert.said.clone(), when, by];
+        let cells: Vec<String> = cells.iter().chain(&rest).map(|cell| csv(cell)).collect();
+        text += &format!("{},{}\n", one.number, cells.join(","));
+    }
+    write(out, "alerts.csv", &text)
 }
 
 fn make_empty(out: &Path) -> Result<(), String> {

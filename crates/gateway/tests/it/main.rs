@@ -10,7 +10,9 @@
 
 mod batch;
 mod door;
+mod emergency;
 mod faults;
+mod floods;
 mod house;
 mod pages;
 mod patient;
