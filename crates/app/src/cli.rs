@@ -361,6 +361,20 @@ pub(crate) enum AuditVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// Suspend what accountings of disclosures tell of an agency (45 CFR 164.528(a)(2))
+    Suspend {
+        /// The agency, as organizations are named
+        #[arg(long)]
+        recipient: String,
+        /// The last day, `YYYY-MM-DD`; a day that is past ends a suspension
+        #[arg(long, value_name = "DAY")]
+        until: String,
+        /// The agency's statement, by its reference; 30 days at most without one in writing
+        #[arg(long)]
+        statement: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
     /// Try the emergency reserve out: write, sync, read back; the log tells of it, and the evidence pack
     Drill {
         #[command(flatten)]

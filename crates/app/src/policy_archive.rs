@@ -8,6 +8,9 @@ use bascule_policy::PolicyFile;
 
 use crate::policy_folder;
 
+/// The names of the files as they were loaded; the hash is over these too.
+const NAMES: &str = "names.json";
+
 /// Keeps the files of a policy, unless they are kept already.
 ///
 /// # Errors
@@ -26,9 +29,11 @@ pub(crate) fn keep(store: &Path, policy_folder: &Path, hash: &str) -> Result<(),
     let unfinished = folder.with_extension("new");
     let _left_over = std::fs::remove_dir_all(&unfinished);
     std::fs::create_dir_all(&unfinished).map_err(said)?;
-    for file in files {
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    std::fs::write(unfinished.join(NAMES), serde_json::to_string(&names).unwrap_or_default()).map_err(said)?;
+    for file in &files {
         let name = Path::new(&file.name).file_name().unwrap_or_default().to_owned();
-        std::fs::write(unfinished.join(name), file.text).map_err(said)?;
+        std::fs::write(unfinished.join(name), &file.text).map_err(said)?;
     }
     std::fs::rename(&unfinished, &folder).map_err(said)
 }
@@ -36,7 +41,13 @@ pub(crate) fn keep(store: &Path, policy_folder: &Path, hash: &str) -> Result<(),
 /// The files of the policy with that hash, if it was kept and still has that hash.
 pub(crate) fn files(store: &Path, hash: &str) -> Option<Vec<PolicyFile>> {
     let plain = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let files = policy_folder::files(&folder(store, hash).join("")).ok().filter(|_| plain)?;
+    let folder = Some(folder(store, hash)).filter(|_| plain)?;
+    let names: Vec<String> = serde_json::from_str(&std::fs::read_to_string(folder.join(NAMES)).ok()?).ok()?;
+    let read = |name: String| {
+        let text = std::fs::read_to_string(folder.join(Path::new(&name).file_name()?)).ok()?;
+        Some(PolicyFile { name, text })
+    };
+    let files = names.into_iter().map(read).collect::<Option<Vec<_>>>()?;
     let read = bascule_policy::Policy::load(&files).ok()?;
     (read.hash() == hash).then_some(files)
 }

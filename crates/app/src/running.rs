@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, router};
-use bascule_gateway::{Gateway, Rooms};
+use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_smart::server::{ApiBase, Server};
 use bascule_store::log::retire::RetireRule;
 use bascule_wire::{Client, ClientSettings, ListenLimits, ReloadableTls, collect, empty, serve};
@@ -206,7 +206,14 @@ fn server(settings: &Settings) -> Server {
         fhir: entry.api.kind == bascule_policy::ApiKind::Fhir,
         title: named.title.clone().unwrap_or_else(|| entry.api.name.clone()),
     });
-    Server::new(issuer, apis.collect())
+    // The log is an API of the bridge itself, the last of its APIs.
+    let log = ApiBase {
+        name: AUDIT_API.to_owned(),
+        base: format!("{issuer}{AUDIT_PATH}"),
+        fhir: false,
+        title: "The audit log".to_owned(),
+    };
+    Server::new(issuer, apis.chain([log]).collect())
 }
 
 fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway, String> {
@@ -225,7 +232,9 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway
         smart: router(smart),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
     };
-    Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())
+    let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
+    let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;
+    Ok(gateway.reading_as(reading))
 }
 
 /// The way out to registered `jwks_uri`s: https, the operating system's authorities. A machine without authorities serves

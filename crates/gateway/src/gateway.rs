@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -30,6 +30,7 @@ use crate::headers;
 use crate::narrow::Frame;
 use crate::origins::{self, Origins};
 use crate::pages::{Bearer, Page, Pages};
+use crate::reading::{self, AUDIT_API, ReadingSettings};
 use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::settings::{Limits, Settings};
@@ -61,6 +62,7 @@ struct Inner {
     origins: Origins,
     raised: Raised,
     floods: Floods,
+    reading: OnceLock<ReadingSettings>,
 }
 
 /// What a door needs beside its settings.
@@ -106,6 +108,7 @@ impl Gateway {
             origins: Origins::new(),
             raised: Raised::new(),
             floods: Floods::default(),
+            reading: OnceLock::new(),
             limits,
         })))
     }
@@ -148,6 +151,9 @@ impl Gateway {
             *nothing.status_mut() = http::StatusCode::NO_CONTENT;
             return nothing;
         }
+        if path.starts_with("/audit/") {
+            return self.at_log(request, now).await;
+        }
         if path.starts_with("/oauth/") || path.contains("/.well-known/") {
             return self.smart(request).await;
         }
@@ -158,6 +164,27 @@ impl Gateway {
             origins::allow(response.headers_mut(), origin);
         }
         response
+    }
+
+    /// Answers a request about the log itself, within the bound on requests at once.
+    async fn at_log(self, request: Request<Body>, now: Timestamp) -> Response<Body> {
+        let (parts, _) = request.into_parts();
+        let Ok(place) = Arc::clone(&self.0.in_flight).try_acquire_owned() else {
+            let request_id = uuid::Uuid::new_v4().to_string();
+            let head = Head::new(parts, request_id.clone(), self.0.limits.user_agent_bytes_max);
+            let mut visit = Visit::new(head, AUDIT_API.to_owned(), "GET".to_owned());
+            let refusal = walk::refused(&self, &mut visit, Refusal::Overloaded, now).await;
+            return refusal.answer(&request_id, self.public_url());
+        };
+        let walking = tokio::spawn(async move {
+            let response = reading::answer(&self, parts, now).await;
+            drop(place);
+            response
+        });
+        walking.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a reading of the log ended in a fault of ours");
+            Refusal::Fault { at: "reading" }.answer("", "")
+        })
     }
 
     /// Answers a request at the path of an API.
@@ -280,6 +307,25 @@ impl Gateway {
 
     pub(crate) fn raised(&self) -> &Raised {
         &self.0.raised
+    }
+
+    /// Lets the log be read in that way; the first word counts.
+    #[must_use]
+    pub fn reading_as(self, settings: ReadingSettings) -> Self {
+        let _first = self.0.reading.set(settings);
+        self
+    }
+
+    /// How the log may be read.
+    pub(crate) fn reading(&self) -> ReadingSettings {
+        self.0.reading.get().copied().unwrap_or_default()
+    }
+
+    /// The names under which patients stand in the log: the APIs, and the log itself.
+    pub(crate) fn api_names(&self) -> Vec<String> {
+        let mut names = self.0.apis.names();
+        names.push(AUDIT_API.to_owned());
+        names
     }
 
     pub(crate) fn floods(&self) -> &Floods {

@@ -27,6 +27,7 @@ mod origins;
 mod outcome;
 mod pages;
 mod patch;
+mod reading;
 mod record;
 mod refuse;
 mod rewrite;
@@ -36,4 +37,5 @@ mod upstream;
 mod write;
 
 pub use gateway::{Gateway, GatewayService, Rooms};
+pub use reading::{AUDIT_API, AUDIT_PATH, ReadingSettings};
 pub use settings::{ApiSettings, Limits, Settings, UpstreamCredential, UpstreamSettings};

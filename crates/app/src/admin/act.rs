@@ -79,6 +79,14 @@ pub(crate) enum Act {
         subject: LogSubject,
         matter: String,
     },
+    /// Suspends what accountings tell of a recipient (164.528(a)(2)).
+    LogSuspend {
+        recipient: String,
+        /// The last day; a day that is past ends it.
+        until: String,
+        /// The agency's statement, by its reference.
+        statement: String,
+    },
     /// Tries the emergency reserve out.
     LogDrill,
     /// Says in the log that a person has reviewed something, and what came of it.
@@ -124,6 +132,7 @@ impl Act {
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
             Self::LogDrill => "log-drill",
+            Self::LogSuspend { .. } => "log-suspend",
             Self::LogReview { .. } => "log-review",
             Self::LogShred { .. } => "log-shred",
             Self::LogHold { .. } => "log-hold",

@@ -50,6 +50,9 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::LogSuspend { recipient, until, statement } => {
+                return self.suspend(recipient, &until, &statement, by, now).await;
+            }
             Act::LogDrill => return self.drill(by, now).await,
             Act::LogReview { kind, from, to, note } => {
                 let event = SystemEvent::Review { what: kind, from, to, note, by: by.to_owned() };
@@ -130,6 +133,7 @@ impl Records {
             }
             Act::LogFlush
             | Act::LogDrill
+            | Act::LogSuspend { .. }
             | Act::LogReview { .. }
             | Act::LogRead { .. }
             | Act::LogShred { .. }

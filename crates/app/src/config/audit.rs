@@ -39,8 +39,12 @@ pub(super) fn read(
     let witness_interval_seconds = small(&mut section, "witness_interval_seconds", 10, 1, 3_600, reader);
     let witnesses = read_witnesses(&mut section, base, reader);
     let emergency = read_emergency(&mut section, base, store, reader);
+    let publish = section.flag("publish", reader).unwrap_or(false);
+    let staff_by_name = section.flag("staff_by_name", reader).unwrap_or(false);
     section.finish(reader);
     Some(Audit {
+        publish,
+        staff_by_name,
         folder: folder?,
         node,
         origin: origin?,

@@ -64,6 +64,10 @@ pub(crate) struct Audit {
     /// What happens to clinical care while the log cannot be written (45 CFR 164.312(a)(2)(ii)). `None`: nobody has decided,
     /// which is accepted only where no API is clinical.
     pub(crate) emergency: Option<Emergency>,
+    /// Whether checkpoints and tiles are shown to everybody below `/audit/log/`.
+    pub(crate) publish: bool,
+    /// Whether patients see who of the staff has looked by name; else by role.
+    pub(crate) staff_by_name: bool,
 }
 
 /// A witness of the log.

@@ -46,6 +46,9 @@ pub(crate) async fn run(verb: AuditVerb) -> Exit {
         AuditVerb::Lift { subject, matter, records } => {
             return records::run((Act::LogLift { subject: subject.into_subject(), matter }, records)).await;
         }
+        AuditVerb::Suspend { recipient, until, statement, records } => {
+            return records::run((Act::LogSuspend { recipient, until, statement }, records)).await;
+        }
         AuditVerb::Drill { records } => return records::run((Act::LogDrill, records)).await,
         AuditVerb::Review { kind, from, to, note, records } => match [&from, &to].map(|day| start_of_day(day)) {
             [Some(first), Some(last)] if first <= last => {
@@ -231,6 +234,7 @@ async fn search(records: &RecordsArgs, request: Option<&str>, asked: Asked) -> R
         let reader = reader(&settings)?;
         let text = |error: LogError| error.to_string();
         match request {
+            // A request is looked for in the log itself: what the index lacks must not stay hidden.
             Some(id) => by_request(&reader, id).map_err(text)?,
             None => {
                 let mut index = Index::open(&settings.store.join("audit-index.db")).map_err(text)?;
@@ -315,7 +319,10 @@ async fn disclosures(records: &RecordsArgs, patient: &str, csv: bool) -> Result<
         patient: format!("Patient/{patient}"),
         from: now.plus_seconds(-ACCOUNTING_SECONDS),
         until: now.plus_seconds(1),
-        suspensions: Vec::new(),
+        suspensions: {
+            let store = bascule_store::Store::open(&settings.store.join("bascule.db"), now);
+            store.and_then(|store| store.suspensions()).map_err(|error| error.to_string())?
+        },
         now,
     };
     let lines = {

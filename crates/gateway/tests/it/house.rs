@@ -282,7 +282,7 @@ impl House {
 
 fn shard(node: &Path) -> PathBuf {
     let folders = std::fs::read_dir(node).unwrap().map(|entry| entry.unwrap().path());
-    folders.filter(|path| path.join("checkpoint").exists()).max().unwrap()
+    folders.filter(|path| path.join("checkpoint").exists() && !path.ends_with("logs")).max().unwrap()
 }
 
 /// The roles that come with the house.

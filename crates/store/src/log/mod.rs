@@ -14,6 +14,7 @@ pub mod history;
 pub mod index;
 mod lock;
 pub mod log_of_logs;
+pub mod published;
 mod publisher;
 pub mod read;
 mod recover;
