@@ -146,7 +146,10 @@ impl Housekeeper {
         match self.log.carry_over(clock::now()).await {
             Ok(0) => Ok(()),
             Ok(entries) => {
-                tracing::warn!(entries, "the log takes entries again; those of the emergency reserve were carried over");
+                tracing::warn!(
+                    entries,
+                    "the log takes entries again; those of the emergency reserve were carried over"
+                );
                 Ok(())
             }
             Err(error) => Err(error.to_string()),

@@ -69,7 +69,8 @@ impl Asked {
     /// Sends one request of C2SP tlog-witness.
     async fn ask(&self, request: &AddCheckpoint) -> Said {
         let body = full(request.to_string());
-        let request = Request::post(&self.url).header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8").body(body);
+        let request =
+            Request::post(&self.url).header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8").body(body);
         let request = match request {
             Ok(request) => request,
             Err(error) => return Said::Silent(error.to_string()),
@@ -126,7 +127,9 @@ impl Standing {
     const fn alarm(self) -> Option<(&'static str, &'static str, &'static str)> {
         match self {
             Self::Cosigns => None,
-            Self::Silent => Some(("witness-silent", "medium", "it has not answered twice in a row; the log goes on without it")),
+            Self::Silent => {
+                Some(("witness-silent", "medium", "it has not answered twice in a row; the log goes on without it"))
+            }
             Self::Refuses(_) => Some((
                 "witness-refuses",
                 "medium",
@@ -338,11 +341,18 @@ pub(crate) async fn before_opening(settings: &Settings) -> Result<(), String> {
             let request = AddCheckpoint { old_size: 0, proof: Vec::new(), checkpoint: note.clone() };
             match asked.ask(&request).await {
                 Said::At(size) if size > checkpoint.size => {
-                    let why = format!("it cosigned {size} entries of {}, and {} were signed here", checkpoint.origin, checkpoint.size);
+                    let why = format!(
+                        "it cosigned {size} entries of {}, and {} were signed here",
+                        checkpoint.origin, checkpoint.size
+                    );
                     return Err(contradicted(witness.key.name(), &why));
                 }
                 Said::Silent(why) => {
-                    tracing::warn!(witness = witness.key.name(), why, "a witness does not answer; the log opens without its word");
+                    tracing::warn!(
+                        witness = witness.key.name(),
+                        why,
+                        "a witness does not answer; the log opens without its word"
+                    );
                     break;
                 }
                 Said::Cosigned(_) | Said::At(_) | Said::Refused(_) => {}

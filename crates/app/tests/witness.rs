@@ -57,8 +57,11 @@ impl House {
         let demo = Demo::start(&["--patients", "1"]);
         let config = demo.config();
         let (_, report, _) = demo.run(&["audit", "verify", "--config", &config]);
-        let keys: Vec<String> =
-            report.split_whitespace().filter(|word| word.starts_with("localhost/") && word.contains('+')).map(|key| format!("\"{key}\"")).collect();
+        let keys: Vec<String> = report
+            .split_whitespace()
+            .filter(|word| word.starts_with("localhost/") && word.contains('+'))
+            .map(|key| format!("\"{key}\""))
+            .collect();
         assert_eq!(keys.len(), 2, "a shard and the log of logs: {report}");
         demo.kill();
         let folder = demo.data();
@@ -79,7 +82,11 @@ impl House {
         let text = text.replacen("node =", &with, 1);
         let text = text.lines().map(|line| {
             // The demo's port may have been taken meanwhile.
-            if line.starts_with("https = ") { format!("https = \"127.0.0.1:{}\"", free_port()) } else { line.to_owned() }
+            if line.starts_with("https = ") {
+                format!("https = \"127.0.0.1:{}\"", free_port())
+            } else {
+                line.to_owned()
+            }
         });
         std::fs::write(&house.config, text.collect::<Vec<_>>().join("\n")).unwrap();
         Self { vkey, ..house }
@@ -102,8 +109,7 @@ impl House {
     }
 
     fn verify(&self) -> (i32, String) {
-        let arguments =
-            ["audit", "verify", "--config", &self.config, "--witness", &self.vkey, "--quorum", "1"];
+        let arguments = ["audit", "verify", "--config", &self.config, "--witness", &self.vkey, "--quorum", "1"];
         let output = Command::new(BINARY).args(arguments).output().unwrap();
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -144,9 +150,11 @@ fn a_witness_cosigns_is_missed_when_it_is_gone_and_refuses_a_restored_backup() {
     let witness = house.start_witness();
     let shard = house.folder.join("data/audit/demo");
     let cosigned = || {
-        let shard = std::fs::read_dir(&shard).unwrap().flatten().map(|entry| entry.path()).find(|path| {
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains('q'))
-        });
+        let shard = std::fs::read_dir(&shard)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains('q')));
         std::fs::read_to_string(shard.unwrap().join("cosigned")).unwrap_or_default()
     };
     let size = |note: &str| note.lines().nth(1).and_then(|line| line.parse::<u64>().ok()).unwrap_or(0);

@@ -132,7 +132,9 @@ impl Gateway {
         match (self.0.log.failure(), self.0.log.emergency()) {
             (None, Some(state)) if state.bytes_used > 0 => "degraded: the emergency reserve holds entries\n".to_owned(),
             (None, _) => "up\n".to_owned(),
-            (Some(_), Some(_)) => "degraded: the audit log is down; clinical care is recorded in the emergency reserve\n".to_owned(),
+            (Some(_), Some(_)) => {
+                "degraded: the audit log is down; clinical care is recorded in the emergency reserve\n".to_owned()
+            }
             (Some(_), None) => "down: the audit log is down, and nothing passes\n".to_owned(),
         }
     }

@@ -31,7 +31,12 @@ pub(crate) async fn intend(gateway: &Gateway, visit: &Visit, now: Timestamp) -> 
 }
 
 /// Records how a walk ends, and closes its intent.
-pub(crate) async fn append(gateway: &Gateway, visit: &mut Visit, entry: Entry, now: Timestamp) -> Result<Receipt, Refusal> {
+pub(crate) async fn append(
+    gateway: &Gateway,
+    visit: &mut Visit,
+    entry: Entry,
+    now: Timestamp,
+) -> Result<Receipt, Refusal> {
     let intent = visit.intent.take();
     let kept = append_of(gateway.log(), visit.permit.as_ref(), entry, intent).await;
     alarm(gateway, now);

@@ -81,7 +81,9 @@ impl Flow {
         match self.flow(&mut sender).await {
             Ok((facts, last)) => {
                 duties::review(&gateway, &permit, &ids_of(&facts.patients), &request, now);
-                if let Err(error) = keep::append_of(&log, Some(&permit), Entry::disclosure(*facts, now), Some(intent)).await {
+                if let Err(error) =
+                    keep::append_of(&log, Some(&permit), Entry::disclosure(*facts, now), Some(intent)).await
+                {
                     tracing::error!(request, %error, "a stream's record cannot be kept");
                     sender.abort(BodyError::BrokenOff("the record cannot be kept".to_owned()));
                     return;
@@ -92,7 +94,9 @@ impl Flow {
             Err(Broken { cause, mut facts }) => {
                 tracing::warn!(request, cause, "a stream broke off");
                 facts.cause = Some(cause.to_owned());
-                if let Err(error) = keep::append_of(&log, Some(&permit), Entry::broken_off(*facts, now), Some(intent)).await {
+                if let Err(error) =
+                    keep::append_of(&log, Some(&permit), Entry::broken_off(*facts, now), Some(intent)).await
+                {
                     tracing::error!(request, %error, "a stream's record cannot be kept");
                 }
                 sender.abort(BodyError::BrokenOff(cause.to_owned()));
@@ -152,13 +156,12 @@ async fn data(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
 
 fn said(facts: AccessFacts, mut listed: Patients, finished: &Finished) -> AccessFacts {
     listed.add(finished.resources());
-    let mut facts =
-        AccessFacts {
-            patients: listed.into_parts(),
-            withheld: finished.withheld_elements().to_vec(),
-            withheld_resources: finished.withheld_resources(),
-            ..facts
-        };
+    let mut facts = AccessFacts {
+        patients: listed.into_parts(),
+        withheld: finished.withheld_elements().to_vec(),
+        withheld_resources: finished.withheld_resources(),
+        ..facts
+    };
     facts.agent.digests = Some(Digests {
         received: Some(hex(finished.received_digest())),
         released: Some(hex(finished.released_digest())),

@@ -24,9 +24,13 @@ impl Store {
     /// [`StoreError`]: nothing may be told while it is not known what to be silent about.
     pub fn suspensions(&self) -> Result<Vec<Suspension>, StoreError> {
         let Some(text) = self.setting(NAME)? else { return Ok(Vec::new()) };
-        let kept: Vec<Kept> =
-            serde_json::from_str(&text).map_err(|_| StoreError::Damaged { what: "setting", id: NAME.to_owned(), reason: "not JSON".to_owned() })?;
-        let suspension = |kept: Kept| Suspension { recipient: kept.recipient, until: Timestamp::from_micros(kept.until) };
+        let kept: Vec<Kept> = serde_json::from_str(&text).map_err(|_| StoreError::Damaged {
+            what: "setting",
+            id: NAME.to_owned(),
+            reason: "not JSON".to_owned(),
+        })?;
+        let suspension =
+            |kept: Kept| Suspension { recipient: kept.recipient, until: Timestamp::from_micros(kept.until) };
         Ok(kept.into_iter().map(suspension).collect())
     }
 

@@ -52,7 +52,10 @@ fn care_goes_on_in_the_reserve_and_every_access_stands_in_the_log_once() {
         // An access that is under way when the disk fills up.
         let before = log.intend_for_care(Entry::intent(facts(0), NOW)).await.unwrap();
         log.flush().await.unwrap();
-        assert!(matches!(log.append(disclosure(1), None).await, Err(LogError::DiskFull(_))), "other things are refused");
+        assert!(
+            matches!(log.append(disclosure(1), None).await, Err(LogError::DiskFull(_))),
+            "other things are refused"
+        );
         assert_eq!(log.emergency().unwrap().bytes_used, 0);
         receipts.push(log.append_for_care(disclosure(0), Some(before)).await.unwrap().header());
         let intent = log.intend_for_care(Entry::intent(facts(2), NOW)).await.unwrap();
@@ -86,8 +89,12 @@ fn care_goes_on_in_the_reserve_and_every_access_stands_in_the_log_once() {
     }
     for receipt in receipts {
         prove_receipt(&settings.folder, &receipt).unwrap();
-        assert!(prove_receipt(&settings.folder, &receipt.replace("emergency ", "emergency 9")).is_ok(), "the hash counts");
-        let forged = receipt.rsplit_once(' ').unwrap().0.to_owned() + " " + &bascule_ledger::leaf_hash(b"x").to_base64();
+        assert!(
+            prove_receipt(&settings.folder, &receipt.replace("emergency ", "emergency 9")).is_ok(),
+            "the hash counts"
+        );
+        let forged =
+            receipt.rsplit_once(' ').unwrap().0.to_owned() + " " + &bascule_ledger::leaf_hash(b"x").to_base64();
         assert!(prove_receipt(&settings.folder, &forged).is_err());
     }
 }

@@ -37,7 +37,9 @@ impl Records {
         by: &str,
         now: Timestamp,
     ) -> Outcome {
-        let Some(until) = end_of_day(until) else { return Outcome::Refused(format!("`{until}` is not a day; write 2026-12-31")) };
+        let Some(until) = end_of_day(until) else {
+            return Outcome::Refused(format!("`{until}` is not a day; write 2026-12-31"));
+        };
         let to = format!("{recipient} until {}: {statement}", until.to_instant());
         if let Err(error) = self.store.suspend(&Suspension { recipient, until }, now) {
             return Outcome::Refused(error.to_string());

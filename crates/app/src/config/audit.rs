@@ -166,7 +166,9 @@ pub(super) fn decided(
         let name = &entry.api.name;
         reader.fault(
             first(top),
-            format!("`{name}` is clinical, and [audit] does not say what happens to care while the log cannot be written"),
+            format!(
+                "`{name}` is clinical, and [audit] does not say what happens to care while the log cannot be written"
+            ),
             "write emergency = { file = \"reserve/emergency\", hours = 24 } under [audit], or emergency = \"deny\"",
         );
     }

@@ -8,9 +8,9 @@ use bascule_policy::fault::Fault;
 use bascule_policy::read::{Reader, Section};
 use url::Url;
 
-use super::{api, audit, dangerous};
 use super::ask::{number, required_section, required_word};
 use super::settings::{Listen, Settings};
+use super::{api, audit, dangerous};
 
 const MEBI: u64 = 1 << 20;
 

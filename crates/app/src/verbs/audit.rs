@@ -132,7 +132,10 @@ async fn verified(
         }
         for logs in &report.logs {
             let (shards, dropped) = (logs.shards, logs.dropped);
-            terminal::line(&format!("{}  log of logs, {shards} shards, {dropped} of them deleted after retention", logs.origin));
+            terminal::line(&format!(
+                "{}  log of logs, {shards} shards, {dropped} of them deleted after retention",
+                logs.origin
+            ));
             terminal::line(&format!("  key {}", logs.vkey));
         }
         for fault in &report.faults {

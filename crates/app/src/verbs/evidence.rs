@@ -32,7 +32,10 @@ const FILES: [(&str, &str); 13] = [
         "each log's signed checkpoint, its public key (vkey) and, if there is one, the cosigned checkpoint",
     ),
     ("policy/", "the policy files in force when this was made"),
-    ("policies/", "the files of each policy that entries of these days were made under, by its hash, as far as they were kept"),
+    (
+        "policies/",
+        "the files of each policy that entries of these days were made under, by its hash, as far as they were kept",
+    ),
     ("reviews.ndjson", "reviews of access, of activity and of broken glass that a person has signed off"),
     ("drills.ndjson", "drills of the emergency reserve"),
     ("alerts.csv", "every alert raised in these days, broken glass among them, and who has looked at it when"),
@@ -195,8 +198,7 @@ impl Lists {
     }
 
     fn close(mut self) -> Result<(), String> {
-        let files =
-            [&mut self.changes, &mut self.reviews, &mut self.drills, &mut self.break_glass, &mut self.refusals];
+        let files = [&mut self.changes, &mut self.reviews, &mut self.drills, &mut self.break_glass, &mut self.refusals];
         files.into_iter().try_for_each(|file| file.flush().map_err(|error| error.to_string()))
     }
 }
@@ -323,7 +325,11 @@ fn write_policy(out: &Path, settings: &Settings) -> Result<String, String> {
 fn write_policies(out: &Path, settings: &Settings, counted: &Counted) -> Result<(), String> {
     for hash in counted.policies.keys() {
         let Some(files) = policy_archive::files(&settings.store, hash) else {
-            write(out, &format!("policies/{hash}/NOT-KEPT"), "The files of this policy were not kept, or were changed.\n")?;
+            write(
+                out,
+                &format!("policies/{hash}/NOT-KEPT"),
+                "The files of this policy were not kept, or were changed.\n",
+            )?;
             continue;
         };
         for file in files {

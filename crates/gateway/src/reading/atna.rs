@@ -37,7 +37,8 @@ pub(super) async fn serve(
 ) -> Result<Response, Refusal> {
     let (query, after) = split_after(&visit.head.query);
     let interaction = {
-        let request = Request { method: "GET", path: rest, query: (!query.is_empty()).then_some(&query), ..Request::default() };
+        let request =
+            Request { method: "GET", path: rest, query: (!query.is_empty()).then_some(&query), ..Request::default() };
         Interaction::parse(&request)
     };
     visit.asked = interaction.as_ref().ok().map(|interaction| asked(interaction.clone()));
@@ -69,8 +70,7 @@ fn asked(interaction: Interaction) -> Asked {
 
 /// The query without our own page parameter, and that.
 fn split_after(query: &str) -> (String, Option<String>) {
-    let (own, rest): (Vec<&str>, Vec<&str>) =
-        query.split('&').partition(|pair| pair.split('=').next() == Some(AFTER));
+    let (own, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.split('=').next() == Some(AFTER));
     let after = own.first().and_then(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned());
     (rest.join("&"), after)
 }
@@ -128,7 +128,9 @@ impl Page {
             "type" => self.rendered.push(("/type/code", value.split(',').map(coded).collect())),
             "subtype" => self.rendered.push(("/subtype/0/code", value.split(',').map(coded).collect())),
             "action" => self.rendered.push(("/action", value.split(',').map(coded).collect())),
-            "_count" => self.limit = value.parse().map_or(PAGE_ENTRIES, |count: usize| count.clamp(1, PAGE_ENTRIES_MAX)),
+            "_count" => {
+                self.limit = value.parse().map_or(PAGE_ENTRIES, |count: usize| count.clamp(1, PAGE_ENTRIES_MAX))
+            }
             "_sort" if value == "-date" => {}
             "_format" | "_pretty" | "_id" => {
                 if name == "_id" {

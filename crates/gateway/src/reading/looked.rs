@@ -178,9 +178,9 @@ mod tests {
     fn check(resources: &[&str], own: bool, kept: Option<(usize, Option<&str>)>) {
         let seen = HashSet::from(["Observation/open".to_owned()]);
         let shown = shown(entry(resources), "Patient/1", &seen, own);
-        let found = shown.as_ref().map(|entry| {
-            (entry.patients[0].as_ref().unwrap().resources.len(), entry.clear.resource.as_deref())
-        });
+        let found = shown
+            .as_ref()
+            .map(|entry| (entry.patients[0].as_ref().unwrap().resources.len(), entry.clear.resource.as_deref()));
         assert_eq!(found, kept, "{resources:?}");
     }
 

@@ -75,7 +75,9 @@ pub(crate) async fn answer(gateway: &Gateway, parts: Parts, now: Timestamp) -> h
     };
     match read {
         Ok(response) => response.into_http(&request_id),
-        Err(refusal) => walk::refused(gateway, &mut visit, refusal, now).await.answer(&request_id, gateway.public_url()),
+        Err(refusal) => {
+            walk::refused(gateway, &mut visit, refusal, now).await.answer(&request_id, gateway.public_url())
+        }
     }
 }
 

@@ -45,7 +45,8 @@ async fn care_goes_on_and_is_recorded_and_nothing_else_leaves() {
     assert_eq!(care.status, 200, "{}", care.text);
     assert!(care.headers["audit-receipt"].to_str().unwrap().contains("/emergency 0 "), "{:?}", care.headers);
     let asked = toy.asked().len();
-    for (token, address) in [(house.scheduler(), "/Appointment?status=booked"), (house.patient("a"), "/Observation/oa")] {
+    for (token, address) in [(house.scheduler(), "/Appointment?status=booked"), (house.patient("a"), "/Observation/oa")]
+    {
         let other = house.get(&token, address).await;
         assert_eq!(other.status, 503, "{}", other.text);
         assert!(!other.text.contains("HIDDEN") && !other.text.contains("TOKEN"), "{}", other.text);

@@ -26,10 +26,8 @@ pub(crate) fn works(held: &Held, already: &HashSet<EntryId>, now: Timestamp) -> 
     }
     let is_new = |bytes: &[u8]| id_of(bytes).is_none_or(|id| !already.contains(&id));
     let entries: Vec<_> = held.entries.iter().filter(|(_, bytes)| is_new(bytes)).cloned().collect();
-    let mut parts: Vec<Carried> = entries
-        .chunks(PART_ENTRIES)
-        .map(|part| Carried { entries: part.to_vec(), ..Carried::default() })
-        .collect();
+    let mut parts: Vec<Carried> =
+        entries.chunks(PART_ENTRIES).map(|part| Carried { entries: part.to_vec(), ..Carried::default() }).collect();
     if parts.is_empty() {
         parts.push(Carried::default());
     }
@@ -139,7 +137,11 @@ impl Log {
             let open: Vec<EntryId> = held.open.iter().map(|(id, _)| *id).collect();
             count += ids.len() as u64;
             self.submit(work).await?;
-            self.0.carried.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(ids.into_iter().chain(open));
+            self.0
+                .carried
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .extend(ids.into_iter().chain(open));
         }
         if reserve.carried_over(&held)? {
             self.0.carried.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
@@ -158,7 +160,8 @@ impl Log {
     /// # Errors
     /// [`LogError`]: there is none, it is in use, or it fails.
     pub fn drill_emergency(&self) -> Result<(), LogError> {
-        let none = LogError::Settings("there is no emergency reserve; write [audit] emergency = { file = …, hours = … }");
+        let none =
+            LogError::Settings("there is no emergency reserve; write [audit] emergency = { file = …, hours = … }");
         self.0.shared.reserve.get().ok_or(none)?.drill()
     }
 
@@ -198,7 +201,8 @@ mod tests {
             checkpoint_interval_ms: 3_600_000,
             ..LogSettings::new(&root.path().join("data"), root.path().join("lock/lock.db"), "node-1", "gw/audit")
         };
-        let entry = || Entry::disclosure(AccessFacts { status: 200, ..AccessFacts::default() }, NOW.plus_seconds(-7_200));
+        let entry =
+            || Entry::disclosure(AccessFacts { status: 200, ..AccessFacts::default() }, NOW.plus_seconds(-7_200));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let log = Log::open(settings.clone(), NOW).unwrap();

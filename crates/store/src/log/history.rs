@@ -54,7 +54,8 @@ pub(crate) struct Seen {
 pub(crate) fn read(folder: &Path, key: &VerifierKey, witnesses: &[VerifierKey]) -> Vec<Seen> {
     let text = std::fs::read_to_string(folder.join(HISTORY_FILE)).unwrap_or_default();
     let last = std::fs::read_to_string(folder.join(super::witness::COSIGNED_FILE)).ok();
-    let mut seen: Vec<Seen> = notes(&text).chain(last.as_deref()).filter_map(|note| seen_in(note, key, witnesses)).collect();
+    let mut seen: Vec<Seen> =
+        notes(&text).chain(last.as_deref()).filter_map(|note| seen_in(note, key, witnesses)).collect();
     seen.sort_by_key(|seen| (seen.size, seen.micros));
     seen.dedup_by_key(|seen| seen.size);
     seen
@@ -100,7 +101,9 @@ impl Times {
         let ended = clear.at.saturating_add(i64::try_from(clear.duration_us).unwrap_or(i64::MAX));
         if let Some(before) = self.before.filter(|before| ended < before.saturating_sub(SKEW_MICROS)) {
             let late = (before - ended) / 1_000_000;
-            return Some(format!("entry {index} is dated {late} s before a cosigned checkpoint that does not hold it: back-dated"));
+            return Some(format!(
+                "entry {index} is dated {late} s before a cosigned checkpoint that does not hold it: back-dated"
+            ));
         }
         let after = self.seen.peek().filter(|seen| clear.at > seen.micros.saturating_add(SKEW_MICROS))?;
         let early = (clear.at - after.micros) / 1_000_000;

@@ -110,7 +110,8 @@ impl Small {
 
     fn told(&self) -> Result<Vec<LogEvent>, LogError> {
         let read = |entry: &Vec<u8>| {
-            serde_json::from_slice(entry).map_err(|error| bascule_audit::AuditError::Malformed(error.to_string()).into())
+            serde_json::from_slice(entry)
+                .map_err(|error| bascule_audit::AuditError::Malformed(error.to_string()).into())
         };
         self.entries.iter().map(read).collect()
     }
@@ -121,7 +122,8 @@ impl Small {
             return Ok(());
         }
         for event in events {
-            let bytes = serde_json::to_vec(event).map_err(|error| bascule_audit::AuditError::Malformed(error.to_string()))?;
+            let bytes =
+                serde_json::to_vec(event).map_err(|error| bascule_audit::AuditError::Malformed(error.to_string()))?;
             self.entries.push(bytes);
         }
         ground.disk.make_folder(&self.folder).map_err(LogError::file("making", &self.folder))?;

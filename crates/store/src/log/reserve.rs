@@ -183,7 +183,11 @@ impl Reserve {
 
     pub(crate) fn state(&self) -> ReserveState {
         let inner = self.locked();
-        ReserveState { entries: inner.entries, bytes_used: inner.at - HEAD_BYTES, bytes_max: inner.bytes_max - HEAD_BYTES }
+        ReserveState {
+            entries: inner.entries,
+            bytes_used: inner.at - HEAD_BYTES,
+            bytes_max: inner.bytes_max - HEAD_BYTES,
+        }
     }
 
     /// Writes, syncs, reads back and forgets a record, unless there is something to lose: the drill of the reserve.

@@ -10,8 +10,8 @@ use bascule_audit::SystemEvent;
 use bascule_fhir::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::publisher::{Durable, Ended, Publisher, Start};
 use super::carry;
+use super::publisher::{Durable, Ended, Publisher, Start};
 use super::recover::{Ground, Recovered, previous_of, signer_of};
 use super::sequencer::{Committed, Placed, Sequencer, Work};
 use super::shard::Shard;

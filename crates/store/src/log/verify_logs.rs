@@ -103,7 +103,10 @@ fn check_shard(shard: &ShardReport, events: &[LogEvent], faults: &mut Vec<String
         let same = close.size == Some(shard.size) && close.root.as_deref() == Some(shard.root.to_base64().as_str());
         if !same {
             let size = close.size.unwrap_or_default();
-            faults.push(format!("it says that {} ended with {size} entries; there are {}, or others", shard.origin, shard.size));
+            faults.push(format!(
+                "it says that {} ended with {size} entries; there are {}, or others",
+                shard.origin, shard.size
+            ));
         }
     }
 }
