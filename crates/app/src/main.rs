@@ -10,7 +10,6 @@ mod door;
 mod exit;
 mod house;
 mod housekeeping;
-mod policy_archive;
 mod policy_folder;
 mod running;
 mod smart_log;
@@ -64,7 +63,7 @@ async fn run(verb: Verb) -> Exit {
         },
         Verb::Serve(args) => verbs::serve::run(&args).await,
         Verb::Check(args) => verbs::check::run(&args),
-        Verb::Policy(verb) => verbs::policy::run(verb),
+        Verb::Policy(verb) => verbs::policy::run(verb).await,
         Verb::Audit(verb) => verbs::audit::run(verb).await,
         Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, router};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
+use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
 use bascule_store::log::retire::RetireRule;
 use bascule_wire::{Client, ClientSettings, ListenLimits, ReloadableTls, collect, empty, serve};
@@ -21,7 +22,7 @@ use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
 use crate::witnessing::Witnessing;
-use crate::{policy_archive, policy_folder, smart_log};
+use crate::{policy_folder, smart_log};
 
 /// Bytes of a client's key set.
 const KEY_SET_BYTES_MAX: usize = 262_144;
@@ -42,6 +43,7 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
+    schedule: JoinHandle<()>,
 }
 
 impl Running {
@@ -64,6 +66,7 @@ impl Running {
                 return Err(sentence);
             }
         }
+        house.policy.say_beginning(now).await?;
         let tls = ReloadableTls::load(tls_files(&house.settings)).map_err(|error| error.to_string())?;
         let address = house.settings.listen.https;
         let listener = TcpListener::bind(address).await.map_err(|error| {
@@ -90,8 +93,20 @@ impl Running {
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
+        let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
         let housekeeping = tokio::spawn(keeper.run(stopped));
-        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping, witnessing })
+        Ok(Self {
+            house,
+            config: config.to_owned(),
+            tls,
+            door,
+            stop,
+            serving,
+            admin,
+            housekeeping,
+            witnessing,
+            schedule,
+        })
     }
 
     /// The house behind the doors.
@@ -101,13 +116,15 @@ impl Running {
 
     /// Reads configuration, policy and certificate again: all of it is accepted, or none. What is faulty is said, and what was
     /// in force stays. No request is dropped.
-    pub(crate) fn reload(&self) {
+    pub(crate) async fn reload(&self) {
         let settings = match config::load(&self.config) {
             Ok(settings) => settings,
             Err(faults) => return said_faults("configuration", &faults),
         };
-        let policy = match policy_folder::load(&settings.policy) {
-            Ok(policy) => policy,
+        let read = policy_folder::files(&settings.policy).map_err(|fault| vec![*fault]);
+        let loaded = read.and_then(|files| Ok((Policy::load_for(&files, &settings.api_names())?, files)));
+        let (policy, files) = match loaded {
+            Ok((policy, files)) => (policy, policy_folder::named(files)),
             Err(faults) => return said_faults("policy", &faults),
         };
         let gateway = match gateway(&self.house, &settings, server(&settings)) {
@@ -119,20 +136,23 @@ impl Running {
                 );
             }
         };
+        if let Err(error) = ReloadableTls::load(tls_files(&settings)) {
+            return tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
+        }
+        let hash = match self.house.policy.read_again(policy, &files, clock::now()).await {
+            Ok(hash) => hash,
+            Err(error) => {
+                return tracing::error!(error, "the new policy is refused; the last accepted one stays in force");
+            }
+        };
         if let Err(error) = self.tls.reload() {
-            return tracing::error!(%error, "the new certificate is refused; everything stays as it was");
+            tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
         }
-        let (old, new) = (self.house.policy.load().hash().to_owned(), policy.hash().to_owned());
-        if let Err(why) = policy_archive::keep(&settings.store, &settings.policy, &new) {
-            tracing::warn!(why, "this policy is not kept for later evidence");
-        }
-        self.house.policy.store(Arc::new(policy));
         self.door.exchange(gateway);
         for what in self.needs_restart(&settings) {
             tracing::warn!(what, "this setting is read at the start only");
         }
-        tracing::info!(from = old, to = new, "configuration, policy and certificate are in force");
-        self.record_change("policy", old, new);
+        tracing::info!(hash, "configuration, policy and certificate are in force");
     }
 
     /// Settings that differ from those of the start and act only at the next one.
@@ -146,23 +166,11 @@ impl Running {
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
     }
 
-    fn record_change(&self, what: &'static str, from: String, to: String) {
-        if from == to {
-            return;
-        }
-        let log = self.house.log.clone();
-        tokio::spawn(async move {
-            let event = bascule_audit::SystemEvent::Changed { what: what.to_owned(), from, to };
-            if let Err(error) = log.append(bascule_audit::Entry::system(&event, clock::now()), None).await {
-                tracing::error!(%error, "a change could not be logged");
-            }
-        });
-    }
-
     /// Lets requests under way finish, then closes the house.
     pub(crate) async fn close(self) {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
+        self.schedule.abort();
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         if let Some(witnessing) = self.witnessing {
@@ -226,7 +234,7 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway
         SmartLimits::default(),
     );
     let rooms = Rooms {
-        policy: Arc::clone(&house.policy),
+        policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
         smart: router(smart),

@@ -59,6 +59,8 @@ fn the_keeper_of_the_log_holds_searches_and_makes_evidence() {
     );
     assert!(read("drills.ndjson").contains("passed"));
     assert!(read("reviews.ndjson").contains("nothing to be mended"));
+    assert!(read("in-force.csv").lines().count() > 1, "the first policy is in force");
+    assert!(read("approvals.csv").starts_with("change,kind,state"));
     assert!(read("alerts.csv").starts_with("alert,at,rule"));
     assert!(read("verification.json").contains("\"holds\": true"));
     assert!(read("counts.csv").starts_with("kind,client,outcome,entries\n"));

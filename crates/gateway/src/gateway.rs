@@ -145,7 +145,7 @@ impl Gateway {
         let now = now();
         let path = request.uri().path();
         if path == "/healthz" {
-            return plain(full(self.health()), "text/plain");
+            return plain(full(format!("{}policy {}\n", self.health(), self.policy().hash())), "text/plain");
         }
         if path == "/favicon.ico" {
             // Browsers ask by themselves; an error in their console would only worry people.

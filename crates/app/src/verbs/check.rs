@@ -45,6 +45,16 @@ pub(crate) fn run(args: &CheckArgs) -> Exit {
 
 /// Checks what lies beyond the text: certificates, policy, authorities of upstreams.
 pub(crate) fn check(settings: &Settings, file: &str) -> Found {
+    let mut found = beside_policy(settings, file);
+    match policy_folder::load(&settings.policy, &settings.api_names()) {
+        Ok(policy) => found.policy_hash = Some(policy.hash().to_owned()),
+        Err(faults) => found.faults.extend(faults),
+    }
+    found
+}
+
+/// All but the policy: a house with a faulty policy folder goes on with the last accepted one.
+pub(crate) fn beside_policy(settings: &Settings, file: &str) -> Found {
     let mut found = Found::default();
     check_certificate(settings, file, &mut found);
     found.warnings.extend(settings.dangerous.iter().map(|said| format!("[dangerous] {said}")));
@@ -52,10 +62,6 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
         let without = "the audit log has no witness: whoever holds its signing key could write another history; name one \
                        outside this organization under [audit] witness";
         found.warnings.push(without.to_owned());
-    }
-    match policy_folder::load(&settings.policy) {
-        Ok(policy) => found.policy_hash = Some(policy.hash().to_owned()),
-        Err(faults) => found.faults.extend(faults),
     }
     for (api, named) in settings.gateway.apis.iter().zip(&settings.named) {
         if named.owner.is_none() {

@@ -14,6 +14,7 @@ use bascule_fhir::Timestamp;
 use bascule_store::log::LogError;
 use bascule_store::log::read::{Cursor, LogReader};
 use bascule_store::log::verify::{Report, VerifyOptions, verify};
+use bascule_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::cli::RecordsArgs;
@@ -21,10 +22,10 @@ use crate::config::Settings;
 use crate::day::{end_of_day, start_of_day};
 use crate::exit::Exit;
 use crate::verbs::audit::{flush, no_day, reader, report_json, said, settings};
-use crate::{clock, policy_archive, policy_folder, terminal};
+use crate::{clock, policy_folder, terminal};
 
 /// What lies in the folder, in the order in which it is best read.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     ("index.html", "the summary, for people"),
     ("verification.json", "what verifying the whole log found when this was made, and what it claims"),
     (
@@ -36,6 +37,8 @@ const FILES: [(&str, &str); 13] = [
         "policies/",
         "the files of each policy that entries of these days were made under, by its hash, as far as they were kept",
     ),
+    ("in-force.csv", "which policy was in force since when"),
+    ("approvals.csv", "every change of the policy: who proposed it and why, who approved it, who reviewed it"),
     ("reviews.ndjson", "reviews of access, of activity and of broken glass that a person has signed off"),
     ("drills.ndjson", "drills of the emergency reserve"),
     ("alerts.csv", "every alert raised in these days, broken glass among them, and who has looked at it when"),
@@ -59,8 +62,11 @@ pub(super) async fn run(records: &RecordsArgs, from: &str, to: &str, out: &Path)
         Counted::read(&reader, &span, out)?
     };
     let hash = write_policy(out, &settings)?;
-    write_policies(out, &settings, &counted)?;
-    write_alerts(out, &settings, &span)?;
+    {
+        let store = Store::open(&settings.store.join("bascule.db"), clock::now()).map_err(|error| error.to_string())?;
+        write_policies(out, &store, &counted, &span)?;
+        write_alerts(out, &store, &span)?;
+    }
     write(out, "verification.json", &format!("{:#}\n", report_json(&report)))?;
     write(out, "counts.csv", &counted.counts_csv())?;
     write(out, "policies.csv", &counted.policies_csv())?;
@@ -321,29 +327,56 @@ fn write_policy(out: &Path, settings: &Settings) -> Result<String, String> {
     Ok(bascule_policy::Policy::load(&files).map_err(faults)?.hash().to_owned())
 }
 
-/// The policies of these days, as they were.
-fn write_policies(out: &Path, settings: &Settings, counted: &Counted) -> Result<(), String> {
+/// The policies of these days, as they were; which was in force since when; and how each came into force, with who approved it.
+fn write_policies(out: &Path, store: &Store, counted: &Counted, span: &Span) -> Result<(), String> {
+    let text = |error: StoreError| error.to_string();
     for hash in counted.policies.keys() {
-        let Some(files) = policy_archive::files(&settings.store, hash) else {
-            write(
-                out,
-                &format!("policies/{hash}/NOT-KEPT"),
-                "The files of this policy were not kept, or were changed.\n",
-            )?;
-            continue;
-        };
-        for file in files {
-            let name = Path::new(&file.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
-            write(out, &format!("policies/{hash}/{name}"), &file.text)?;
+        match store.kept_policy(hash) {
+            Ok(files) if !files.is_empty() => {
+                for (name, file) in files {
+                    let name = Path::new(&name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    write(out, &format!("policies/{hash}/{name}"), &file)?;
+                }
+            }
+            _ => write(out, &format!("policies/{hash}/NOT-KEPT"), "The files of this policy were not kept.\n")?,
         }
     }
-    Ok(())
+    let mut in_force = "sequence,since,policy,change\n".to_owned();
+    for one in store.policies_in_force().map_err(text)?.iter().filter(|one| one.at < span.until) {
+        let change = one.change.map(|change| change.to_string()).unwrap_or_default();
+        in_force += &format!("{},{},{},{change}\n", one.sequence, one.at.to_instant(), csv(&one.hash));
+    }
+    write(out, "in-force.csv", &in_force)?;
+    let mut approvals =
+        "change,kind,state,proposed,author,reason,decided,approver,reviewed,reviewed by,review,before,after\n"
+            .to_owned();
+    for one in store.policy_changes().map_err(text)?.iter().filter(|one| one.proposed < span.until) {
+        let change = &one.change;
+        let (when, by, words) =
+            one.reviewed.clone().map_or_else(Default::default, |(at, by, words)| (at.to_instant(), by, words));
+        let cells = [
+            change.kind.name().to_owned(),
+            one.state.name().to_owned(),
+            one.proposed.to_instant(),
+            change.author.clone(),
+            change.reason.clone(),
+            one.decided.map(Timestamp::to_instant).unwrap_or_default(),
+            one.approver.clone().unwrap_or_default(),
+            when,
+            by,
+            words,
+            change.before.clone(),
+            change.after.clone(),
+        ];
+        let cells: Vec<String> = cells.iter().map(|cell| csv(cell)).collect();
+        approvals += &format!("{},{}\n", one.number, cells.join(","));
+    }
+    write(out, "approvals.csv", &approvals)
 }
 
 /// Alerts, and who has looked at them. Ids only, never values of records.
-fn write_alerts(out: &Path, settings: &Settings, span: &Span) -> Result<(), String> {
-    let store = bascule_store::Store::open(&settings.store.join("bascule.db"), clock::now());
-    let alerts = store.and_then(|store| store.alerts(false)).map_err(|error| error.to_string())?;
+fn write_alerts(out: &Path, store: &Store, span: &Span) -> Result<(), String> {
+    let alerts = store.alerts(false).map_err(|error| error.to_string())?;
     let mut text = "alert,at,rule,severity,client,said,acknowledged,by\n".to_owned();
     for one in alerts.iter().filter(|one| span.holds(one.alert.at)) {
         let (when, by) =

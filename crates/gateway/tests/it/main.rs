@@ -9,6 +9,7 @@
 )]
 
 mod batch;
+mod bulk;
 mod door;
 mod emergency;
 mod faults;
@@ -17,6 +18,7 @@ mod house;
 mod pages;
 mod patient;
 mod public;
+mod refill;
 mod scheduler;
 mod stream;
 mod upstream;
