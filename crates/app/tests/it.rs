@@ -23,3 +23,4 @@ mod support;
 mod synthea;
 mod twenty_questions;
 mod walks;
+mod witness;
