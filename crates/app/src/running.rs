@@ -18,6 +18,7 @@ use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
+use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
@@ -42,6 +43,7 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     schedule: JoinHandle<()>,
+    exchange: Exchange,
 }
 
 impl Running {
@@ -82,8 +84,14 @@ impl Running {
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
+        let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
-        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping, schedule })
+        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping, schedule, exchange })
+    }
+
+    /// Where each partner's listener is.
+    pub(crate) fn partners(&self) -> &[(String, std::net::SocketAddr)] {
+        &self.exchange.addresses
     }
 
     /// The house behind the doors.
@@ -148,6 +156,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         self.schedule.abort();
+        self.exchange.close().await;
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         // Walks whose client has hung up still run to their end, and into the log.

@@ -2,6 +2,7 @@
 
 mod api;
 mod ask;
+mod partner;
 mod read;
 mod settings;
 mod upstream;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bascule_policy::fault::Fault;
 
+pub(crate) use partner::PartnerSettings;
 pub(crate) use settings::Settings;
 
 /// Reads the environment; the only place that does.
