@@ -217,7 +217,7 @@ static APPS: [App; 4] = [
             "system/Specimen.cruds",
             "system/Observation.cruds",
             "system/DiagnosticReport.cruds",
-            "system/Provenance.cu",
+            "system/Provenance.crs",
         ],
         organization: "mercy",
         about: "reports results over HL7 v2, on orders that the chart has",

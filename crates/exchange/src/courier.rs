@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::chart::{Chart, Trouble};
 use crate::event::{Event, Record, hex};
 use crate::map::{Identifier, Known, MapFault, Mapped, Partner, map, needs};
+use crate::resolve::resolve;
 use crate::rules::Orders;
 
 /// Messages on their way at once.
@@ -134,7 +135,11 @@ impl Courier {
             Ok(mapped) => mapped,
             Err(outcome) => return outcome,
         };
-        match self.chart.submit(&mapped.bundle).await {
+        let sent = match resolve(&self.chart, &mapped).await {
+            Ok(bundle) => self.chart.submit(&bundle).await,
+            Err(trouble) => Err(trouble),
+        };
+        match sent {
             Ok(()) => Outcome::Delivered,
             Err(trouble) => trouble.into(),
         }

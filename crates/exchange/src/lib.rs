@@ -10,6 +10,7 @@ pub mod desk;
 pub mod event;
 pub mod listener;
 pub mod map;
+mod resolve;
 pub mod rules;
 mod token;
 
