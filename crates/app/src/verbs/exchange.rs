@@ -23,7 +23,7 @@ pub(crate) async fn run(verb: ExchangeVerb) -> Exit {
     match verb.asked() {
         Ok(Asked::Act(act, args)) => records::run((act, args)).await,
         Ok(Asked::Send(files, to)) => match send(&files, to).await {
-            Ok(refused) if refused == 0 => Exit::Done,
+            Ok(0) => Exit::Done,
             Ok(_) => Exit::Fault,
             Err(sentence) => {
                 terminal::error(&sentence);
@@ -74,11 +74,10 @@ async fn exchange(stream: &mut TcpStream, message: &[u8]) -> Result<String, Stri
                 ));
             }
         };
-        for event in deframer.push(buffer.get(..count).unwrap_or_default()) {
-            match event {
-                Event::Frame(bytes) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
-                Event::Fault(fault) => return Err(format!("the acknowledgement: {fault}")),
-            }
+        match deframer.push(buffer.get(..count).unwrap_or_default()).into_iter().next() {
+            Some(Event::Frame(bytes)) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Some(Event::Fault(fault)) => return Err(format!("the acknowledgement: {fault}")),
+            None => {}
         }
     }
 }
