@@ -51,10 +51,13 @@ fn exchange(stream: &mut TcpStream, message: &str) -> String {
     loop {
         let count = stream.read(&mut buffer).unwrap();
         assert!(count > 0, "closed without an acknowledgement");
-        for event in deframer.push(&buffer[..count]) {
-            let Event::Frame(bytes) = event else { panic!("{event:?}") };
-            let text = String::from_utf8(bytes).unwrap();
-            return text.split("MSA|").nth(1).unwrap()[..2].to_owned();
+        match deframer.push(&buffer[..count]).into_iter().next() {
+            Some(Event::Frame(bytes)) => {
+                let text = String::from_utf8(bytes).unwrap();
+                return text.split("MSA|").nth(1).unwrap()[..2].to_owned();
+            }
+            Some(fault) => panic!("{fault:?}"),
+            None => {}
         }
     }
 }

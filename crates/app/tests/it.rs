@@ -19,3 +19,4 @@ mod roads;
 mod support;
 mod synthea;
 mod walks;
+mod witness;
