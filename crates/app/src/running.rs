@@ -20,6 +20,7 @@ use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
+use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
@@ -46,6 +47,7 @@ pub(crate) struct Running {
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
+    exchange: Exchange,
 }
 
 impl Running {
@@ -96,6 +98,7 @@ impl Running {
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
+        let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
         Ok(Self {
             house,
@@ -108,7 +111,13 @@ impl Running {
             housekeeping,
             witnessing,
             schedule,
+            exchange,
         })
+    }
+
+    /// Where each partner's listener is.
+    pub(crate) fn partners(&self) -> &[(String, std::net::SocketAddr)] {
+        &self.exchange.addresses
     }
 
     /// The house behind the doors.
@@ -173,6 +182,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         self.schedule.abort();
+        self.exchange.close().await;
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         if let Some(witnessing) = self.witnessing {

@@ -12,6 +12,7 @@
 mod audit;
 mod care;
 mod crash;
+mod exchange;
 mod mapped;
 mod observe;
 mod panel;

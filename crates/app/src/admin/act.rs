@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeAct;
 use super::policy::{PolicyAct, Signed};
 
 /// One act. The same handler serves the socket and the command that found no server running.
@@ -83,6 +84,10 @@ pub(crate) enum Act {
         draft: bool,
         api: Option<String>,
     },
+    /// The delivery queue.
+    Exchange {
+        act_on: ExchangeAct,
+    },
     /// Change control of the policy.
     Policy {
         act_on: PolicyAct,
@@ -159,6 +164,7 @@ impl Act {
             Self::ReviewClose { .. } => "review-close",
             Self::ReviewDigest { .. } => "review-digest",
             Self::Observed { .. } => "observed",
+            Self::Exchange { act_on } => act_on.name(),
             Self::Policy { .. } => "policy",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
