@@ -100,6 +100,16 @@ fn failure_page(status: StatusCode, title: &str, said: &str, code: Option<&str>)
     page(status, title, &body, &[])
 }
 
+/// A whole page with our one script; only the pages on which a browser is asked for a passkey have it.
+pub(crate) fn scripted_page(status: StatusCode, title: &str, body: &Markup, leads_to: &[&str]) -> Response {
+    let mut response = page(status, title, body, leads_to);
+    let policy = response.headers().get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
+    if let Some(Ok(policy)) = policy.map(|policy| HeaderValue::from_str(&format!("{policy}; script-src 'self'"))) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 /// A whole page. `leads_to` are addresses to which a form on it may end in a redirect.
 pub(crate) fn page(status: StatusCode, title: &str, body: &Markup, leads_to: &[&str]) -> Response {
     let whole = html! {
@@ -115,7 +125,8 @@ pub(crate) fn page(status: StatusCode, title: &str, body: &Markup, leads_to: &[&
             body {
                 main { (body) }
                 footer { p { "Access through this page is recorded, and you can end it at any time under "
-                    a href="/oauth/apps" { "your apps" } "." } }
+                    a href="/oauth/apps" { "your apps" } ". How you sign in is under "
+                    a href="/oauth/account" { "your account" } "." } }
             }
         }
     };

@@ -98,7 +98,9 @@ impl Failure {
 
 const fn status(error: OauthError) -> StatusCode {
     match error {
-        OauthError::InvalidClient | OauthError::InvalidToken => StatusCode::UNAUTHORIZED,
+        OauthError::InvalidClient | OauthError::InvalidToken | OauthError::InsufficientAuthentication => {
+            StatusCode::UNAUTHORIZED
+        }
         OauthError::InsufficientScope => StatusCode::FORBIDDEN,
         OauthError::SlowDown => StatusCode::TOO_MANY_REQUESTS,
         OauthError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
@@ -113,6 +115,7 @@ const fn status(error: OauthError) -> StatusCode {
         | OauthError::LoginRequired
         | OauthError::ConsentRequired
         | OauthError::InteractionRequired
+        | OauthError::UnmetAuthentication
         | OauthError::RequestNotSupported
         | OauthError::InvalidRequestUri
         | OauthError::UnsupportedTokenType
