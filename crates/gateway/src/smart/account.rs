@@ -285,7 +285,7 @@ pub(crate) async fn keep_one_time(
         Opened::Owner(owner) => owner,
         Opened::Prove(page) => return Ok(page),
     };
-    state.throttles().from_address(&owner.sent.caller.address)?;
+    state.throttles().address(&owner.sent.caller.address)?;
     let name = owner.sent.parameters.value("step").unwrap_or_default().to_owned();
     let digest = sha256(name.as_bytes());
     let found = state.store().pending(&digest, PendingKind::NewSecondFactor, state.now())?;

@@ -126,7 +126,7 @@ pub(crate) enum Step {
     /// Somebody must sign in.
     SignIn,
     /// Who is signed in must prove themselves with a second factor, now.
-    StepUp(User),
+    ProveAgain(User),
     /// The person must say whose record.
     PickPatient(User, Vec<UserPatient>),
     /// A member of staff must name a patient.
@@ -175,11 +175,11 @@ async fn show(
             waiting.refuse(state, None, silent(OauthError::LoginRequired, "nobody is signed in"), caller).await
         }
         Step::SignIn => Ok(login::for_request(state, browser, waiting, None)),
-        Step::StepUp(user) if quiet => {
+        Step::ProveAgain(user) if quiet => {
             let refusal = silent(OauthError::InteractionRequired, "a second factor must be shown");
             waiting.refuse(state, Some(user.id), refusal, caller).await
         }
-        Step::StepUp(user) => second_factor::ask(state, browser, &user, &Then::Request(waiting.name.clone()), true),
+        Step::ProveAgain(user) => second_factor::ask(state, browser, &user, &Then::Request(waiting.name.clone()), true),
         Step::PickPatient(user, _) | Step::NamePatient(user) if quiet => {
             let refusal = silent(OauthError::InteractionRequired, "a patient must be chosen");
             waiting.refuse(state, Some(user.id), refusal, caller).await
@@ -230,9 +230,9 @@ fn proof(state: &SmartState, waiting: &Waiting, session: &Session, user: &User) 
         (true, false) => return Proof::Enough,
         (false, _) if !user.second_factor => Step::SignIn,
         // A second factor, and it was shown with this session's password: once more is enough.
-        (false, _) if strong && session.second_factor => Step::StepUp(user.clone()),
+        (false, _) if strong && session.second_factor => Step::ProveAgain(user.clone()),
         (false, _) => Step::SignIn,
-        (true, true) if user.second_factor => Step::StepUp(user.clone()),
+        (true, true) if user.second_factor => Step::ProveAgain(user.clone()),
         (true, true) => {
             let said = "a second factor is asked for, and this person has none: they set one up under /oauth/account";
             Step::Refuse(Some(user.id.clone()), Refusal::new(OauthError::UnmetAuthentication, said))

@@ -59,8 +59,7 @@ pub(crate) async fn submit(
     // Counted by account, wherever it is used from: few tries, and each failure doubles the wait.
     let (what, place) = (format!("link code for {}", user.id), Place::Strange(String::new()));
     let throttles = state.throttles();
-    let tried =
-        throttles.guesses().may_try(&what, &place, true, now).and_then(|()| throttles.from_address(&caller.address));
+    let tried = throttles.guesses().may_try(&what, &place, true, now).and_then(|()| throttles.address(&caller.address));
     if let Err(after) = tried {
         let event = SmartEvent::LinkRefused { user: user.id, because: "throttled" };
         state.record(event, &caller).await?;

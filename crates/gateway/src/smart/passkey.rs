@@ -122,7 +122,7 @@ pub(crate) fn adapter(state: &SmartState) -> Result<&Passkeys, PageFailure> {
 /// `POST /oauth/passkey/ask`: to sign in with any, or, with a `step`, to show one of the person that the step is about.
 pub(crate) async fn ask(State(state): State<SmartState>, parts: Parts, body: Bytes) -> Result<Response, PageFailure> {
     let sent = Sent::open(&state, &parts, &body)?;
-    state.throttles().from_address(&sent.caller.address)?;
+    state.throttles().address(&sent.caller.address)?;
     let passkeys = adapter(&state)?;
     let (have, remember, leads_to) = match sent.parameters.value("step") {
         Some(name) => {
@@ -161,7 +161,7 @@ pub(crate) async fn answer(
     body: Bytes,
 ) -> Result<Response, PageFailure> {
     let mut sent = Sent::open(&state, &parts, &body)?;
-    state.throttles().from_address(&sent.caller.address)?;
+    state.throttles().address(&sent.caller.address)?;
     let remembered = remembered(&state, &sent)?;
     let text = |name: &str| remembered.get(name).and_then(Value::as_str);
     let step = text("step").map(|name| Step::load(&state, &sent.browser, name)).transpose()?;

@@ -97,7 +97,7 @@ impl Throttles {
     ///
     /// # Errors
     /// [`TryAfter`].
-    pub(crate) fn from_address(&self, address: &str) -> Result<(), TryAfter> {
+    pub(crate) fn address(&self, address: &str) -> Result<(), TryAfter> {
         self.address_sign_in.take(&address.to_owned())
     }
 
