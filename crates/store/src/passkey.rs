@@ -177,7 +177,7 @@ mod tests {
         assert!(!store.user(&passkey.user).unwrap().unwrap().second_factor);
         store.add_passkey(&passkey).unwrap();
         assert!(store.user(&passkey.user).unwrap().unwrap().second_factor);
-        assert_eq!(store.passkeys_of(&passkey.user).unwrap(), [passkey.clone()]);
+        assert_eq!(store.passkeys_of(&passkey.user).unwrap(), std::slice::from_ref(&passkey));
         assert!(store.remove_passkey("somebody", "c1").is_err(), "only its owner");
         store.remove_passkey(&passkey.user, "c1").unwrap();
         assert!(!store.user(&passkey.user).unwrap().unwrap().second_factor);
