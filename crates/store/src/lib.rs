@@ -25,11 +25,8 @@ pub mod page_link;
 pub mod passkey;
 pub mod password;
 pub mod pending;
-<<<<<<< HEAD
 pub mod proof;
-=======
 pub mod policy_change;
->>>>>>> refs/heads/main
 pub mod random;
 pub mod relation;
 pub mod replay;
