@@ -134,7 +134,7 @@ impl Gateway {
             *nothing.status_mut() = http::StatusCode::NO_CONTENT;
             return nothing;
         }
-        if path.starts_with("/oauth/") || path.contains("/.well-known/") {
+        if OURS.iter().any(|ours| path.starts_with(ours)) || path.contains("/.well-known/") {
             return self.smart(request).await;
         }
         let (parts, body) = request.into_parts();
@@ -281,6 +281,9 @@ impl Gateway {
         Arc::clone(&self.0.pages)
     }
 }
+
+/// Paths that are not an API's: the authorization server, administration, the feed of people.
+const OURS: [&str; 3] = ["/oauth/", "/admin/", "/scim/"];
 
 /// The door as a tower service.
 #[derive(Debug, Clone)]

@@ -188,6 +188,7 @@ fn scopes(parameters: &Parameters, metadata: &ClientMetadata, launched: bool) ->
     let scopes = requested.scopes.intersect(&metadata.scope).only(|scope| match scope {
         Scope::Resource { context, .. } => *context != Context::System,
         Scope::Launch => launched,
+        Scope::Provision => false,
         _ => true,
     });
     if scopes.is_empty() {

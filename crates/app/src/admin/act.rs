@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::people::PeopleAct;
 use super::policy::{PolicyAct, Signed};
 
 /// One act. The same handler serves the socket and the command that found no server running.
@@ -69,6 +70,10 @@ pub(crate) enum Act {
         act_on: PolicyAct,
         signed: Option<Signed>,
     },
+    /// About people, apps that wait, emergencies and misuse.
+    People {
+        what: PeopleAct,
+    },
     /// Publishes a checkpoint over everything that is in the log now.
     LogFlush,
     /// Destroys keys of the log.
@@ -96,6 +101,22 @@ pub(crate) enum Act {
 }
 
 impl Act {
+    /// Why it is done on the machine of the house only, if it is.
+    pub(crate) const fn local_only(&self) -> Option<&'static str> {
+        match self {
+            Self::LogShred { .. } | Self::LogHold { .. } | Self::LogLift { .. } => {
+                Some("keys of the log are destroyed and held on the machine of the house only: use the command there")
+            }
+            Self::LogFlush | Self::LogRead { .. } => {
+                Some("an act of the log: use the command on the machine of the house")
+            }
+            Self::Policy { .. } => {
+                Some("the policy is changed by two persons: use the command on the machine of the house")
+            }
+            _ => None,
+        }
+    }
+
     /// Its name in the audit entry.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
@@ -116,6 +137,7 @@ impl Act {
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
             Self::Policy { .. } => "policy",
+            Self::People { what } => what.name(),
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
             Self::LogShred { .. } => "log-shred",

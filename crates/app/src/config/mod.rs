@@ -4,6 +4,7 @@ mod api;
 mod ask;
 mod read;
 mod settings;
+mod sign_in;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use bascule_policy::fault::Fault;
 
 pub(crate) use settings::Settings;
+pub(crate) use sign_in::SignIn;
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]

@@ -37,6 +37,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
     let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
     let (apis, named) = api::read_all(top, base, reader).into_iter().unzip();
     let bounds = read_limits(top, reader);
+    let sign_in = super::sign_in::read(top, reader);
     let (listen, public_url) = listen?;
     let gateway = bascule_gateway::Settings { public_url, apis, limits: bounds.gateway };
     Some(Settings {
@@ -46,6 +47,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         policy: policy?,
         gateway,
         named,
+        sign_in,
         head_bytes_max: bounds.head_bytes_max,
         head_timeout_ms: bounds.head_timeout_ms,
         connections_max: bounds.connections_max,

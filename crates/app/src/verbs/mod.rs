@@ -7,4 +7,5 @@ pub(crate) mod ehr;
 mod evidence;
 pub(crate) mod policy;
 pub(crate) mod records;
+mod records_remote;
 pub(crate) mod serve;

@@ -6,6 +6,7 @@ pub mod state;
 pub mod throttle;
 
 mod account;
+mod administrator;
 mod apps;
 mod authorize;
 mod browser;
@@ -39,6 +40,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+pub use administrator::permitted;
 pub use keys::ensure_signing_keys;
 pub use state::{Caller, FetchKeys, FetchedKeys, Record, SmartLimits, SmartState};
 pub use throttle::Throttles;

@@ -71,7 +71,7 @@ impl axum::response::IntoResponse for PageFailure {
                 failure.trace();
                 let (status, title) = (failure.status(), title(&failure));
                 let refusal = failure.refusal();
-                let code = matches!(failure, Failure::Refused(_)).then(|| refusal.error.code());
+                let code = matches!(failure, Failure::Refused(_) | Failure::Recorded(_)).then(|| refusal.error.code());
                 let mut response = failure_page(status, title, &refusal.said, code);
                 failure.decorate(&mut response, false);
                 response
@@ -82,7 +82,7 @@ impl axum::response::IntoResponse for PageFailure {
 
 const fn title(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Refused(_) => "The app sent a request that we cannot follow",
+        Failure::Refused(_) | Failure::Recorded(_) => "The app sent a request that we cannot follow",
         Failure::Throttled(_) => "Too many tries",
         Failure::Unavailable | Failure::Store(_) => "This does not work at the moment",
     }

@@ -122,7 +122,7 @@ pub(crate) fn adapter(state: &SmartState) -> Result<&Passkeys, PageFailure> {
 /// `POST /oauth/passkey/ask`: to sign in with any, or, with a `step`, to show one of the person that the step is about.
 pub(crate) async fn ask(State(state): State<SmartState>, parts: Parts, body: Bytes) -> Result<Response, PageFailure> {
     let sent = Sent::open(&state, &parts, &body)?;
-    state.throttles().address(&sent.caller.address)?;
+    slowed(&state, &sent.caller).await?;
     let passkeys = adapter(&state)?;
     let (have, remember, leads_to) = match sent.parameters.value("step") {
         Some(name) => {
@@ -148,6 +148,17 @@ pub(crate) async fn ask(State(state): State<SmartState>, parts: Parts, body: Byt
     page(&state, &sent.browser, &asked, remember, &ceremony)
 }
 
+/// Refuses what comes too often, and says so in the log.
+async fn slowed(state: &SmartState, caller: &Caller) -> Result<(), PageFailure> {
+    match state.throttles().address(&caller.address) {
+        Ok(()) => Ok(()),
+        Err(after) => {
+            state.record(SmartEvent::SignInRefused { user: None, because: "throttled" }, caller).await?;
+            Err(after.into())
+        }
+    }
+}
+
 /// The credentials of a person that may be shown.
 fn usable(state: &SmartState, user: &User) -> Result<Vec<String>, PageFailure> {
     let all = state.store().passkeys_of(&user.id)?;
@@ -161,7 +172,7 @@ pub(crate) async fn answer(
     body: Bytes,
 ) -> Result<Response, PageFailure> {
     let mut sent = Sent::open(&state, &parts, &body)?;
-    state.throttles().address(&sent.caller.address)?;
+    slowed(&state, &sent.caller).await?;
     let remembered = remembered(&state, &sent)?;
     let text = |name: &str| remembered.get(name).and_then(Value::as_str);
     let step = text("step").map(|name| Step::load(&state, &sent.browser, name)).transpose()?;

@@ -198,11 +198,27 @@ impl SmartState {
         })
     }
 
+    /// Sees to it that a failure is in the log before it is answered: what was asked too often or was malformed too.
+    pub(crate) async fn told(&self, failure: Failure, caller: &Caller) -> Failure {
+        match failure {
+            Failure::Refused(refusal) => self.refuse(None, refusal, caller).await,
+            Failure::Throttled(after) => {
+                let Refusal { error, said } = Failure::Throttled(after).refusal();
+                let event = SmartEvent::TokenRefused { client: None, error: error.code(), said };
+                match self.record(event, caller).await {
+                    Ok(()) => Failure::Throttled(after),
+                    Err(failure) => failure,
+                }
+            }
+            told => told,
+        }
+    }
+
     /// Records a refusal and hands it back as a failure.
     pub(crate) async fn refuse(&self, client: Option<String>, refusal: Refusal, caller: &Caller) -> Failure {
         let event = SmartEvent::TokenRefused { client, error: refusal.error.code(), said: refusal.said.clone() };
         match self.record(event, caller).await {
-            Ok(()) => Failure::Refused(refusal),
+            Ok(()) => Failure::Recorded(refusal),
             Err(failure) => failure,
         }
     }
