@@ -12,9 +12,11 @@
 mod audit;
 mod crash;
 mod mapped;
+mod people;
 mod policy_change;
 mod reload;
 mod roads;
 mod support;
 mod synthea;
+mod visit;
 mod walks;

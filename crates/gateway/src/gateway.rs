@@ -204,6 +204,8 @@ impl Gateway {
         let offers = capability::offers(&self.policy(), &served.api.name);
         let said = capability::statement(&served.api.name, &served.public_base, self.public_url(), &offers, now);
         let mut response = plain(full(said.to_string()), "application/fhir+json; charset=utf-8");
+        // It is public: pages of any origin may read it.
+        response.headers_mut().insert(http::header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         if let Ok(id) = HeaderValue::from_str(&head.request_id) {
             response.headers_mut().insert(headers::REQUEST_ID, id);
         }

@@ -26,6 +26,7 @@ mod oi_openid;
 mod pages;
 mod pc_public;
 mod pk_pkce;
+mod product;
 mod registration;
 mod rf_refresh;
 mod rv_revocation;
