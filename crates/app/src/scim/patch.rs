@@ -28,7 +28,7 @@ fn perform(resource: &mut Value, operation: &Value) -> Result<(), ScimError> {
         }
         ("add" | "replace", Some(path), Some(value)) => set(resource, &Path::parse(path)?, value.clone(), op == "add"),
         ("remove", Some(path), value) => remove(resource, &Path::parse(path)?, value),
-        ("remove", None, _) => Err(ScimError { ..ScimError::path("`remove` needs a path") }),
+        ("remove", None, _) => Err(ScimError::path("`remove` needs a path")),
         ("add" | "replace", _, _) => Err(ScimError::value("a value is missing, or is no object without a path")),
         _ => Err(ScimError::syntax("`op` is add, replace or remove")),
     }
@@ -117,7 +117,7 @@ fn set(resource: &mut Value, path: &Path, value: Value, add: bool) -> Result<(),
             let list = place.as_array_mut().ok_or_else(|| ScimError::path(format!("`{attribute}` is no list")))?;
             let mut chosen = list.iter_mut().filter(|one| filter.holds(one)).peekable();
             if chosen.peek().is_none() {
-                return Err(ScimError { ..ScimError::path("nothing in the list is what the path names") });
+                return Err(ScimError::path("nothing in the list is what the path names"));
             }
             chosen.try_for_each(|one| match sub {
                 Some(sub) => put_in(one, sub, value.clone()),
