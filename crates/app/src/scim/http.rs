@@ -43,16 +43,17 @@ pub(crate) fn router(smart: SmartState, records: Arc<Records>, roles: RolesOfGro
     let base = format!("{}{BASE}", smart.server().issuer);
     let scim = Scim(Arc::new(Inner { smart, records, roles, base }));
     let at = |path: &str| format!("{BASE}{path}");
+    let each = |path: &str| format!("{BASE}{path}/{{id}}");
     Router::new()
         .route(&at("/ServiceProviderConfig"), get(service_provider))
         .route(&at("/ResourceTypes"), get(resource_types))
-        .route(&at("/ResourceTypes/{id}"), get(resource_type))
+        .route(&each("/ResourceTypes"), get(resource_type))
         .route(&at("/Schemas"), get(schemas))
-        .route(&at("/Schemas/{id}"), get(one_schema))
+        .route(&each("/Schemas"), get(one_schema))
         .route(&at("/Users"), get(users).post(add_user))
-        .route(&at("/Users/{id}"), get(one_user).put(put_user).patch(patch_user).delete(remove_user))
+        .route(&each("/Users"), get(one_user).put(put_user).patch(patch_user).delete(remove_user))
         .route(&at("/Groups"), get(groups).post(add_group))
-        .route(&at("/Groups/{id}"), get(one_group).put(put_group).patch(patch_group).delete(remove_group))
+        .route(&each("/Groups"), get(one_group).put(put_group).patch(patch_group).delete(remove_group))
         .fallback(|| async { ScimError::missing("endpoint") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(scim)
