@@ -16,6 +16,8 @@ mod scim;
 mod smart_log;
 mod terminal;
 mod verbs;
+mod witness;
+mod witnessing;
 
 use std::process::ExitCode;
 
@@ -64,6 +66,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Check(args) => verbs::check::run(&args),
         Verb::Policy(verb) => verbs::policy::run(verb).await,
         Verb::Audit(verb) => verbs::audit::run(verb).await,
+        Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
         Verb::User(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,

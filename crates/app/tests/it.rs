@@ -20,3 +20,4 @@ mod support;
 mod synthea;
 mod visit;
 mod walks;
+mod witness;

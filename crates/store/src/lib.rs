@@ -37,6 +37,7 @@ pub mod sealed;
 pub mod session;
 pub mod setting;
 pub mod signing_key;
+pub mod suspension;
 pub mod token;
 pub mod user;
 

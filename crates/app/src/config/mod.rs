@@ -2,6 +2,8 @@
 
 mod api;
 mod ask;
+mod audit;
+mod dangerous;
 mod read;
 mod settings;
 mod sign_in;
@@ -11,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use bascule_policy::fault::Fault;
 
-pub(crate) use settings::Settings;
+pub(crate) use ask::{required_section, required_word};
+pub(crate) use settings::{Emergency, Settings, Witness};
 pub(crate) use sign_in::SignIn;
 
 /// Reads the environment; the only place that does.
