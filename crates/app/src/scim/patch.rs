@@ -121,7 +121,10 @@ fn set(resource: &mut Value, path: &Path, value: Value, add: bool) -> Result<(),
             }
             chosen.try_for_each(|one| match sub {
                 Some(sub) => put_in(one, sub, value.clone()),
-                None => Ok(*one = value.clone()),
+                None => {
+                    one.clone_from(&value);
+                    Ok(())
+                }
             })
         }
     }
@@ -139,7 +142,10 @@ fn put(place: &mut Value, value: Value, add: bool) -> Result<(), ScimError> {
             Ok(())
         }
         (Value::Object(members), value @ Value::Object(_)) => merge(members, value),
-        (place, value) => Ok(*place = value),
+        (place, value) => {
+            *place = value;
+            Ok(())
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Records {
         }))
     }
 
-    pub(super) fn drill(&self, name: &str, now: Timestamp) -> Acted {
+    pub(super) fn announce_drill(&self, name: &str, now: Timestamp) -> Acted {
         let user = self.named(name)?;
         self.store.announce_drill(&user.id, now).map_err(text)?;
         let until = now.plus_seconds(bascule_store::sealed::DRILL_SECONDS).to_instant();

@@ -91,7 +91,7 @@ impl Records {
             }
             PeopleAct::EmergencySeal { name, roles, display } => self.seal(name, roles, display, now),
             PeopleAct::EmergencyReseal { name } => self.reseal(&name, now),
-            PeopleAct::EmergencyDrill { name } => self.drill(&name, now),
+            PeopleAct::EmergencyDrill { name } => self.announce_drill(&name, now),
             PeopleAct::EmergencyReview { number, note } => {
                 self.store.review_broken_seal(number, by, &note, now).map_err(text)?;
                 changed(json!({ "number": number, "reviewed-by": by }), format!("use {number}"))
