@@ -1,5 +1,6 @@
 //! The verbs of the command line, as clap reads them.
 
+pub(crate) mod exchange;
 mod people;
 mod policy;
 
@@ -51,6 +52,9 @@ pub(crate) enum Verb {
     /// Who cares for whom
     #[command(subcommand)]
     Relation(RelationVerb),
+    /// Messages of partners (HL7 v2) on their way into the chart
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeVerb),
     /// Sealed accounts that work while everything else is down
     #[command(subcommand)]
     Emergency(EmergencyVerb),
@@ -95,6 +99,9 @@ pub(crate) struct DemoRun {
     /// Port of the portal on 127.0.0.1
     #[arg(long, default_value_t = 8444)]
     pub(crate) portal_port: u16,
+    /// Port on 127.0.0.1 to which the laboratory sends HL7 v2 over MLLP; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) mllp_port: u16,
 }
 
 #[derive(Debug, Subcommand)]

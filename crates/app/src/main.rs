@@ -7,6 +7,7 @@ mod config;
 mod day;
 mod demo;
 mod door;
+mod exchange;
 mod exit;
 mod house;
 mod housekeeping;
@@ -85,6 +86,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Exchange(verb) => verbs::exchange::run(verb).await,
         Verb::Emergency(verb) => verbs::records::run_people(verb.into_act()).await,
         Verb::Kill(args) => verbs::records::run_people(args.into_act()).await,
         Verb::Preserved(records) => verbs::records::run_people((admin::people::PeopleAct::Preserved, records)).await,

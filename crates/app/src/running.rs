@@ -19,6 +19,7 @@ use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
+use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
@@ -48,6 +49,7 @@ pub(crate) struct Running {
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
+    exchange: Exchange,
 }
 
 impl Running {
@@ -100,6 +102,7 @@ impl Running {
         let admin = socket::listen(&house.settings.store, Arc::clone(&records))
             .map_err(|error| format!("admin.sock: {error}"))?;
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
+        let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
         let throttles = ArcSwap::new(throttles);
         Ok(Self {
@@ -115,7 +118,13 @@ impl Running {
             housekeeping,
             witnessing,
             schedule,
+            exchange,
         })
+    }
+
+    /// Where each partner's listener is.
+    pub(crate) fn partners(&self) -> &[(String, std::net::SocketAddr)] {
+        &self.exchange.addresses
     }
 
     /// The house behind the doors.
@@ -182,6 +191,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         self.schedule.abort();
+        self.exchange.close().await;
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         if let Some(witnessing) = self.witnessing {

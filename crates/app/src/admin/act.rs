@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeAct;
 use super::people::PeopleAct;
 use super::policy::{PolicyAct, Signed};
 
@@ -65,6 +66,10 @@ pub(crate) enum Act {
         number: i64,
         note: String,
     },
+    /// The delivery queue.
+    Exchange {
+        act_on: ExchangeAct,
+    },
     /// Change control of the policy.
     Policy {
         act_on: PolicyAct,
@@ -122,19 +127,27 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    /// Why it is done on the machine of the house only, if it is.
+    /// Why it is done on the machine of the house only, if it is. Over HTTP goes what is named here, and nothing else.
     pub(crate) const fn local_only(&self) -> Option<&'static str> {
         match self {
-            Self::LogShred { .. } | Self::LogHold { .. } | Self::LogLift { .. } => {
-                Some("keys of the log are destroyed and held on the machine of the house only: use the command there")
-            }
-            Self::LogFlush | Self::LogRead { .. } => {
-                Some("an act of the log: use the command on the machine of the house")
-            }
-            Self::Policy { .. } => {
-                Some("the policy is changed by two persons: use the command on the machine of the house")
-            }
-            _ => None,
+            Self::UserAdd { .. }
+            | Self::UserReset { .. }
+            | Self::UserDisable { .. }
+            | Self::UserList
+            | Self::ClientAdd { .. }
+            | Self::ClientRotate { .. }
+            | Self::ClientDisable { .. }
+            | Self::ClientList
+            | Self::OrganizationAdd { .. }
+            | Self::OrganizationList
+            | Self::AgreementAdd { .. }
+            | Self::AgreementList
+            | Self::RelationAdd { .. }
+            | Self::RelationList
+            | Self::AlertList
+            | Self::AlertClose { .. }
+            | Self::People { .. } => None,
+            _ => Some("this act is done on the machine of the house only: use the command there"),
         }
     }
 
@@ -157,6 +170,7 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::Exchange { act_on } => act_on.name(),
             Self::Policy { .. } => "policy",
             Self::People { what } => what.name(),
             Self::LogFlush => "log-flush",

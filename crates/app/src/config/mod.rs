@@ -4,6 +4,7 @@ mod api;
 mod ask;
 mod audit;
 mod dangerous;
+mod partner;
 mod read;
 mod settings;
 mod sign_in;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use bascule_policy::fault::Fault;
 
 pub(crate) use ask::{required_section, required_word};
+pub(crate) use partner::PartnerSettings;
 pub(crate) use settings::{Emergency, Settings, Witness};
 pub(crate) use sign_in::SignIn;
 
