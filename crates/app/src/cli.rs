@@ -1,6 +1,7 @@
 //! The verbs of the command line, as clap reads them.
 
 pub(crate) mod exchange;
+mod people;
 mod policy;
 mod review;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::people::{ClientMore, EmergencyVerb, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
 pub(crate) use self::review::ReviewVerb;
 
@@ -55,6 +57,13 @@ pub(crate) enum Verb {
     /// Messages of partners (HL7 v2) on their way into the chart
     #[command(subcommand)]
     Exchange(exchange::ExchangeVerb),
+    /// Sealed accounts that work while everything else is down
+    #[command(subcommand)]
+    Emergency(EmergencyVerb),
+    /// End every token and session of a client, user or organization at once, and keep the evidence
+    Kill(KillArgs),
+    /// What was kept as evidence
+    Preserved(RecordsArgs),
     /// What needs a person's eye
     #[command(subcommand)]
     Alert(AlertVerb),
@@ -184,6 +193,15 @@ pub(crate) struct RecordsArgs {
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// A server elsewhere, by its address; then the token of an administrator is needed, out of `BASCULE_TOKEN` or a file
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) server: Option<String>,
+    /// The file with that token
+    #[arg(long, value_name = "FILE", global = true, requires = "server")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The authority of that server's certificate, if the system does not know it
+    #[arg(long, value_name = "FILE", global = true, requires = "server")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -434,6 +452,8 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    #[command(flatten)]
+    More(UserMore),
 }
 
 #[derive(Debug, Subcommand)]
@@ -473,6 +493,8 @@ pub(crate) enum ClientVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    #[command(flatten)]
+    More(ClientMore),
 }
 
 #[derive(Debug, Subcommand)]
@@ -498,6 +520,8 @@ pub(crate) enum OrganizationVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    #[command(flatten)]
+    More(OrganizationMore),
 }
 
 #[derive(Debug, Subcommand)]

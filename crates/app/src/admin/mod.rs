@@ -3,7 +3,9 @@
 mod act;
 mod audit;
 pub(crate) mod exchange;
+pub(crate) mod http;
 mod observed;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod records;
 mod reviews;

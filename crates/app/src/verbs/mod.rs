@@ -8,5 +8,6 @@ mod evidence;
 pub(crate) mod exchange;
 pub(crate) mod policy;
 pub(crate) mod records;
+mod records_remote;
 pub(crate) mod review;
 pub(crate) mod serve;

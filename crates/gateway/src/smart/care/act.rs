@@ -146,7 +146,7 @@ async fn actor(
     let smart = &state.smart;
     let otp = parameters.value("otp").filter(|otp| !otp.is_empty());
     if let Some(login) = parameters.value("login").filter(|login| !login.is_empty()) {
-        if let Err(after) = smart.throttles().sign_in(login, &caller.address) {
+        if let Err(after) = smart.throttles().sign_in(login, &caller.address, &caller.address) {
             smart.record(SmartEvent::SignInRefused { user: None, because: "throttled" }, caller).await?;
             return Err(after.into());
         }
