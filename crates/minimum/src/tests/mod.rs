@@ -1,7 +1,7 @@
 //! Tests of the whole filter: short texts first, then the lessons, then everything at once against a naive twin.
 
 mod bundles;
-mod data;
+pub(crate) mod data;
 mod elements;
 mod leaks;
 mod lessons;
@@ -9,3 +9,4 @@ mod made;
 mod oracle;
 mod streams;
 pub(crate) mod support;
+mod validated;
