@@ -7,6 +7,7 @@ mod leaks;
 mod lessons;
 mod made;
 mod oracle;
+mod profiles;
 mod streams;
 pub(crate) mod support;
 mod validated;

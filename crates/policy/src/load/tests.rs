@@ -580,26 +580,32 @@ fn under_a_profile_a_mask_may_only_narrow() {
         &[&patient("elements = \"*\"\nprofile = \"limited-data-set\"\nmasks = { birthDate = \"year\" }")],
         &expect!["1 roles"],
     );
-    check(&[&patient("elements = \"*\"\nprofile = \"safe-harbour\"")], &expect![[r#"
+    check(
+        &[&patient("elements = \"*\"\nprofile = \"safe-harbour\"")],
+        &expect![[r#"
         error: `profile` cannot be: `safe-harbour`
          --> policy/0.toml:9:11
           |
         9 | profile = "safe-harbour"
           |           ^^^^^^^^^^^^^^ did you mean `safe-harbor`?
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_defines_things_leaves_whole_or_not_at_all() {
-    check(&[&grant("resource = \"ValueSet\"\ninteractions = [\"read\"]\nelements = [\"url\"]\n")], &expect![[r#"
+    check(
+        &[&grant("resource = \"ValueSet\"\ninteractions = [\"read\"]\nelements = [\"url\"]\n")],
+        &expect![[r#"
         error: `ValueSet` cannot leave in part: its parts hold one another up
          --> policy/0.toml:5:1
           |
         5 | [[role.desk.grant]]
           | ^^^^^^^^^^^^^^^^^^^ grant it by itself with elements = "*"; it holds nothing about anybody
         1 error. Nothing was started.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
