@@ -6,18 +6,22 @@ use std::sync::Arc;
 
 use bascule_fhir::Timestamp;
 use bascule_policy::fault::{self, Fault};
+use bascule_store::delivery::Queue;
+use bascule_store::log::reserve::ReserveSettings;
 use bascule_store::log::{Log, LogError, LogSettings};
 use bascule_store::{Store, StoreError};
 
 use crate::admin::policy::PolicyControl;
 use crate::admin::policy::begin::begin;
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{Emergency, Settings};
 
 /// Everything that a verb needs to act for the house.
 pub(crate) struct House {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<Store>,
+    /// Messages of partners on their way.
+    pub(crate) deliveries: Arc<Queue>,
     pub(crate) log: Log,
     pub(crate) policy: Arc<PolicyControl>,
     /// Held as long as the house is open; the kernel lets it go when the process ends, however it ends.
@@ -48,11 +52,12 @@ impl House {
         }
         let lock = take_lock(&settings.store)?;
         let store = Store::open(&settings.store.join("bascule.db"), now)?;
+        let deliveries = Arc::new(crate::exchange::queue(&settings, &store)?);
         let begun = begin(&settings.policy, &settings.api_names(), &store).map_err(HouseError::Policy)?;
         let log = Log::open(log_settings(&settings), now)?;
         let store = Arc::new(store);
         let policy = Arc::new(PolicyControl::open(begun, &store, &log, &settings));
-        Ok(Self { settings, store, log, policy, _lock: lock })
+        Ok(Self { settings, store, deliveries, log, policy, _lock: lock })
     }
 
     /// Writes the log's last checkpoint.
@@ -67,7 +72,19 @@ impl House {
 pub(crate) fn log_settings(settings: &Settings) -> LogSettings {
     let audit = &settings.audit;
     let usual = LogSettings::new(&settings.store, audit.lock.clone(), &audit.node, &audit.origin);
-    LogSettings { folder: audit.folder.clone(), keys_folder: settings.store.join("keys"), ..usual }
+    let emergency = match &audit.emergency {
+        Some(Emergency::Reserve { file, hours, accesses_per_hour }) => {
+            Some(ReserveSettings { file: file.clone(), hours: *hours, accesses_per_hour: *accesses_per_hour })
+        }
+        Some(Emergency::Deny) | None => None,
+    };
+    LogSettings {
+        emergency,
+        folder: audit.folder.clone(),
+        keys_folder: settings.store.join("keys"),
+        durability: audit.durability,
+        ..usual
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), HouseError> {

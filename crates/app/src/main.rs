@@ -7,6 +7,7 @@ mod config;
 mod day;
 mod demo;
 mod door;
+mod exchange;
 mod exit;
 mod house;
 mod housekeeping;
@@ -15,6 +16,8 @@ mod running;
 mod smart_log;
 mod terminal;
 mod verbs;
+mod witness;
+mod witnessing;
 
 use std::process::ExitCode;
 
@@ -63,6 +66,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Check(args) => verbs::check::run(&args),
         Verb::Policy(verb) => verbs::policy::run(verb).await,
         Verb::Audit(verb) => verbs::audit::run(verb).await,
+        Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
         Verb::User(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Client(verb) => match verb.into_act() {
@@ -75,6 +79,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Exchange(verb) => verbs::exchange::run(verb).await,
         Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
     }
 }

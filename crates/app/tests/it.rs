@@ -11,6 +11,7 @@
 
 mod audit;
 mod crash;
+mod exchange;
 mod mapped;
 mod policy_change;
 mod reload;
@@ -18,3 +19,4 @@ mod roads;
 mod support;
 mod synthea;
 mod walks;
+mod witness;

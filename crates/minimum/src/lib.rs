@@ -11,6 +11,7 @@ mod bound;
 mod bundle;
 mod compile;
 mod condition;
+mod described;
 mod fault;
 mod filter;
 mod gate;
@@ -45,6 +46,7 @@ mod zip;
 #[cfg(test)]
 mod tests;
 
+pub use described::{Described, DescribedFault};
 pub use filter::{Filter, Finished};
 pub use limits::Limits;
 pub use log::ReleasedResource;

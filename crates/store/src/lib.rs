@@ -12,6 +12,7 @@ pub mod code;
 pub mod consent;
 pub mod credentials;
 pub mod database;
+pub mod delivery;
 pub mod error;
 pub mod grant;
 pub mod key_file;
@@ -30,6 +31,7 @@ pub mod schema;
 pub mod session;
 pub mod setting;
 pub mod signing_key;
+pub mod suspension;
 pub mod token;
 pub mod user;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeAct;
 use super::policy::{PolicyAct, Signed};
 
 /// One act. The same handler serves the socket and the command that found no server running.
@@ -64,6 +65,10 @@ pub(crate) enum Act {
         number: i64,
         note: String,
     },
+    /// The delivery queue.
+    Exchange {
+        act_on: ExchangeAct,
+    },
     /// Change control of the policy.
     Policy {
         act_on: PolicyAct,
@@ -85,6 +90,27 @@ pub(crate) enum Act {
     LogLift {
         subject: LogSubject,
         matter: String,
+    },
+    /// Suspends what accountings tell of a recipient (164.528(a)(2)).
+    LogSuspend {
+        recipient: String,
+        /// The last day; a day that is past ends it.
+        until: String,
+        /// The agency's statement, by its reference.
+        statement: String,
+    },
+    /// Tries the emergency reserve out.
+    LogDrill,
+    /// Says in the log that a person has reviewed something, and what came of it.
+    LogReview {
+        /// `access`, `activity`, `break-glass`
+        kind: String,
+        /// First day that was reviewed.
+        from: String,
+        /// Last day.
+        to: String,
+        /// What was found; names no person.
+        note: String,
     },
     /// Says in the log that somebody read it.
     LogRead {
@@ -115,9 +141,13 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::Exchange { act_on } => act_on.name(),
             Self::Policy { .. } => "policy",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
+            Self::LogDrill => "log-drill",
+            Self::LogSuspend { .. } => "log-suspend",
+            Self::LogReview { .. } => "log-review",
             Self::LogShred { .. } => "log-shred",
             Self::LogHold { .. } => "log-hold",
             Self::LogLift { .. } => "log-lift",

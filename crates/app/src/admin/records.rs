@@ -8,6 +8,7 @@ use bascule_fhir::{Id, ResourceType, Timestamp};
 use bascule_policy::party::{Agreement, Organization, RecipientClass, Relation};
 use bascule_smart::client::ClientMetadata;
 use bascule_store::client::Client;
+use bascule_store::delivery::Queue;
 use bascule_store::keys::Retention;
 use bascule_store::log::Log;
 use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
@@ -27,6 +28,8 @@ pub(crate) struct Records {
     pub(crate) api: String,
     /// How long the log's keys are kept.
     pub(crate) retention: Retention,
+    /// Messages of partners on their way.
+    pub(crate) deliveries: Arc<Queue>,
     /// The policy in force, and the way to change it.
     pub(crate) policy: Arc<PolicyControl>,
 }
@@ -53,6 +56,14 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::LogSuspend { recipient, until, statement } => {
+                return self.suspend(recipient, &until, &statement, by, now).await;
+            }
+            Act::LogDrill => return self.drill(by, now).await,
+            Act::LogReview { kind, from, to, note } => {
+                let event = SystemEvent::Review { what: kind, from, to, note, by: by.to_owned() };
+                return self.say(&event, now, Value::Null).await;
+            }
             Act::Policy { act_on, signed } => {
                 return match self.policy.act(act_on, signed, now).await {
                     Ok(value) => Outcome::Done(value),
@@ -77,7 +88,7 @@ impl Records {
         }
     }
 
-    async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
+    pub(super) async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
         match self.log.append(Entry::system(event, now), None).await {
             Ok(_) => Outcome::Done(value),
             Err(error) => Outcome::Refused(format!("it was done and could not be logged: {error}")),
@@ -132,7 +143,11 @@ impl Records {
                 self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
+            Act::Exchange { act_on } => act_on.perform(&self.deliveries, now).map_err(Refused),
             Act::LogFlush
+            | Act::LogDrill
+            | Act::LogSuspend { .. }
+            | Act::LogReview { .. }
             | Act::LogRead { .. }
             | Act::LogShred { .. }
             | Act::LogHold { .. }

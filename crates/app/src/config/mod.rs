@@ -2,6 +2,9 @@
 
 mod api;
 mod ask;
+mod audit;
+mod dangerous;
+mod partner;
 mod read;
 mod settings;
 mod upstream;
@@ -10,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use bascule_policy::fault::Fault;
 
-pub(crate) use settings::Settings;
+pub(crate) use ask::{required_section, required_word};
+pub(crate) use partner::PartnerSettings;
+pub(crate) use settings::{Emergency, Settings, Witness};
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]

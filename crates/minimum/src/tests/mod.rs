@@ -2,6 +2,7 @@
 
 mod bundles;
 pub(crate) mod data;
+mod described;
 mod elements;
 mod leaks;
 mod lessons;
