@@ -13,6 +13,7 @@ mod housekeeping;
 mod policy_folder;
 mod running;
 mod smart_log;
+mod syslog_feed;
 mod terminal;
 mod verbs;
 mod witness;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use bascule_policy::fault::Fault;
 
 pub(crate) use ask::{required_section, required_word};
-pub(crate) use settings::{Emergency, Settings, Witness};
+pub(crate) use settings::{Emergency, Settings, Syslog, Witness};
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]
