@@ -46,8 +46,9 @@ fn child() {
 
 /// Runs the child under strace. What it acknowledged, and whether it came to its end.
 fn live(root: &Path, inject: &[&str]) -> (Vec<(u64, String)>, bool) {
-    let output = Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null"])
+    // A life that hangs is a fault, too.
+    let output = Command::new("timeout")
+        .args(["-k", "1", "60", "strace", "-f", "-qq", "-o", "/dev/null"])
         .args(inject)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
@@ -96,6 +97,7 @@ fn at_each_call(what: &str) {
             let inject = format!("inject={call}:{what}:when={number}");
             let (acked, ended) = live(root.path(), &["-e", &format!("trace={call}"), "-e", &inject]);
             lives += 1;
+            println!("{inject}: {} acknowledged, {}", acked.len(), if ended { "to its end" } else { "cut short" });
             struck += usize::from(!ended);
             acknowledged += acked.len();
             runtime().block_on(async {
