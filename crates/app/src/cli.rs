@@ -1,5 +1,6 @@
 //! The verbs of the command line, as clap reads them.
 
+pub(crate) mod exchange;
 mod policy;
 
 use std::path::PathBuf;
@@ -49,6 +50,9 @@ pub(crate) enum Verb {
     /// Who cares for whom
     #[command(subcommand)]
     Relation(RelationVerb),
+    /// Messages of partners (HL7 v2) on their way into the chart
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeVerb),
     /// What needs a person's eye
     #[command(subcommand)]
     Alert(AlertVerb),
@@ -86,6 +90,9 @@ pub(crate) struct DemoRun {
     /// Port of the portal on 127.0.0.1
     #[arg(long, default_value_t = 8444)]
     pub(crate) portal_port: u16,
+    /// Port on 127.0.0.1 to which the laboratory sends HL7 v2 over MLLP; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) mllp_port: u16,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod config;
 mod day;
 mod demo;
 mod door;
+mod exchange;
 mod exit;
 mod house;
 mod housekeeping;
@@ -79,6 +80,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Exchange(verb) => verbs::exchange::run(verb).await,
         Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
     }
 }

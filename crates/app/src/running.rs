@@ -18,6 +18,7 @@ use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
+use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::syslog_feed::{self, Feed};
@@ -46,6 +47,7 @@ pub(crate) struct Running {
     witnessing: Option<JoinHandle<()>>,
     feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
+    exchange: Exchange,
 }
 
 impl Running {
@@ -101,6 +103,7 @@ impl Running {
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
+        let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
         Ok(Self {
             house,
@@ -114,7 +117,13 @@ impl Running {
             witnessing,
             feeding,
             schedule,
+            exchange,
         })
+    }
+
+    /// Where each partner's listener is.
+    pub(crate) fn partners(&self) -> &[(String, std::net::SocketAddr)] {
+        &self.exchange.addresses
     }
 
     /// The house behind the doors.
@@ -179,6 +188,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         self.schedule.abort();
+        self.exchange.close().await;
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         if let Some(witnessing) = self.witnessing {

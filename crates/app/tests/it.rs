@@ -11,6 +11,7 @@
 
 mod audit;
 mod crash;
+mod exchange;
 mod mapped;
 mod policy_change;
 mod reload;

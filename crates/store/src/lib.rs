@@ -12,6 +12,7 @@ pub mod code;
 pub mod consent;
 pub mod credentials;
 pub mod database;
+pub mod delivery;
 pub mod error;
 pub mod grant;
 pub mod key_file;

@@ -10,6 +10,7 @@ pub mod dial;
 pub mod inflate;
 pub mod serve;
 mod stall;
+pub mod streams;
 pub mod tls;
 
 pub use body::{Body, BodyError, boxed, collect, empty, full};
@@ -17,4 +18,5 @@ pub use client::{Client, ClientError, ClientSettings, Identity};
 pub use dial::{Dialer, accept_tls};
 pub use inflate::inflate;
 pub use serve::{ListenLimits, Peer, serve};
+pub use streams::{Stream, StreamLimits, serve_streams};
 pub use tls::{ReloadableTls, TlsError, TlsFiles};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeAct;
 use super::policy::{PolicyAct, Signed};
 
 /// One act. The same handler serves the socket and the command that found no server running.
@@ -63,6 +64,10 @@ pub(crate) enum Act {
     AlertClose {
         number: i64,
         note: String,
+    },
+    /// The delivery queue.
+    Exchange {
+        act_on: ExchangeAct,
     },
     /// Change control of the policy.
     Policy {
@@ -136,6 +141,7 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::Exchange { act_on } => act_on.name(),
             Self::Policy { .. } => "policy",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",

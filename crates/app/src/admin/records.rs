@@ -8,6 +8,7 @@ use bascule_fhir::{Id, ResourceType, Timestamp};
 use bascule_policy::party::{Agreement, Organization, RecipientClass, Relation};
 use bascule_smart::client::ClientMetadata;
 use bascule_store::client::Client;
+use bascule_store::delivery::Queue;
 use bascule_store::keys::Retention;
 use bascule_store::log::Log;
 use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
@@ -27,6 +28,8 @@ pub(crate) struct Records {
     pub(crate) api: String,
     /// How long the log's keys are kept.
     pub(crate) retention: Retention,
+    /// Messages of partners on their way.
+    pub(crate) deliveries: Arc<Queue>,
     /// The policy in force, and the way to change it.
     pub(crate) policy: Arc<PolicyControl>,
 }
@@ -140,6 +143,7 @@ impl Records {
                 self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
+            Act::Exchange { act_on } => act_on.perform(&self.deliveries, now).map_err(Refused),
             Act::LogFlush
             | Act::LogDrill
             | Act::LogSuspend { .. }

@@ -4,6 +4,7 @@ mod api;
 mod ask;
 mod audit;
 mod dangerous;
+mod partner;
 mod read;
 mod settings;
 mod upstream;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use bascule_policy::fault::Fault;
 
 pub(crate) use ask::{required_section, required_word};
+pub(crate) use partner::PartnerSettings;
 pub(crate) use settings::{Emergency, Settings, Syslog, Witness};
 
 /// Reads the environment; the only place that does.

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) gateway: bascule_gateway::Settings,
     /// What people call each API and who answers for it, in the order of `gateway.apis`.
     pub(crate) named: Vec<Named>,
+    /// Who sends HL7 v2 messages.
+    pub(crate) partners: Vec<super::PartnerSettings>,
     /// Settings under `[dangerous]` that are on, each in words; repeated at every start.
     pub(crate) dangerous: Vec<&'static str>,
     pub(crate) head_bytes_max: u64,

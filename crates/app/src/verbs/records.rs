@@ -58,6 +58,7 @@ impl Records {
         let retention = Retention { years: house.settings.audit.retention_years };
         Self {
             store: Arc::clone(&house.store),
+            deliveries: Arc::clone(&house.deliveries),
             log: house.log.clone(),
             api,
             retention,
