@@ -3,7 +3,7 @@
 //!
 //! It needs strace; without it, it is skipped with a line. A few calls of each kind here, every one with `BASCULE_LONG`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
 
 mod support;
 
