@@ -3,6 +3,8 @@
 mod act;
 mod audit;
 pub(crate) mod exchange;
+pub(crate) mod http;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod socket;

@@ -70,6 +70,7 @@ impl Records {
                     Err(sentence) => Outcome::Refused(sentence),
                 };
             }
+            Act::People { what } => return self.about_people(what, by, now).await,
             Act::LogShred { subject, reason } => return self.shred(subject, &reason, now).await,
             Act::LogHold { subject, matter } => return self.hold(subject, &matter, by, true, now).await,
             Act::LogLift { subject, matter } => return self.hold(subject, &matter, by, false, now).await,
@@ -89,10 +90,16 @@ impl Records {
     }
 
     pub(super) async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
-        match self.log.append(Entry::system(event, now), None).await {
-            Ok(_) => Outcome::Done(value),
-            Err(error) => Outcome::Refused(format!("it was done and could not be logged: {error}")),
+        match self.tell(event, now).await {
+            Ok(()) => Outcome::Done(value),
+            Err(error) => Outcome::Refused(error),
         }
+    }
+
+    /// Keeps in the log that something was done.
+    pub(crate) async fn tell(&self, event: &SystemEvent, now: Timestamp) -> Result<(), String> {
+        let kept = self.log.append(Entry::system(event, now), None).await;
+        kept.map(drop).map_err(|error| format!("it was done and could not be logged: {error}"))
     }
 
     async fn flush(&self) -> Outcome {
@@ -152,6 +159,7 @@ impl Records {
             | Act::LogShred { .. }
             | Act::LogHold { .. }
             | Act::LogLift { .. }
+            | Act::People { .. }
             | Act::Policy { .. } => Err(Refused("an act of the log or the policy, not of the records".to_owned())),
         }
     }

@@ -7,6 +7,7 @@ mod dangerous;
 mod partner;
 mod read;
 mod settings;
+mod sign_in;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use bascule_policy::fault::Fault;
 pub(crate) use ask::{required_section, required_word};
 pub(crate) use partner::PartnerSettings;
 pub(crate) use settings::{Emergency, Settings, Syslog, Witness};
+pub(crate) use sign_in::SignIn;
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]

@@ -40,6 +40,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         apis.iter().map(|entry: &bascule_gateway::settings::ApiSettings| entry.api.name.clone()).collect();
     let partners = partner::read_all(top, &names, base, reader);
     let bounds = read_limits(top, reader);
+    let sign_in = super::sign_in::read(top, reader);
     let dangerous = dangerous::read(top, reader);
     let audit = audit.map(|audit| dangerous::weaken(audit, &dangerous));
     audit::decided(audit.as_ref(), &apis, top, reader);
@@ -53,6 +54,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         gateway,
         named,
         partners,
+        sign_in,
         dangerous: dangerous.named,
         head_bytes_max: bounds.head_bytes_max,
         head_timeout_ms: bounds.head_timeout_ms,

@@ -8,4 +8,5 @@ mod evidence;
 pub(crate) mod exchange;
 pub(crate) mod policy;
 pub(crate) mod records;
+mod records_remote;
 pub(crate) mod serve;
