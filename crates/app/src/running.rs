@@ -22,6 +22,7 @@ use crate::door::Door;
 use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
+use crate::syslog_feed::{self, Feed};
 use crate::verbs::check::tls_files;
 use crate::witnessing::Witnessing;
 use crate::{admin, policy_folder, scim, smart_log};
@@ -51,6 +52,7 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
+    feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
     exchange: Exchange,
 }
@@ -101,6 +103,11 @@ impl Running {
             lifetimes,
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
+        let feeding = Feed::new(&house.settings)?.map(|feed| {
+            let file = house.settings.store.join("syslog.cursor");
+            let (log, store) = (house.log.clone(), Arc::clone(&house.store));
+            tokio::spawn(syslog_feed::run(feed, file, log, store, stopped.clone()))
+        });
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let admin = socket::listen(&house.settings.store, Arc::clone(&records))
             .map_err(|error| format!("admin.sock: {error}"))?;
@@ -120,6 +127,7 @@ impl Running {
             admin,
             housekeeping,
             witnessing,
+            feeding,
             schedule,
             exchange,
         })
@@ -199,6 +207,9 @@ impl Running {
         let _kept = self.housekeeping.await;
         if let Some(witnessing) = self.witnessing {
             let _asked = witnessing.await;
+        }
+        if let Some(feeding) = self.feeding {
+            let _sent = feeding.await;
         }
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
