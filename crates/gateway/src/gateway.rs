@@ -120,6 +120,12 @@ impl Gateway {
         let _ = self.0.in_flight.acquire_many(all).await;
     }
 
+    /// Whether a request is under way.
+    #[must_use]
+    pub fn is_walking(&self) -> bool {
+        self.0.in_flight.available_permits() < self.0.limits.requests_in_flight_max
+    }
+
     /// Answers one request. What reaches an upstream walks in a task of its own, so that a client that hangs up does
     /// not stop it.
     async fn answer(self, request: Request<Body>) -> Response<Body> {

@@ -34,6 +34,7 @@ mod record;
 mod refill;
 mod refuse;
 mod rewrite;
+mod safety;
 mod stream;
 mod transaction;
 mod upstream;

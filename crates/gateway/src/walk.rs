@@ -22,7 +22,7 @@ use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, links, parameters, refill, stream, write};
+use crate::{batch, bulk, duties, links, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -198,20 +198,25 @@ async fn full(
         release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits())
     };
     let came = body.clone();
-    let body = refill::rest_of(&body, visit.used).map_or(body, Bytes::from);
-    let released = filtered(&body, 0)?;
+    let mut body = refill::rest_of(&body, visit.used).map_or(body, Bytes::from);
+    let mut released = filtered(&body, 0)?;
     visit.digests.received = Some(digest(&came));
+    let mut used = 0;
     let is_short = released.withheld_resources() > 0 || visit.used > 0;
     if !is_short || !refill::fills(permit) {
         return Ok(released);
     }
-    match refill::refilled(gateway, served, permit, (&came, &body), visit).await {
-        None => Ok(released),
-        Some(page) => {
-            visit.digests.received = Some(page.received);
-            filtered(&page.body, page.used)
-        }
+    if let Some(page) = refill::refilled(gateway, served, permit, (&came, &body), visit).await {
+        visit.digests.received = Some(page.received);
+        (body, used) = (Bytes::from(page.body), page.used);
+        released = filtered(&body, used)?;
     }
+    if safety::treats(&gateway.policy(), permit)
+        && let Some(noted) = safety::noted(gateway, served, permit, &body)
+    {
+        released = filtered(&noted, used)?;
+    }
+    Ok(released)
 }
 
 /// An answer without a body, recorded like any other.

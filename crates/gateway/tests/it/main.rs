@@ -18,6 +18,7 @@ mod pages;
 mod patient;
 mod public;
 mod refill;
+mod safety;
 mod scheduler;
 mod stream;
 mod upstream;
