@@ -247,6 +247,8 @@ impl Gateway {
             public_base: &served.public_base,
             upstream_base: served.upstream.base(),
             post_search: served.upstream.post_search(),
+            declares: served.organization.is_some(),
+            part: None,
             limits: &self.0.limits,
         }
     }

@@ -25,6 +25,7 @@ mod matching;
 mod members;
 mod narrow;
 mod origins;
+mod outbound;
 mod outcome;
 mod pages;
 mod parameters;

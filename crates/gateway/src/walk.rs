@@ -22,7 +22,7 @@ use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, links, parameters, refill, safety, stream, write};
+use crate::{batch, bulk, duties, links, outbound, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -36,7 +36,11 @@ pub(crate) async fn walk(
     let request_id = visit.head.request_id.clone();
     match serve(gateway, served, rest, &mut visit, body, now).await {
         Ok(response) => response.into_http(&request_id),
-        Err(refusal) => refused(gateway, &mut visit, refusal, now).await.answer(&request_id, gateway.public_url()),
+        Err(refusal) => {
+            let refusal = refused(gateway, &mut visit, refusal, now).await;
+            settled(gateway, &visit, &refusal).await;
+            refusal.answer(&request_id, gateway.public_url())
+        }
     }
 }
 
@@ -66,6 +70,11 @@ async fn serve(
             let asked = asked(served, ask::reread(&page.asked).map_err(Refusal::Unreadable)?);
             let permit = decide(gateway, served, visit, principal, asked, now)?;
             visit.used = page.used;
+            visit.part.0 = page.part;
+            if page.address.is_empty() {
+                return one(gateway, served, visit, &permit, Sent::default(), now).await;
+            }
+            visit.part.1 = gateway.frame(served).parts(&permit).map_err(Refusal::Narrow)?;
             exchange(gateway, served, visit, &permit, narrow::page(&page.address), now).await
         }
         Interaction::Bulk { token, cancel } => {
@@ -91,7 +100,9 @@ pub(crate) async fn one(
     if bulk::is_kick_off(permit) {
         return bulk::begin(gateway, served, visit, permit, now).await;
     }
-    let call = narrow::call(permit, sent, &gateway.frame(served)).map_err(Refusal::Narrow)?;
+    let frame = narrow::Frame { part: Some(visit.part.0), ..gateway.frame(served) };
+    visit.part.1 = frame.parts(permit).map_err(Refusal::Narrow)?;
+    let call = narrow::call(permit, sent, &frame).map_err(Refusal::Narrow)?;
     exchange(gateway, served, visit, permit, call, now).await
 }
 
@@ -109,6 +120,7 @@ pub(crate) fn decide(
     let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
+    outbound::decide(gateway, served, visit, &permit, now)?;
     visit.permit = Some(permit.clone());
     Ok(permit)
 }
@@ -173,6 +185,9 @@ async fn disclose(
         Err(_) if !expects_body(permit) => return bare(gateway, visit, permit, status, head, now).await,
         Err(withheld) => return Err(Refusal::withheld(withheld)),
     };
+    if !is_what_was_asked(permit, &released) {
+        return Err(Refusal::unfilterable("the answer is another resource than the one that was asked for"));
+    }
     visit.digests.released = Some(crate::record::hex(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
@@ -191,14 +206,18 @@ async fn full(
     body: Bytes,
     now: Timestamp,
 ) -> Result<Released, Withheld> {
+    let part = visit.part.0;
     let filtered = |body: &[u8], used: usize| {
-        let link = links::linker(gateway, served, permit, used, now);
+        let link = links::linker(gateway, served, permit, (used, part), now);
         let rewrite = links::rewrite(served, &link);
         let answer = Answer { body, shape: links::shape(permit) };
         release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits())
     };
     let came = body.clone();
     let mut body = refill::rest_of(&body, visit.used).map_or(body, Bytes::from);
+    if part + 1 < visit.part.1 {
+        body = refill::goes_on(&body, part + 1).map_or(body, Bytes::from);
+    }
     let mut released = filtered(&body, 0)?;
     visit.digests.received = Some(digest(&came));
     let mut used = 0;
@@ -219,6 +238,16 @@ async fn full(
     Ok(released)
 }
 
+/// Whether what is read is what was asked for: an upstream is believed no other.
+fn is_what_was_asked(permit: &Permit, released: &Released) -> bool {
+    match &permit.asked().interaction {
+        Interaction::Read { resource, id, .. } | Interaction::Vread { resource, id, .. } => {
+            released.resources().iter().all(|one| one.resource == *resource && one.id.as_deref() == Some(id.as_str()))
+        }
+        _ => true,
+    }
+}
+
 /// An answer without a body, recorded like any other.
 async fn bare(
     gateway: &Gateway,
@@ -232,6 +261,14 @@ async fn bare(
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
     duties::review(gateway, permit, &visit.written_ids(), &visit.head.request_id, now);
     Ok(Response::bare(&receipt).with(status, head))
+}
+
+/// What is not there is answered no sooner than what may not be seen: both wait for the same moment.
+pub(crate) async fn settled(gateway: &Gateway, visit: &Visit, refusal: &Refusal) {
+    if matches!(refusal, Refusal::NotFound) {
+        let floor = std::time::Duration::from_millis(gateway.limits().absent_floor_ms);
+        tokio::time::sleep_until((visit.started() + floor).into()).await;
+    }
 }
 
 /// Records a walk that ended early. If even that cannot be kept, the answer says so instead.

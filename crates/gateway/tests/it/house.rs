@@ -83,6 +83,20 @@ impl House {
     }
 
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
+        Self::furnished(upstream, limits, None, false).await
+    }
+
+    /// Before a system of another organization.
+    pub(crate) async fn of_organization(upstream: &str, organization: &str) -> Self {
+        Self::furnished(upstream, Limits::default(), Some(organization.to_owned()), false).await
+    }
+
+    /// Before a system that takes `POST _search`.
+    pub(crate) async fn posting(upstream: &str) -> Self {
+        Self::furnished(upstream, Limits::default(), None, true).await
+    }
+
+    async fn furnished(upstream: &str, limits: Limits, organization: Option<String>, post_search: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
@@ -101,7 +115,8 @@ impl House {
             url: Url::parse(upstream).unwrap(),
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
-            post_search: false,
+            post_search,
+            organization,
             unversioned: None,
         };
         let settings = Settings {
