@@ -83,26 +83,40 @@ impl House {
     }
 
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
-        Self::furnished(upstream, limits, None, false).await
+        Self::with_log(upstream, limits, |_, settings| settings).await
+    }
+
+    /// With other settings of the log, made of the folder and the usual ones.
+    pub(crate) async fn with_log(
+        upstream: &str,
+        limits: Limits,
+        change: impl FnOnce(&Path, LogSettings) -> LogSettings,
+    ) -> Self {
+        Self::furnished(upstream, limits, (None, false), change).await
     }
 
     /// Before a system of another organization.
     pub(crate) async fn of_organization(upstream: &str, organization: &str) -> Self {
-        Self::furnished(upstream, Limits::default(), Some(organization.to_owned()), false).await
+        Self::furnished(upstream, Limits::default(), (Some(organization), false), |_, settings| settings).await
     }
 
     /// Before a system that takes `POST _search`.
     pub(crate) async fn posting(upstream: &str) -> Self {
-        Self::furnished(upstream, Limits::default(), None, true).await
+        Self::furnished(upstream, Limits::default(), (None, true), |_, settings| settings).await
     }
 
-    async fn furnished(upstream: &str, limits: Limits, organization: Option<String>, post_search: bool) -> Self {
+    async fn furnished(
+        upstream: &str,
+        limits: Limits,
+        (organization, post_search): (Option<&str>, bool),
+        change: impl FnOnce(&Path, LogSettings) -> LogSettings,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
         let store = Arc::new(Store::open(&data.join("bascule.db"), now()).unwrap());
         let settings = LogSettings::new(&data, folder.path().join("lock/lock.db"), "n1", "bridge.example/audit");
-        let log = Log::open(settings, now()).unwrap();
+        let log = Log::open(change(folder.path(), settings), now()).unwrap();
         let policy = Arc::new(ArcSwap::from_pointee(policy("", "")));
         let api = Api {
             name: "ehr".into(),
@@ -116,7 +130,7 @@ impl House {
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
             post_search,
-            organization,
+            organization: organization.map(ToOwned::to_owned),
             unversioned: None,
         };
         let settings = Settings {
@@ -323,7 +337,7 @@ impl House {
 
 fn shard(node: &Path) -> PathBuf {
     let folders = std::fs::read_dir(node).unwrap().map(|entry| entry.unwrap().path());
-    folders.filter(|path| path.join("checkpoint").exists()).max().unwrap()
+    folders.filter(|path| path.join("checkpoint").exists() && !path.ends_with("logs")).max().unwrap()
 }
 
 /// The roles that come with the house, and more.
