@@ -71,6 +71,9 @@ fn calls(asked: &[Asked], id: &str) -> Vec<(String, String)> {
     calls
 }
 
+/// Method, address with `ID` in it, headers, and the body for an id.
+type Road<'r> = (Method, &'r str, Vec<(&'r str, &'r str)>, &'r dyn Fn(&str) -> String);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lesson_12_hidden_and_absent_are_alike_on_every_road() {
     let toy = truthful(0).await;
@@ -88,8 +91,7 @@ async fn lesson_12_hidden_and_absent_are_alike_on_every_road() {
     };
     let cancelling = |_: &str| cancel.to_owned();
     let nothing = |_: &str| String::new();
-    type Body<'b> = &'b dyn Fn(&str) -> String;
-    let roads: Vec<(Method, &str, Vec<(&str, &str)>, Body<'_>)> = vec![
+    let roads: Vec<Road<'_>> = vec![
         (Method::GET, "/Observation/ID", vec![], &nothing),
         (Method::GET, "/Observation/ID?_summary=true", vec![], &nothing),
         (Method::GET, "/Observation/ID/_history/1", vec![], &nothing),
