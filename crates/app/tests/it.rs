@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod bulk;
 mod crash;
 mod mapped;
 mod policy_change;

@@ -136,9 +136,11 @@ async fn times(house: Arc<House>, pairs: usize, workers: usize) -> (Vec<f64>, Ve
         .map(|worker| {
             let house = Arc::clone(&house);
             tokio::spawn(async move {
-                let token = patient(&house);
-                let (mut hidden, mut absent) = (Vec::new(), Vec::new());
+                let (mut hidden, mut absent, mut token) = (Vec::new(), Vec::new(), String::new());
                 for at in 0..pairs / workers {
+                    if at % 50 == 0 {
+                        token = patient(&house); // None ends before the pairs do.
+                    }
                     // In turn, so that nothing that changes with time falls on one of them only.
                     let order = if (at + worker) % 2 == 0 { [true, false] } else { [false, true] };
                     for is_hidden in order {
@@ -146,8 +148,13 @@ async fn times(house: Arc<House>, pairs: usize, workers: usize) -> (Vec<f64>, Ve
                         let answer =
                             house.get(&token, if is_hidden { "/Observation/ob" } else { "/Observation/zz" }).await;
                         let took = begun.elapsed().as_secs_f64() * 1e6;
-                        assert_eq!(answer.status, 404);
-                        if is_hidden { hidden.push(took) } else { absent.push(took) }
+                        // A busy machine may lose a connection; what is not answered is not compared.
+                        match (answer.status, is_hidden) {
+                            (404, true) => hidden.push(took),
+                            (404, false) => absent.push(took),
+                            (502 | 504, _) => {}
+                            (status, _) => panic!("{status}: {}", answer.text),
+                        }
                     }
                 }
                 (hidden, absent)
@@ -160,6 +167,7 @@ async fn times(house: Arc<House>, pairs: usize, workers: usize) -> (Vec<f64>, Ve
         hidden.extend(more_hidden);
         absent.extend(more_absent);
     }
+    assert!(hidden.len() + absent.len() > pairs * 2 * 95 / 100, "{} and {} answers", hidden.len(), absent.len());
     (hidden, absent)
 }
 
