@@ -12,11 +12,14 @@
 mod audit;
 mod bulk;
 mod crash;
+mod exchange;
 mod mapped;
+mod people;
 mod policy_change;
 mod reload;
 mod roads;
 mod support;
 mod synthea;
+mod visit;
 mod walks;
 mod witness;
