@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod bulk;
 mod crash;
 mod exchange;
 mod mapped;
