@@ -531,7 +531,7 @@ pub(crate) enum AgreementVerb {
         /// With whom
         #[arg(long)]
         organization: String,
-        /// `baa`, `data-use` or `none-needed`
+        /// `baa`, `data-use`, `expert-determination` (45 CFR 164.514(b)(1)) or `none-needed`
         #[arg(long)]
         kind: String,
         /// First day in force, `YYYY-MM-DD`

@@ -32,6 +32,9 @@ const KEY_SET_BYTES_MAX: usize = 262_144;
 /// What the key of page links is derived for; the same at every start, so that a link outlives a restart.
 const PAGE_KEY: &str = "page-key";
 
+/// As [`PAGE_KEY`], of the codes that an expert has determined.
+const CODE_KEY: &str = "code-key";
+
 /// How long walks without a client may take to end at a stop.
 const IDLE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -287,6 +290,7 @@ fn gateway(
         log: house.log.clone(),
         smart: router(smart).merge(administration).merge(directory),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
     let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;
