@@ -214,9 +214,25 @@ async fn xml_is_refused_both_ways() {
     let client = Client::new();
     assert_eq!(client.send("GET", "Patient", &[("accept", "application/fhir+xml")], "").await.status, 406);
     assert_eq!(client.get("Patient?_format=xml").await.status, 406);
-    let answer = client.send("POST", "Patient", &[("content-type", "application/fhir+xml")], "<Patient/>").await;
-    assert_eq!(answer.status, 415);
-    assert_eq!(answer.json()["resourceType"], "OperationOutcome");
+    for (method, path, media) in [
+        ("POST", "Patient", "application/fhir+xml"),
+        ("PUT", "Patient/p", "application/xml"),
+        ("PATCH", "Patient/p", "application/xml-patch+xml"),
+        ("POST", "", "text/xml; charset=utf-8"),
+        ("PUT", "Binary/b", "application/fhir+xml"),
+        ("POST", "Patient/$validate", "application/fhir+xml"),
+    ] {
+        let answer = client.send(method, path, &[("content-type", media)], "<Patient/>").await;
+        assert_eq!((answer.status.as_u16(), answer.json()["issue"][0]["code"].clone()), (406, json!("not-supported")));
+        assert!(answer.text.contains("JSON"), "{}", answer.text);
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(client.send("POST", "Patient/_search", &form, "_format=xml").await.status, 406);
+    let batch = json!({ "resourceType": "Bundle", "type": "batch", "entry": [{ "request": { "method": "GET", "url": "Patient?_format=xml" } }] });
+    assert_eq!(client.post("", &batch).await.json()["entry"][0]["response"]["status"], "406 Not Acceptable");
+    // A Binary may hold XML: that is a document, not a resource.
+    let document = client.send("PUT", "Binary/b", &[("content-type", "application/xml")], "<a/>").await;
+    assert_eq!((document.status.as_u16(), document.json()["contentType"].clone()), (201, json!("application/xml")));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 
 mod examples;
 mod interactions;
+mod loading;
 mod naive;
 mod operations;
 mod paging;
