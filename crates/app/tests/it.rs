@@ -11,6 +11,8 @@
 
 mod audit;
 mod crash;
+mod mapped;
+mod policy_change;
 mod reload;
 mod roads;
 mod support;
