@@ -103,6 +103,9 @@ pub(super) fn content(headers: &HeaderMap, verb: &Verb, has_body: bool) -> Resul
             Err(unsupported("a search is posted as application/x-www-form-urlencoded"))
         };
     }
+    if has_body && matches!(media.as_str(), "application/json" | "application/merge-patch+json") {
+        return Ok(Kind::Of(Content::PlainJson));
+    }
     if !has_body || is_json(&media) || media.is_empty() {
         return Ok(Kind::Of(Content::Json));
     }
@@ -119,7 +122,7 @@ pub(super) fn content(headers: &HeaderMap, verb: &Verb, has_body: bool) -> Resul
         }
         _ if media.contains("xml") => Err(not_acceptable()),
         _ => Err(unsupported(
-            "this server reads JSON only: send Content-Type: application/fhir+json (a JSON Patch: application/json-patch+json)",
+            "this server reads JSON only: send Content-Type: application/fhir+json (a patch: application/json-patch+json, application/merge-patch+json)",
         )),
     }
 }

@@ -155,6 +155,19 @@ async fn patches_change_and_are_validated() {
         .await;
     assert_eq!((done.status.as_u16(), done.json()["birthDate"].clone()), (200, json!("1970-01-01")));
     assert_eq!(client.get("Patient/p").await.json()["gender"], "male");
+    for media in ["application/json", "application/merge-patch+json"] {
+        let merged = client
+            .send("PATCH", "Patient/p", &[("content-type", media)], r#"{"gender":"other","birthDate":null}"#)
+            .await;
+        assert_eq!((merged.status.as_u16(), merged.json()["gender"].clone()), (200, json!("other")), "{media}");
+        assert_eq!(merged.json().get("birthDate"), None);
+    }
+    let other = r#"{"resourceType":"Group","gender":"other"}"#;
+    assert_eq!(client.send("PATCH", "Patient/p", &[("content-type", "application/json")], other).await.status, 400);
+    let said = [("content-type", "application/fhir+json")];
+    assert_eq!(client.send("PATCH", "Patient/p", &said, r#"{"gender":"male"}"#).await.status, 400);
+    let wrong = client.send("PATCH", "Patient/p", &[("content-type", "application/json")], r#"{"gender":"x"}"#).await;
+    assert_eq!(wrong.status, 422);
 }
 
 #[tokio::test]

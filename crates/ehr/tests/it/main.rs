@@ -14,6 +14,7 @@ mod interactions;
 mod loading;
 mod naive;
 mod operations;
+mod outcomes;
 mod paging;
 mod search;
 mod support;

@@ -286,13 +286,18 @@ async fn controls_of_another_dialect_are_ignored_aloud_and_refused_if_strictness
 }
 
 #[tokio::test]
-async fn a_create_with_a_condition_in_its_address_makes_nothing() {
+async fn a_condition_in_the_address_of_a_create_is_one() {
     let client = client().await;
     let body = r#"{"resourceType":"Patient","active":true}"#;
-    let answer = client.send("POST", "Patient?active=true", &[("content-type", "application/fhir+json")], body).await;
-    assert_eq!(answer.status, 400);
-    assert!(answer.text.contains("If-None-Exist"));
+    let json = ("content-type", "application/fhir+json");
+    let answer = client.send("POST", "Patient?active=true", &[json], body).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["id"].clone()), (200, json!("a")));
     client.finds("Patient?active=true", &["Patient/a"]).await;
+    assert_eq!(client.send("POST", "Patient?shoe=1", &[json], body).await.status, 400);
+    let twice = client.send("POST", "Patient?active=true", &[json, ("if-none-exist", "active=true")], body).await;
+    assert_eq!(twice.status, 400);
+    client.finds("Patient?active=true", &["Patient/a"]).await;
+    assert_eq!(client.send("POST", "Patient?family=Nobody", &[json], body).await.status, 201);
 }
 
 #[tokio::test]
