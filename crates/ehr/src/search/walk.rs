@@ -94,7 +94,8 @@ impl Walk<'_> {
         let Direction { word, beyond, .. } = direction;
         let mut compiler = Compiler::new(self.scope.connection, self.scope.codes, self.scope.now);
         let (parameter, newest) = (compiler.bind(*parameter), compiler.bind(self.newest));
-        let mut conditions = vec![format!("s.parameter = {parameter} AND r.pk = s.pk AND s.pk <= {newest}")];
+        // The plus: a bound on keys must not lead to the table's own order, which would then be sorted.
+        let mut conditions = vec![format!("s.parameter = {parameter} AND r.pk = s.pk AND +s.pk <= {newest}")];
         conditions.push(compiler.holds(self.resource, self.clauses, "r")?);
         if *repeats {
             // Of several rows of a resource, the one that comes first in this order.
