@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, router};
+use arc_swap::ArcSwap;
+use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartState, Throttles, ensure_signing_keys, router};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
@@ -18,16 +19,20 @@ use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
+use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
 use crate::witnessing::Witnessing;
-use crate::{policy_folder, smart_log};
+use crate::{admin, policy_folder, scim, smart_log};
 
 /// Bytes of a client's key set.
 const KEY_SET_BYTES_MAX: usize = 262_144;
 /// What the key of page links is derived for; the same at every start, so that a link outlives a restart.
 const PAGE_KEY: &str = "page-key";
+
+/// As [`PAGE_KEY`], of the codes that an expert has determined.
+const CODE_KEY: &str = "code-key";
 
 /// How long walks without a client may take to end at a stop.
 const IDLE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -38,12 +43,16 @@ pub(crate) struct Running {
     config: PathBuf,
     tls: ReloadableTls,
     door: Door,
+    records: Arc<Records>,
+    /// They outlive a reading of the configuration: it forgives nobody.
+    throttles: ArcSwap<Throttles>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
+    exchange: Exchange,
 }
 
 impl Running {
@@ -72,7 +81,9 @@ impl Running {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             format!("cannot listen on {address}: {error}; end what listens there, or choose another port")
         })?;
-        let door = Door::new(gateway(&house, &house.settings, server)?);
+        let records = Arc::new(Records::of(&house));
+        let throttles = Arc::new(Throttles::new(house.settings.sign_in.limits));
+        let door = Door::new(gateway(&house, &house.settings, server, &records, &throttles)?);
         let (stop, stopped) = watch::channel(false);
         let limits = listen_limits(&house.settings);
         let serving = {
@@ -91,22 +102,32 @@ impl Running {
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
-        let records = Arc::new(Records::of(&house));
-        let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
+        let admin = socket::listen(&house.settings.store, Arc::clone(&records))
+            .map_err(|error| format!("admin.sock: {error}"))?;
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
+        let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
+        let throttles = ArcSwap::new(throttles);
         Ok(Self {
             house,
             config: config.to_owned(),
             tls,
             door,
+            records,
+            throttles,
             stop,
             serving,
             admin,
             housekeeping,
             witnessing,
             schedule,
+            exchange,
         })
+    }
+
+    /// Where each partner's listener is.
+    pub(crate) fn partners(&self) -> &[(String, std::net::SocketAddr)] {
+        &self.exchange.addresses
     }
 
     /// The house behind the doors.
@@ -127,7 +148,8 @@ impl Running {
             Ok((policy, files)) => (policy, policy_folder::named(files)),
             Err(faults) => return said_faults("policy", &faults),
         };
-        let gateway = match gateway(&self.house, &settings, server(&settings)) {
+        let throttles = Arc::new(self.throttles.load().renewed(settings.sign_in.limits));
+        let gateway = match gateway(&self.house, &settings, server(&settings), &self.records, &throttles) {
             Ok(gateway) => gateway,
             Err(error) => {
                 return tracing::error!(
@@ -149,6 +171,7 @@ impl Running {
             tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
         }
         self.door.exchange(gateway);
+        self.throttles.store(throttles);
         for what in self.needs_restart(&settings) {
             tracing::warn!(what, "this setting is read at the start only");
         }
@@ -171,6 +194,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         self.schedule.abort();
+        self.exchange.close().await;
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         if let Some(witnessing) = self.witnessing {
@@ -221,24 +245,41 @@ fn server(settings: &Settings) -> Server {
         fhir: false,
         title: "The audit log".to_owned(),
     };
-    Server::new(issuer, apis.chain([log]).collect())
+    let mut server = Server::new(issuer, apis.chain([log]).collect());
+    let sign_in = &settings.sign_in;
+    server.lifetimes.session_idle_seconds = sign_in.session_idle_seconds;
+    server.lifetimes.session_seconds = sign_in.session_seconds;
+    server.lifetimes.step_up_seconds = sign_in.step_up_seconds;
+    server.registration = sign_in.registration;
+    server.second_factor_roles.clone_from(&sign_in.second_factor_roles);
+    server
 }
 
-fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway, String> {
+fn gateway(
+    house: &House,
+    settings: &Settings,
+    server: Server,
+    records: &Arc<Records>,
+    throttles: &Arc<Throttles>,
+) -> Result<Gateway, String> {
     let smart = SmartState::new(
         Arc::clone(&house.store),
         server,
         Arc::new(clock::now),
         smart_log::record(house.log.clone()),
         fetch_keys(),
-        SmartLimits::default(),
-    );
+        settings.sign_in.limits,
+    )
+    .with_throttles(Arc::clone(throttles));
+    let administration = admin::http::router(smart.clone(), Arc::clone(records));
+    let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart),
+        smart: router(smart).merge(administration).merge(directory),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
     let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;

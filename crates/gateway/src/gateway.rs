@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
+use crate::codes::Coder;
 use crate::duties::Raised;
 use crate::floods::Floods;
 use crate::head::Head;
@@ -57,6 +58,7 @@ struct Inner {
     log: Log,
     smart: Router,
     pages: Arc<Pages>,
+    coder: Coder,
     masks: Masks,
     in_flight: Arc<Semaphore>,
     origins: Origins,
@@ -77,6 +79,8 @@ pub struct Rooms {
     pub smart: Router,
     /// Seals page links; the same on every start and node, or links end with the process.
     pub page_key: Secret,
+    /// Makes the codes of what an expert has determined; the same on every start and node.
+    pub code_key: Secret,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -92,7 +96,7 @@ impl Gateway {
     /// [`TlsError`] if an upstream's trust or identity cannot be read.
     pub fn new(settings: &Settings, rooms: Rooms) -> Result<Self, TlsError> {
         let limits = settings.limits.clone();
-        let Rooms { policy, store, log, smart, page_key } = rooms;
+        let Rooms { policy, store, log, smart, page_key, code_key } = rooms;
         Ok(Self(Arc::new(Inner {
             public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
             origin: settings.public_url.origin().ascii_serialization(),
@@ -103,6 +107,7 @@ impl Gateway {
             log,
             smart,
             pages: Arc::new(Pages::new(page_key)),
+            coder: Coder::new(code_key),
             masks: Masks::new(MASKS_MAX),
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
@@ -156,7 +161,7 @@ impl Gateway {
         if path.starts_with("/audit/") {
             return self.at_log(request, now).await;
         }
-        if path.starts_with("/oauth/") || path.contains("/.well-known/") {
+        if OURS.iter().any(|ours| path.starts_with(ours)) || path.contains("/.well-known/") {
             return self.smart(request).await;
         }
         let (parts, body) = request.into_parts();
@@ -250,6 +255,8 @@ impl Gateway {
         let offers = capability::offers(&self.policy(), &served.api.name);
         let said = capability::statement(&served.api.name, &served.public_base, self.public_url(), &offers, now);
         let mut response = plain(full(said.to_string()), "application/fhir+json; charset=utf-8");
+        // It is public: pages of any origin may read it.
+        response.headers_mut().insert(http::header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         if let Ok(id) = HeaderValue::from_str(&head.request_id) {
             response.headers_mut().insert(headers::REQUEST_ID, id);
         }
@@ -263,6 +270,11 @@ impl Gateway {
             tracing::error!(request = head.request_id, %error, "a token cannot be looked up");
             Refusal::StoreUnavailable
         })
+    }
+
+    /// Who gives out codes.
+    pub(crate) fn coder(&self) -> &Coder {
+        &self.0.coder
     }
 
     /// The page of a link, if it is this caller's, under this policy, in its time.
@@ -350,6 +362,9 @@ impl Gateway {
         Arc::clone(&self.0.pages)
     }
 }
+
+/// Paths that are not an API's: the authorization server, administration, the feed of people.
+const OURS: [&str; 3] = ["/oauth/", "/admin/", "/scim/"];
 
 /// The door as a tower service.
 #[derive(Debug, Clone)]

@@ -5,6 +5,8 @@ pub(crate) mod check;
 pub(crate) mod demo_data;
 pub(crate) mod ehr;
 mod evidence;
+pub(crate) mod exchange;
 pub(crate) mod policy;
 pub(crate) mod records;
+mod records_remote;
 pub(crate) mod serve;
