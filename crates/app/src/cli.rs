@@ -298,7 +298,7 @@ pub(crate) enum AuditVerb {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
-    /// FHIR AuditEvent NDJSON
+    /// FHIR AuditEvent NDJSON into a file, or syslog over TLS; goes on from a cursor
     Export {
         #[command(flatten)]
         records: RecordsArgs,
@@ -306,8 +306,11 @@ pub(crate) enum AuditVerb {
         #[arg(long, value_name = "CURSOR")]
         from: Option<String>,
         /// Where to write; the cursor to go on from is printed
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
+        #[arg(long, value_name = "FILE", required_unless_present = "syslog")]
+        out: Option<PathBuf>,
+        /// Send to the receiver of `[audit] syslog` instead: DICOM audit messages as syslog over TLS (RFC 5424, RFC 5425)
+        #[arg(long, conflicts_with = "out")]
+        syslog: bool,
     },
     /// Accounting of disclosures of a patient (45 CFR 164.528)
     Disclosures {
@@ -528,7 +531,7 @@ pub(crate) enum AgreementVerb {
         /// With whom
         #[arg(long)]
         organization: String,
-        /// `baa`, `data-use` or `none-needed`
+        /// `baa`, `data-use`, `expert-determination` (45 CFR 164.514(b)(1)) or `none-needed`
         #[arg(long)]
         kind: String,
         /// First day in force, `YYYY-MM-DD`

@@ -15,6 +15,7 @@ mod policy_folder;
 mod running;
 mod scim;
 mod smart_log;
+mod syslog_feed;
 mod terminal;
 mod verbs;
 mod witness;

@@ -22,6 +22,7 @@ use crate::door::Door;
 use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
+use crate::syslog_feed::{self, Feed};
 use crate::verbs::check::tls_files;
 use crate::witnessing::Witnessing;
 use crate::{admin, policy_folder, scim, smart_log};
@@ -30,6 +31,9 @@ use crate::{admin, policy_folder, scim, smart_log};
 const KEY_SET_BYTES_MAX: usize = 262_144;
 /// What the key of page links is derived for; the same at every start, so that a link outlives a restart.
 const PAGE_KEY: &str = "page-key";
+
+/// As [`PAGE_KEY`], of the codes that an expert has determined.
+const CODE_KEY: &str = "code-key";
 
 /// How long walks without a client may take to end at a stop.
 const IDLE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -48,6 +52,7 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
+    feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
     exchange: Exchange,
 }
@@ -98,6 +103,11 @@ impl Running {
             lifetimes,
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
+        let feeding = Feed::new(&house.settings)?.map(|feed| {
+            let file = house.settings.store.join("syslog.cursor");
+            let (log, store) = (house.log.clone(), Arc::clone(&house.store));
+            tokio::spawn(syslog_feed::run(feed, file, log, store, stopped.clone()))
+        });
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let admin = socket::listen(&house.settings.store, Arc::clone(&records))
             .map_err(|error| format!("admin.sock: {error}"))?;
@@ -117,6 +127,7 @@ impl Running {
             admin,
             housekeeping,
             witnessing,
+            feeding,
             schedule,
             exchange,
         })
@@ -197,6 +208,9 @@ impl Running {
         if let Some(witnessing) = self.witnessing {
             let _asked = witnessing.await;
         }
+        if let Some(feeding) = self.feeding {
+            let _sent = feeding.await;
+        }
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
@@ -276,6 +290,7 @@ fn gateway(
         log: house.log.clone(),
         smart: router(smart).merge(administration).merge(directory),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
     let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
+use crate::codes::Coder;
 use crate::duties::Raised;
 use crate::floods::Floods;
 use crate::head::Head;
@@ -57,6 +58,7 @@ struct Inner {
     log: Log,
     smart: Router,
     pages: Arc<Pages>,
+    coder: Coder,
     masks: Masks,
     in_flight: Arc<Semaphore>,
     origins: Origins,
@@ -77,6 +79,8 @@ pub struct Rooms {
     pub smart: Router,
     /// Seals page links; the same on every start and node, or links end with the process.
     pub page_key: Secret,
+    /// Makes the codes of what an expert has determined; the same on every start and node.
+    pub code_key: Secret,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -92,7 +96,7 @@ impl Gateway {
     /// [`TlsError`] if an upstream's trust or identity cannot be read.
     pub fn new(settings: &Settings, rooms: Rooms) -> Result<Self, TlsError> {
         let limits = settings.limits.clone();
-        let Rooms { policy, store, log, smart, page_key } = rooms;
+        let Rooms { policy, store, log, smart, page_key, code_key } = rooms;
         Ok(Self(Arc::new(Inner {
             public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
             origin: settings.public_url.origin().ascii_serialization(),
@@ -103,6 +107,7 @@ impl Gateway {
             log,
             smart,
             pages: Arc::new(Pages::new(page_key)),
+            coder: Coder::new(code_key),
             masks: Masks::new(MASKS_MAX),
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
@@ -271,6 +276,11 @@ impl Gateway {
             tracing::error!(request = head.request_id, %error, "a token cannot be looked up");
             Refusal::StoreUnavailable
         })
+    }
+
+    /// Who gives out codes.
+    pub(crate) fn coder(&self) -> &Coder {
+        &self.0.coder
     }
 
     /// The page of a link, if it is this caller's, under this policy, in its time.

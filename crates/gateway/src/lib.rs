@@ -14,6 +14,7 @@ mod ask;
 mod batch;
 mod bulk;
 mod capability;
+mod codes;
 mod credentials;
 mod duties;
 mod facts;

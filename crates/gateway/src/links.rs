@@ -92,6 +92,8 @@ pub(crate) fn shows_version(elements: &Elements) -> bool {
     match elements {
         Elements::Whole => true,
         Elements::Only(paths) => ["meta", "meta.versionId"].iter().any(|path| paths.contains(*path)),
+        // A version and a time of change are of the resource that is not to be recognised.
+        Elements::Profiled { .. } => false,
     }
 }
 

@@ -175,7 +175,8 @@ async fn disclose(
         Content::Empty => return bare(gateway, visit, permit, status, head, now).await,
         Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
         Content::Streaming(first, rest) => {
-            let came = stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json };
+            let came =
+                stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json, export: None };
             return stream::open(gateway, served, visit, permit, came, head, now);
         }
         Content::Held(body) => body,
@@ -208,9 +209,10 @@ async fn full(
     now: Timestamp,
 ) -> Result<Released, Withheld> {
     let part = visit.part.0;
+    let codes = gateway.coder().codes(permit, None, now);
     let filtered = |body: &[u8], used: usize| {
         let link = links::linker(gateway, served, permit, (used, part), now);
-        let rewrite = links::rewrite(served, &link);
+        let rewrite = codes.given(links::rewrite(served, &link));
         let answer = Answer { body, shape: links::shape(permit) };
         release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits())
     };

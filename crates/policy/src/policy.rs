@@ -193,6 +193,7 @@ impl Grant {
 impl Reach {
     fn of(role: &Role, grant: &Grant, resource: ResourceType, kind: InteractionKind) -> Option<Self> {
         let elements = Arc::clone(grant.elements.get(&resource)?);
+        let profiled = elements.profile().is_some();
         let searchable = matches!(
             kind,
             InteractionKind::Search
@@ -216,9 +217,14 @@ impl Reach {
             rule: Arc::clone(&grant.id),
             terms: Arc::new(grant.terms.clone()),
             no_relation: role.no_relation,
+            // A profile is no measure of minimum necessary: nothing lifts it.
+            elements_lifted: if profiled { Arc::clone(&elements) } else { Arc::new(Elements::Whole) },
             elements,
-            elements_lifted: Arc::new(Elements::Whole),
-            search_lifted: Arc::new(if searchable { search.lifted(resource) } else { Searchable::default() }),
+            search_lifted: Arc::new(match (searchable, profiled) {
+                (true, true) => search.clone(),
+                (true, false) => search.lifted(resource),
+                (false, _) => Searchable::default(),
+            }),
             search: Arc::new(search),
             operations: Arc::new(grant.operations.clone()),
             writes,
@@ -250,9 +256,8 @@ impl Reach {
             Denied::Elements(paths) => {
                 left.elements = Arc::new(without(resource, &self.elements, paths));
                 left.search = Arc::new(self.search.reading_only(resource, &left.elements));
-                let whole = without(resource, &Elements::Whole, paths);
-                left.search_lifted = Arc::new(self.search_lifted.reading_only(resource, &whole));
                 left.elements_lifted = Arc::new(without(resource, &self.elements_lifted, paths));
+                left.search_lifted = Arc::new(self.search_lifted.reading_only(resource, &left.elements_lifted));
                 left.writes = self.writes.as_ref().map(|writes| {
                     Arc::new(Writable {
                         elements: Arc::new(without(resource, &writes.elements, paths)),

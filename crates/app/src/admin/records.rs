@@ -292,8 +292,9 @@ fn agreement(
     until: Option<&str>,
     purposes: Vec<String>,
 ) -> Result<Agreement, Refused> {
-    if !["baa", "data-use", "none-needed"].contains(&kind.as_str()) {
-        return Err(Refused(format!("there is no kind `{kind}`; choose baa, data-use or none-needed")));
+    if !["baa", "data-use", "expert-determination", "none-needed"].contains(&kind.as_str()) {
+        let mend = "choose baa, data-use, expert-determination or none-needed";
+        return Err(Refused(format!("there is no kind `{kind}`; {mend}")));
     }
     let from = start_of_day(from).ok_or_else(|| Refused(format!("`{from}` is not a day; write 2026-12-31")))?;
     let until = until.map(last_day).transpose()?;

@@ -144,6 +144,7 @@ impl House {
             log: log.clone(),
             smart: axum::Router::new(),
             page_key: store.derived_key("page links").unwrap(),
+            code_key: store.derived_key("codes").unwrap(),
         };
         let gateway = Gateway::new(&settings, rooms).unwrap();
         let house = Self { gateway, store, log, policy, folder };

@@ -23,6 +23,7 @@ mod outbound;
 mod pages;
 mod patient;
 mod public;
+mod reading;
 mod refill;
 mod safety;
 mod scheduler;

@@ -109,9 +109,9 @@ pub(super) fn wider(left: &TypeNarrowing, right: &TypeNarrowing) -> TypeNarrowin
     both
 }
 
-/// The rules of the ways.
+/// The rules of the ways, and the profile under which they let out, so that the record says it.
 pub(super) fn rule(ways: &[Way]) -> Arc<str> {
-    match ways {
+    let rules: Arc<str> = match ways {
         [] => "default".into(),
         [only] if only.also.is_empty() => Arc::clone(&only.reach.rule),
         several => {
@@ -119,6 +119,15 @@ pub(super) fn rule(ways: &[Way]) -> Arc<str> {
             rules.dedup();
             rules.join("+").into()
         }
+    };
+    match ways
+        .iter()
+        .map(|way| way.elements.profile())
+        .collect::<Option<Vec<_>>>()
+        .and_then(|all| all.into_iter().max())
+    {
+        Some(profile) => format!("{rules} under {}", profile.name()).into(),
+        None => rules,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bascule_fhir::{InteractionKind, ResourceType};
 
 use super::lists::{Kind, Lists};
-use super::{check, words};
+use super::{check, masks, words};
 use crate::read::{Reader, Section, Word};
 use crate::rules::{Denied, Deny, Grant, Named, Patients, Terms, Writes};
 use crate::{Elements, schema};
@@ -33,6 +33,7 @@ pub(super) fn read(
     let only_count = only(&mut section, reader);
     let (interactions, operations) = interactions(&mut section, reader);
     let elements = elements(&mut section, &types, only_count, lists, reader);
+    let elements = masks::put_on(&mut section, elements, reader);
     let terms = terms(&mut section, common, emergency, only_count, reader);
     check::compartments(&types, &terms, reader);
     let search = search(&mut section, &types, &elements, only_count, reader);

@@ -209,6 +209,7 @@ pub(super) fn elements(elements: &Elements) -> String {
         Elements::Whole => "whole".to_owned(),
         Elements::Only(named) if named.is_empty() => "nothing".to_owned(),
         Elements::Only(named) => named.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
+        Elements::Profiled { .. } => crate::describe::elements(elements),
     }
 }
 
