@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartState, Throttles, ensure_signing_keys, router};
+use bascule_gateway::smart::{
+    CareState, FetchKeys, FetchedKeys, SmartState, Throttles, care_router, ensure_signing_keys, router,
+};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
@@ -22,6 +24,7 @@ use crate::door::Door;
 use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
+use crate::syslog_feed::{self, Feed};
 use crate::verbs::check::tls_files;
 use crate::witnessing::Witnessing;
 use crate::{admin, policy_folder, scim, smart_log};
@@ -51,6 +54,7 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
+    feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
     exchange: Exchange,
 }
@@ -101,6 +105,11 @@ impl Running {
             lifetimes,
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
+        let feeding = Feed::new(&house.settings)?.map(|feed| {
+            let file = house.settings.store.join("syslog.cursor");
+            let (log, store) = (house.log.clone(), Arc::clone(&house.store));
+            tokio::spawn(syslog_feed::run(feed, file, log, store, stopped.clone()))
+        });
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let admin = socket::listen(&house.settings.store, Arc::clone(&records))
             .map_err(|error| format!("admin.sock: {error}"))?;
@@ -120,6 +129,7 @@ impl Running {
             admin,
             housekeeping,
             witnessing,
+            feeding,
             schedule,
             exchange,
         })
@@ -200,6 +210,9 @@ impl Running {
         if let Some(witnessing) = self.witnessing {
             let _asked = witnessing.await;
         }
+        if let Some(feeding) = self.feeding {
+            let _sent = feeding.await;
+        }
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
@@ -273,12 +286,14 @@ fn gateway(
     .with_throttles(Arc::clone(throttles));
     let administration = admin::http::router(smart.clone(), Arc::clone(records));
     let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
+    let page_key = || house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string());
+    let care = CareState::new(smart.clone(), Arc::clone(house.policy.live()), page_key()?);
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart).merge(administration).merge(directory),
-        page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        smart: router(smart).merge(administration).merge(directory).merge(care_router(care)),
+        page_key: page_key()?,
         code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };

@@ -19,6 +19,7 @@ mod house;
 mod pages;
 mod patient;
 mod public;
+mod reading;
 mod refill;
 mod scheduler;
 mod stream;
