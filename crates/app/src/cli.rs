@@ -182,6 +182,9 @@ pub(crate) struct EhrArgs {
     /// What to load first
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) load: Vec<PathBuf>,
+    /// Build the search index when all is loaded, not as it is: faster for much at once
+    #[arg(long, requires = "load")]
+    pub(crate) index_afterwards: bool,
 }
 
 /// Where the records are: a running server's `admin.sock`, or the data folder itself if none runs.

@@ -214,7 +214,7 @@ impl Running {
             let _sent = feeding.await;
         }
         // Walks whose client has hung up still run to their end, and into the log.
-        let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
+        let _idle = tokio::time::timeout(IDLE_WAIT, self.door.idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
         self.house.close().await;
     }

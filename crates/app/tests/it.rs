@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod bulk;
 mod care;
 mod crash;
 mod exchange;

@@ -17,6 +17,8 @@ pub(crate) struct Served {
     pub(crate) public_base: String,
     /// The system behind it.
     pub(crate) upstream: Upstream,
+    /// Whose system it is, if another organization's.
+    pub(crate) organization: Option<String>,
     path: String,
 }
 
@@ -39,6 +41,7 @@ impl Apis {
                     api: one.api.clone(),
                     public_base: format!("{public_url}{path}"),
                     upstream: Upstream::new(&one.upstream, &settings.limits)?,
+                    organization: one.upstream.organization.clone(),
                     path,
                 }))
             })
@@ -90,6 +93,7 @@ mod tests {
                 ca_pem: None,
                 credential: UpstreamCredential::None,
                 post_search: false,
+                organization: None,
                 unversioned: None,
             },
         };

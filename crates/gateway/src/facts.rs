@@ -3,6 +3,7 @@
 use bascule_audit::Recipient;
 use bascule_fhir::Timestamp;
 use bascule_policy::{Fact, Facts, Needs};
+use bascule_store::user::Status;
 use bascule_store::{Store, StoreError};
 
 /// A relation that was not seen for longer is not one: 30 days.
@@ -35,6 +36,17 @@ pub(crate) fn gather(store: &Store, api: &str, needs: &Needs, now: Timestamp) ->
         facts.care_team = fact(store.care_team_of(patient, since, now), "care team");
     }
     facts
+}
+
+/// What is on file about an organization that something is to be disclosed to. One that is not active is not on file.
+pub(crate) fn of_organization(store: &Store, id: &str) -> Facts {
+    let active = |(organization, status)| (status == Status::Active).then_some(organization);
+    let found = store.organization(id).map(|found| found.and_then(active));
+    Facts {
+        organization: fact(found, "organization"),
+        agreements: fact(store.agreements_of(id), "agreements"),
+        ..Facts::nothing_on_file()
+    }
 }
 
 fn fact<T>(found: Result<T, StoreError>, what: &'static str) -> Fact<T> {

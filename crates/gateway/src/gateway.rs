@@ -147,6 +147,12 @@ impl Gateway {
         }
     }
 
+    /// Whether a request is under way.
+    #[must_use]
+    pub fn is_walking(&self) -> bool {
+        self.0.in_flight.available_permits() < self.0.limits.requests_in_flight_max
+    }
+
     /// Answers one request. What reaches an upstream walks in a task of its own, so that a client that hangs up does
     /// not stop it.
     async fn answer(self, request: Request<Body>) -> Response<Body> {
@@ -302,6 +308,8 @@ impl Gateway {
             public_base: &served.public_base,
             upstream_base: served.upstream.base(),
             post_search: served.upstream.post_search(),
+            declares: served.organization.is_some(),
+            part: None,
             limits: &self.0.limits,
         }
     }

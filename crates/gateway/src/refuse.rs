@@ -110,6 +110,8 @@ pub(crate) enum Unwritable {
     Outside,
     /// It was filtered on the way out, and would overwrite what was withheld.
     Subsetted,
+    /// An element that may not be told to the organization behind the API.
+    Undisclosed(String),
     /// Conditional, and several resources match.
     Several,
     /// Nothing says which version it changes.
@@ -495,6 +497,11 @@ fn unwritable(fault: &Unwritable) -> Words {
             StatusCode::UNPROCESSABLE_ENTITY,
             IssueCode::Processing,
             "this copy is SUBSETTED: writing it back whole would erase what was withheld; send only the elements that change, with PATCH",
+        ),
+        Unwritable::Undisclosed(path) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("no role of this access grants telling `{path}` to the organization behind this API; leave it out"),
         ),
         Unwritable::Several => words(
             StatusCode::PRECONDITION_FAILED,

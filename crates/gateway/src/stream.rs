@@ -134,7 +134,7 @@ impl Flow {
     async fn flow(self, sender: &mut Sender<Bytes, BodyError>) -> Result<(Box<AccessFacts>, Vec<u8>), Broken> {
         let Self { gateway, served, permit, facts, came, now, place: _ } = self;
         let Came { first, mut rest, shape, kind: _, export } = came;
-        let link = links::linker(&gateway, &served, &permit, 0, now);
+        let link = links::linker(&gateway, &served, &permit, (0, 0), now);
         let codes = gateway.coder().codes(&permit, export.as_deref(), now);
         let rewrite = codes.given(links::rewrite(&served, &link));
         let mut filter = Filter::new(gateway.masks(), &permit, shape, &rewrite, gateway.filter_limits());

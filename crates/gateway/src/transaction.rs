@@ -134,7 +134,7 @@ async fn disclosed(
         }
     }
     let head = walk::passed(served, permit, &headers);
-    let link = links::linker(gateway, served, permit, 0, now);
+    let link = links::linker(gateway, served, permit, (0, 0), now);
     let codes = gateway.coder().codes(permit, None, now);
     let rewrite = codes.given(links::rewrite(served, &link));
     let body = entry.get("resource").map(Value::to_string);

@@ -20,7 +20,7 @@ use crate::record::Visit;
 use crate::refuse::{Refusal, Unwritable};
 use crate::rewrite::moved_body;
 use crate::upstream::{Content, Reply};
-use crate::{links, patch, path_patch};
+use crate::{links, outbound, patch, path_patch};
 
 /// The extension that stands for a value that is not told.
 const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
@@ -37,6 +37,7 @@ pub(crate) async fn prepare(
     permit: &Permit,
     body: &Bytes,
 ) -> Result<Sent, Refusal> {
+    outbound::says(visit, permit, body)?;
     match &permit.asked().interaction {
         Interaction::Create { resource, unless } => {
             let value = written(body, *resource, None)?;
@@ -149,12 +150,13 @@ async fn change(
     let kind = visit.head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = Kind::of(kind.unwrap_or_default()).ok_or(Refusal::Unwritable(Unwritable::PatchKind))?;
     let operations = json::parse(body).map_err(|_| not_json())?;
-    let before = before(gateway, served, visit, permit, (resource, target)).await?;
     let touched = match kind {
         Kind::Json => patch::touched(&operations),
         Kind::FhirPath => path_patch::touched(resource, &operations),
     };
     let touched = touched.ok_or_else(not_json)?;
+    outbound::patches(visit, resource, &touched)?;
+    let before = before(gateway, served, visit, permit, (resource, target)).await?;
     let fits = |way: &&WriteNarrowing| patch::permitted(way, resource, &touched).is_ok();
     if !permit.writes().iter().any(|way| fits(&way)) {
         let fault = permit.writes().first().map(|way| patch::permitted(way, resource, &touched));

@@ -3,6 +3,7 @@
 
 mod combine;
 mod consent;
+mod disclose;
 mod export;
 mod needs;
 mod observe;
@@ -25,6 +26,7 @@ use crate::policy::Policy;
 use crate::write::WriteNarrowing;
 use crate::{Api, Elements};
 
+pub use disclose::Disclosure;
 pub(crate) use operation::is_unfiltered;
 use recipient::Recipient;
 use way::Way;

@@ -34,6 +34,7 @@ mod search;
 mod table;
 
 pub use api::{Api, ApiKind, Exposure, Mode};
+pub use decide::Disclosure;
 pub use decision::{
     Asked, Condition, Denial, DenialReason, Duty, Exemption, Lane, Narrowing, Permit, TotalRule, TypeNarrowing,
 };

@@ -52,6 +52,8 @@ pub struct Grant {
     pub search: Option<Arc<BTreeSet<String>>>,
     /// What a write may set.
     pub writes: Writes,
+    /// What a request may say to another organization whose system is behind the API, by type.
+    pub discloses: BTreeMap<ResourceType, Arc<Elements>>,
     /// Under which terms.
     pub terms: Terms,
     /// Why, for who reads the file.

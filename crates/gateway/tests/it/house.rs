@@ -92,6 +92,25 @@ impl House {
         limits: Limits,
         change: impl FnOnce(&Path, LogSettings) -> LogSettings,
     ) -> Self {
+        Self::furnished(upstream, limits, (None, false), change).await
+    }
+
+    /// Before a system of another organization.
+    pub(crate) async fn of_organization(upstream: &str, organization: &str) -> Self {
+        Self::furnished(upstream, Limits::default(), (Some(organization), false), |_, settings| settings).await
+    }
+
+    /// Before a system that takes `POST _search`.
+    pub(crate) async fn posting(upstream: &str) -> Self {
+        Self::furnished(upstream, Limits::default(), (None, true), |_, settings| settings).await
+    }
+
+    async fn furnished(
+        upstream: &str,
+        limits: Limits,
+        (organization, post_search): (Option<&str>, bool),
+        change: impl FnOnce(&Path, LogSettings) -> LogSettings,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
@@ -110,7 +129,8 @@ impl House {
             url: Url::parse(upstream).unwrap(),
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
-            post_search: false,
+            post_search,
+            organization: organization.map(ToOwned::to_owned),
             unversioned: None,
         };
         let settings = Settings {

@@ -38,9 +38,22 @@ pub(super) fn read(
     check::compartments(&types, &terms, reader);
     let search = search(&mut section, &types, &elements, only_count, reader);
     let writes = writes(&mut section, &types, &interactions, lists, reader);
+    let discloses = discloses(&mut section, &types, lists, reader);
     let because = section.word("because", reader).map(|word| word.text);
     section.finish(reader);
-    Some(Grant { id: id.into(), line, apis, elements, interactions, operations, search, writes, terms, because })
+    Some(Grant {
+        id: id.into(),
+        line,
+        apis,
+        elements,
+        interactions,
+        operations,
+        search,
+        writes,
+        discloses,
+        terms,
+        because,
+    })
 }
 
 pub(super) fn read_deny(
@@ -207,6 +220,17 @@ fn elements(
         .map(|(resource, _)| *resource)
         .map(|resource| (resource, Arc::new(named(resource, &words, lists, reader))))
         .collect()
+}
+
+/// What a request may say to the organization behind the API.
+fn discloses(
+    section: &mut Section<'_>,
+    types: &[(ResourceType, Word)],
+    lists: &Lists,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<ResourceType, Arc<Elements>> {
+    let Some(words) = section.words("discloses", reader) else { return BTreeMap::new() };
+    types.iter().map(|(resource, _)| (*resource, Arc::new(named(*resource, &words, lists, reader)))).collect()
 }
 
 /// The elements that the words name on that type.

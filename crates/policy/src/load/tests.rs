@@ -413,7 +413,7 @@ fn syntax_is_no_reason_to_stop_looking() {
               --> policy/0.toml:10:1
                |
             10 | this = is not toml
-               | ^^^^ known: api, resource, only, interactions, operations, elements, profile, masks, patients, purpose, exposure, relations, organizations, hours, from, until, search, writes, values, references, targets, because
+               | ^^^^ known: api, resource, only, interactions, operations, elements, profile, masks, patients, purpose, exposure, relations, organizations, hours, from, until, search, writes, values, references, targets, discloses, because
             error: string values must be quoted, expected literal string
               --> policy/0.toml:10:8
                |
