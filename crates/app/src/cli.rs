@@ -3,6 +3,7 @@
 pub(crate) mod exchange;
 mod people;
 mod policy;
+mod review;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::people::{ClientMore, EmergencyVerb, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
+pub(crate) use self::review::ReviewVerb;
 
 /// The secure bridge for healthcare data exchange.
 #[derive(Debug, Parser)]
@@ -65,6 +67,9 @@ pub(crate) enum Verb {
     /// What needs a person's eye
     #[command(subcommand)]
     Alert(AlertVerb),
+    /// Access that somebody must look at afterwards: emergency access, patients without a relation
+    #[command(subcommand)]
+    Review(ReviewVerb),
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +182,9 @@ pub(crate) struct EhrArgs {
     /// What to load first
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) load: Vec<PathBuf>,
+    /// Build the search index when all is loaded, not as it is: faster for much at once
+    #[arg(long, requires = "load")]
+    pub(crate) index_afterwards: bool,
 }
 
 /// Where the records are: a running server's `admin.sock`, or the data folder itself if none runs.

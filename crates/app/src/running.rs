@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartState, Throttles, ensure_signing_keys, router};
+use bascule_gateway::smart::{
+    CareState, FetchKeys, FetchedKeys, SmartState, Throttles, care_router, ensure_signing_keys, router,
+};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
@@ -284,12 +286,14 @@ fn gateway(
     .with_throttles(Arc::clone(throttles));
     let administration = admin::http::router(smart.clone(), Arc::clone(records));
     let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
+    let page_key = || house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string());
+    let care = CareState::new(smart.clone(), Arc::clone(house.policy.live()), page_key()?);
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart).merge(administration).merge(directory),
-        page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        smart: router(smart).merge(administration).merge(directory).merge(care_router(care)),
+        page_key: page_key()?,
         code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };

@@ -10,7 +10,7 @@ use bascule_store::{Store, StoreError};
 const RELATION_SECONDS_MAX: i64 = 30 * 86_400;
 
 /// The facts of a decision. Records that no shelf keeps cannot be on file, so they are known to be none.
-pub(crate) fn gather(store: &Store, needs: &Needs, now: Timestamp) -> Facts {
+pub(crate) fn gather(store: &Store, api: &str, needs: &Needs, now: Timestamp) -> Facts {
     let mut facts = Facts::nothing_on_file();
     if let Some(organization) = &needs.organization {
         let found = store.organization(organization).map(|found| found.map(|(organization, _)| organization));
@@ -24,6 +24,16 @@ pub(crate) fn gather(store: &Store, needs: &Needs, now: Timestamp) -> Facts {
             Ok(Some(seen)) => Fact::Known(seen),
             Ok(None) | Err(_) => Fact::Unknown,
         };
+    }
+    if let Some(user) = &needs.emergencies_of {
+        facts.emergencies = fact(store.emergencies_of(user, api, now), "emergency access");
+    }
+    if let Some(user) = &needs.reasons_of {
+        facts.reasons = fact(store.reasons_of(user, api, now), "reasons");
+    }
+    if let Some(patient) = &needs.care_team_of {
+        let since = now.plus_seconds(-RELATION_SECONDS_MAX);
+        facts.care_team = fact(store.care_team_of(patient, since, now), "care team");
     }
     facts
 }

@@ -35,6 +35,7 @@ use crate::reading::{self, AUDIT_API, ReadingSettings};
 use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::settings::{Limits, Settings};
+use crate::smart::Links;
 use crate::{capability, walk};
 
 /// Compiled masks that are kept; one is some ten kilobytes.
@@ -63,6 +64,7 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    care_links: Links,
     floods: Floods,
     reading: OnceLock<ReadingSettings>,
 }
@@ -106,6 +108,7 @@ impl Gateway {
             store,
             log,
             smart,
+            care_links: Links::new(page_key.clone()),
             pages: Arc::new(Pages::new(page_key)),
             coder: Coder::new(code_key),
             masks: Masks::new(MASKS_MAX),
@@ -327,8 +330,16 @@ impl Gateway {
         &self.0.masks
     }
 
+    pub(crate) fn care_links(&self) -> &Links {
+        &self.0.care_links
+    }
+
     pub(crate) fn raised(&self) -> &Raised {
         &self.0.raised
+    }
+
+    pub(crate) fn shared_store(&self) -> &Arc<Store> {
+        &self.0.store
     }
 
     /// Lets the log be read in that way; the first word counts.

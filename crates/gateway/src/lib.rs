@@ -27,6 +27,8 @@ mod links;
 mod matching;
 mod members;
 mod narrow;
+mod observe;
+mod offer;
 mod origins;
 mod outbound;
 mod outcome;

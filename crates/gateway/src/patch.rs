@@ -144,6 +144,7 @@ mod tests {
         let values = BTreeMap::from([("status".to_owned(), vec!["cancelled".to_owned()])]);
         let own = Condition::InCompartment { of: ResourceType::PATIENT, ids: vec![Id::parse("a").unwrap()] };
         WriteNarrowing {
+            targets: std::sync::Arc::default(),
             elements: Arc::new(Elements::Only(named)),
             values: Arc::new(values),
             references: BTreeMap::new(),

@@ -20,6 +20,8 @@ use crate::floods::Told;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::narrow::{self, Sent};
+use crate::observe;
+use crate::offer::Offer;
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
@@ -40,7 +42,8 @@ pub(crate) async fn walk(
         Err(refusal) => {
             let refusal = refused(gateway, &mut visit, refusal, now).await;
             settled(gateway, &visit, &refusal).await;
-            refusal.answer(&request_id, gateway.public_url())
+            let offer = Offer::of(gateway, &visit, &refusal, now);
+            refusal.answer_with(&request_id, gateway.public_url(), offer.as_ref())
         }
     }
 }
@@ -118,7 +121,7 @@ pub(crate) fn decide(
 ) -> Result<Permit, Refusal> {
     visit.asked = Some(asked.clone());
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
+    let facts = gather(gateway.store(), &served.api.name, &policy.needs(&principal, &asked), now);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
     outbound::decide(gateway, served, visit, &permit, now)?;
@@ -177,6 +180,7 @@ async fn disclose(
         Content::Streaming(first, rest) => {
             let came =
                 stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json, export: None };
+            observe::tell(gateway, served, permit, None, now);
             return stream::open(gateway, served, visit, permit, came, head, now);
         }
         Content::Held(body) => body,
@@ -194,6 +198,7 @@ async fn disclose(
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
+    observe::tell(gateway, served, permit, Some(released.body()), now);
     let mut head = head;
     duties::notice(&mut head, permit, Some(released.body()));
     Ok(Response::held(released, &receipt).with(status, head))

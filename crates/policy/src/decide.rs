@@ -31,6 +31,7 @@ pub(crate) use operation::is_unfiltered;
 use recipient::Recipient;
 use way::Way;
 
+pub(crate) use observe::covers as is_observed;
 pub(crate) use patients::named as patients_named;
 
 impl Policy {

@@ -149,6 +149,8 @@ pub enum Duty {
         /// Why, in one phrase.
         why: String,
     },
+    /// A hard panel does not act, since the feed of relations is stale: an alert, and the access goes to review.
+    PanelSuspended,
     /// Emergency access: to the privacy officer's digest.
     Emergency {
         /// The record's id.

@@ -170,6 +170,9 @@ pub fn exemption(exemption: &Exemption) -> String {
 pub fn duty(duty: &Duty) -> String {
     match duty {
         Duty::Review { why } => format!("goes to review: {why}"),
+        Duty::PanelSuspended => {
+            "the panel is suspended, since the feed of relations is stale; goes to review".to_owned()
+        }
         Duty::Emergency { stepped_up: true, .. } => "emergency access: in the privacy officer's digest".to_owned(),
         Duty::Emergency { stepped_up: false, .. } => {
             "emergency access without a second proof: flagged, in the privacy officer's digest".to_owned()

@@ -151,6 +151,9 @@ fn named<'a>(resource: ResourceType, reaches: impl Iterator<Item = &'a Reach>) -
         let written = reach.writes.as_ref().map(|writes| writes.elements.as_ref());
         if let Some(writes) = &reach.writes {
             paths.extend(writes.values.keys().chain(writes.references.keys()).cloned());
+            paths.extend(
+                writes.targets.keys().filter_map(|path| path.rsplit_once('.')).map(|(path, _)| path.to_owned()),
+            );
         }
         for elements in [Some(reach.elements.as_ref()), written].into_iter().flatten() {
             paths.extend(elements.named().into_iter().flatten().map(|path| mask::split(path).0.to_owned()));
@@ -207,6 +210,12 @@ fn things_of(reach: &Reach, resource: ResourceType, kind: InteractionKind, named
                 things.push(Thing::Value(path.clone(), whom.name().to_owned()));
                 continue;
             }
+            let named = |target: &&String| target.rsplit_once('.').is_some_and(|(named, _)| named == path);
+            if let Some(target) = writes.targets.keys().find(named) {
+                let values = writes.targets.get(target).into_iter().flatten();
+                things.extend(values.map(|value| Thing::Value(path.clone(), format!("one of {target} {value}"))));
+                continue;
+            }
             match writes.values.get(path) {
                 None => things.push(Thing::Set(path.clone())),
                 Some(values) => things.extend(values.iter().map(|value| Thing::Value(path.clone(), value.clone()))),
@@ -243,6 +252,14 @@ fn settings(old: &Policy, new: &Policy) -> Vec<String> {
             "relations are known for {} minutes, were for {}",
             after.relations_age_minutes_max, before.relations_age_minutes_max
         ));
+    }
+    for (name, was, is) in [
+        ("emergency access", before.emergency_minutes_max, after.emergency_minutes_max),
+        ("a reason for access", before.reason_minutes_max, after.reason_minutes_max),
+    ] {
+        if was != is {
+            changed.push(format!("{name} serves for {is} minutes, did for {was}"));
+        }
     }
     for what in Keeps::ALL {
         let keepers = |policy: &Policy| {

@@ -69,6 +69,8 @@ pub struct Writes {
     pub values: Arc<BTreeMap<String, Vec<String>>>,
     /// Whom a reference may name.
     pub references: BTreeMap<String, Named>,
+    /// What the resource that a reference names must be.
+    pub targets: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 /// Whom a reference in a written body may name.
@@ -220,6 +222,10 @@ pub struct Settings {
     pub sensitive: Arc<[Label]>,
     /// A feed of relations older than this is not known.
     pub relations_age_minutes_max: u64,
+    /// How long emergency access stays open.
+    pub emergency_minutes_max: u64,
+    /// How long a reason for access without a known relation serves.
+    pub reason_minutes_max: u64,
 }
 
 impl Hours {

@@ -293,6 +293,7 @@ pub(super) fn row(entry: &Opened) -> Value {
         "user": agent.and_then(|agent| agent.subject.clone()),
         "patients": patients,
         "rule": clear.rule,
+        "policy": clear.policy,
         "cause": clear.cause,
         "withheld": clear.withheld,
         "inner": serde_json::to_value(&clear.inner).unwrap_or_default(),

@@ -9,4 +9,5 @@ pub(crate) mod exchange;
 pub(crate) mod policy;
 pub(crate) mod records;
 mod records_remote;
+pub(crate) mod review;
 pub(crate) mod serve;

@@ -50,7 +50,7 @@ async fn is_visible(
         Interaction::Read { resource: ResourceType::parse(resource)?, id: Id::parse(id)?, query: Query::default() };
     let asked = walk::asked(served, interaction);
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &policy.needs(principal, &asked), now);
+    let facts = gather(gateway.store(), &asked.api, &policy.needs(principal, &asked), now);
     let permit = policy.decide(principal.clone(), asked, &facts, &served.api, now).ok()?;
     let call = narrow::call(&permit, Sent::default(), &gateway.frame(served)).ok()?;
     let reply = served.upstream.send(call, &visit.head.headers, &visit.head.request_id).await.ok()?;

@@ -7,6 +7,9 @@ use super::way::Way;
 use crate::Elements;
 use crate::decision::{Condition, Lane, TotalRule, TypeNarrowing};
 
+/// Rules that one decision usually cites at most.
+const RULES_USUAL: usize = 16;
+
 /// The narrowing that the ways make together.
 pub(super) fn narrowing(ways: &[Way]) -> TypeNarrowing {
     let lanes = merged(ways);
@@ -115,7 +118,8 @@ pub(super) fn rule(ways: &[Way]) -> Arc<str> {
         [] => "default".into(),
         [only] if only.also.is_empty() => Arc::clone(&only.reach.rule),
         several => {
-            let mut rules: Vec<&str> = several.iter().flat_map(Way::rules).map(AsRef::as_ref).collect();
+            let mut rules: Vec<&str> = Vec::with_capacity(RULES_USUAL);
+            rules.extend(several.iter().flat_map(Way::rules).map(AsRef::as_ref));
             rules.dedup();
             rules.join("+").into()
         }

@@ -15,7 +15,7 @@ use crate::write::WriteNarrowing;
 use crate::{Api, Elements, Mode, schema};
 
 /// Whether the principal's flow is one whose rules are only observed now.
-pub(super) fn covers(api: &Api, principal: &Principal, now: Timestamp) -> bool {
+pub(crate) fn covers(api: &Api, principal: &Principal, now: Timestamp) -> bool {
     match &api.mode {
         Mode::Enforce => false,
         Mode::Observe { until, clients, .. } => {
@@ -85,6 +85,7 @@ impl Ask<'_> {
             InteractionKind::Create | InteractionKind::Update | InteractionKind::Patch | InteractionKind::Delete
         ) {
             yes.writes = vec![WriteNarrowing {
+                targets: Arc::default(),
                 elements: Arc::new(Elements::Whole),
                 values: Arc::default(),
                 references: std::collections::BTreeMap::new(),

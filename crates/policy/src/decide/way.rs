@@ -100,8 +100,9 @@ impl<'a> Ask<'a> {
     fn reaches(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Group>, No> {
         let roles = self.principal.roles();
         let mut found = Vec::with_capacity(roles.len());
+        let at_api = self.policy.at_api(&self.api.name);
         for role in roles {
-            match self.policy.cell(role, &self.api.name, resource, kind) {
+            match at_api.cell(role, resource, kind) {
                 Some(Cell::Granted(reaches)) => found.extend(reaches.iter().map(Arc::clone)),
                 Some(Cell::Denied(rule)) => return Err(self.denied(resource, kind, rule)),
                 None => {}
@@ -114,7 +115,7 @@ impl<'a> Ask<'a> {
             }
             return Err(no);
         }
-        if roles.len() > 1 {
+        if roles.len() > 1 && self.policy.any_role_denies() {
             found = self.less_denied(found, resource, kind)?;
         }
         Ok(grouped(found))
@@ -327,7 +328,7 @@ impl<'a> Ask<'a> {
         let known = self.relations(reach);
         if reach.no_relation == NoRelation::Refuse {
             if known.is_none() {
-                duties.push(Duty::Review { why: "the feed of relations is stale: the panel is suspended".to_owned() });
+                duties.push(Duty::PanelSuspended);
             }
             return Ok(known.map(compartment));
         }

@@ -312,6 +312,7 @@ fn writes(
     let words = section.words("writes", reader);
     let values = section.section("values", reader);
     let references = section.section("references", reader);
+    let targets = section.section("targets", reader);
     let sets = [InteractionKind::Create, InteractionKind::Update, InteractionKind::Patch];
     let writing = sets.iter().any(|kind| interactions.contains(kind));
     if writing && words.is_none() {
@@ -339,6 +340,15 @@ fn writes(
         let pairs = section.named_words(reader);
         check::written_paths(types, pairs.iter().map(|(path, _)| path), reader);
         writes.values = Arc::new(pairs.into_iter().map(|(path, words)| (path.text, texts(Some(words)))).collect());
+    }
+    if let Some(section) = targets {
+        if interactions.contains(&InteractionKind::Patch) {
+            let mend = "grant the patch by itself, for other elements";
+            reader.fault(section.span(), "a patch is not held against `targets`", mend);
+        }
+        let pairs = section.named_words(reader);
+        check::targets(types, pairs.iter().map(|(path, _)| path), reader);
+        writes.targets = Arc::new(pairs.into_iter().map(|(path, words)| (path.text, texts(Some(words)))).collect());
     }
     if let Some(section) = references {
         let pairs = section.named_words(reader);

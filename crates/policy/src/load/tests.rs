@@ -409,23 +409,23 @@ fn syntax_is_no_reason_to_stop_looking() {
     check(
         &[&format!("{}\nthis = is not toml\n[labels]\npart-2 = [\"SUD\"]\n", grant(SOUND))],
         &expect![[r#"
-        error: unknown key `this` in `role.desk.grant[0]`
-          --> policy/0.toml:10:1
-           |
-        10 | this = is not toml
-           | ^^^^ known: api, resource, only, interactions, operations, elements, profile, masks, patients, purpose, exposure, relations, organizations, hours, from, until, search, writes, values, references, discloses, because
-        error: string values must be quoted, expected literal string
-          --> policy/0.toml:10:8
-           |
-        10 | this = is not toml
-           |        ^^^^^^^^^^^
-        error: `SUD` is no security label
-          --> policy/0.toml:12:11
-           |
-        12 | part-2 = ["SUD"]
-           |           ^^^^^ write it as `system|code`, as http://terminology.hl7.org/CodeSystem/v3-ActCode|SUD
-        3 errors. Nothing was started.
-    "#]],
+            error: unknown key `this` in `role.desk.grant[0]`
+              --> policy/0.toml:10:1
+               |
+            10 | this = is not toml
+               | ^^^^ known: api, resource, only, interactions, operations, elements, profile, masks, patients, purpose, exposure, relations, organizations, hours, from, until, search, writes, values, references, targets, discloses, because
+            error: string values must be quoted, expected literal string
+              --> policy/0.toml:10:8
+               |
+            10 | this = is not toml
+               |        ^^^^^^^^^^^
+            error: `SUD` is no security label
+              --> policy/0.toml:12:11
+               |
+            12 | part-2 = ["SUD"]
+               |           ^^^^^ write it as `system|code`, as http://terminology.hl7.org/CodeSystem/v3-ActCode|SUD
+            3 errors. Nothing was started.
+        "#]],
     );
 }
 
