@@ -213,8 +213,8 @@ async fn full(
     body: Bytes,
     now: Timestamp,
 ) -> Result<Released, Withheld> {
-    let part = visit.part.0;
     let codes = gateway.coder().codes(permit, None, now);
+    let part = visit.part.0;
     let filtered = |body: &[u8], used: usize| {
         let link = links::linker(gateway, served, permit, (used, part), now);
         let rewrite = codes.given(links::rewrite(served, &link));
