@@ -72,9 +72,26 @@ async fn run(verb: Verb) -> Exit {
                 Exit::Usage
             }
         },
+        Verb::Consent(verb) => filed(verb.into_act()).await,
+        Verb::Restriction(verb) => filed(verb.into_act()).await,
+        Verb::Authorization(verb) => filed(verb.into_act()).await,
+        Verb::Representation(verb) => filed(verb.into_act()).await,
+        Verb::Hold(verb) => filed(verb.into_act()).await,
+        Verb::Link(verb) => filed(verb.into_act()).await,
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
+    }
+}
+
+/// Performs an act on a record about a patient, if its file could be read.
+async fn filed(asked: std::io::Result<(admin::Act, cli::RecordsArgs)>) -> Exit {
+    match asked {
+        Ok(asked) => verbs::records::run(asked).await,
+        Err(error) => {
+            terminal::error(&format!("the file cannot be read: {error}"));
+            Exit::Usage
+        }
     }
 }

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
 use crate::duties::Raised;
+use crate::facts::{AboutAll, ConsentFeeds, Shelf};
 use crate::head::Head;
 use crate::headers;
 use crate::narrow::Frame;
@@ -59,6 +60,8 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    about_all: AboutAll,
+    consent_feeds: ConsentFeeds,
 }
 
 /// What a door needs beside its settings.
@@ -103,6 +106,8 @@ impl Gateway {
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
             raised: Raised::new(),
+            about_all: AboutAll::default(),
+            consent_feeds: ConsentFeeds::new(),
             limits,
         })))
     }
@@ -263,6 +268,11 @@ impl Gateway {
 
     pub(crate) fn raised(&self) -> &Raised {
         &self.0.raised
+    }
+
+    /// Where the facts of a decision come from.
+    pub(crate) fn shelf(&self) -> Shelf<'_> {
+        Shelf { store: &self.0.store, about_all: &self.0.about_all, feeds: &self.0.consent_feeds }
     }
 
     pub(crate) fn store(&self) -> &Store {

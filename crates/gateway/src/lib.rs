@@ -13,6 +13,7 @@ mod apis;
 mod ask;
 mod batch;
 mod capability;
+pub mod consents;
 mod credentials;
 mod duties;
 mod facts;

@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
-use crate::facts::gather;
+use crate::facts::{Question, gather};
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::narrow::{self, Sent};
@@ -98,7 +98,8 @@ pub(crate) fn decide(
 ) -> Result<Permit, Refusal> {
     visit.asked = Some(asked.clone());
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
+    let question = Question::new(&served.api.name, &principal, policy.settings(), now);
+    let facts = gather(&gateway.shelf(), &policy.needs(&principal, &asked), &question);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
     visit.permit = Some(permit.clone());

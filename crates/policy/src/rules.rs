@@ -187,6 +187,18 @@ pub struct Settings {
     pub sensitive: Arc<[Label]>,
     /// A feed of relations older than this is not known.
     pub relations_age_minutes_max: u64,
+    /// Purposes that go on, under review, while the consents of an API are not known; by API. None unless named.
+    pub without_consents: BTreeMap<String, Vec<String>>,
+    /// The birthday on which a parent's representation of a minor ends, in years.
+    pub majority_years: u8,
+}
+
+impl Settings {
+    /// Whether a purpose goes on, under review, while the consents of the API are not known.
+    #[must_use]
+    pub fn goes_on_without_consents(&self, api: &str, purpose: &str) -> bool {
+        self.without_consents.get(api).is_some_and(|purposes| purposes.iter().any(|one| one == purpose))
+    }
 }
 
 impl Hours {

@@ -13,7 +13,11 @@ pub mod consent;
 pub mod credentials;
 pub mod database;
 pub mod error;
+pub mod facts;
+pub mod feed;
+pub mod filed;
 pub mod grant;
+pub mod identity;
 pub mod key_file;
 pub mod keys;
 pub mod launch;
@@ -31,6 +35,8 @@ pub mod setting;
 pub mod signing_key;
 pub mod token;
 pub mod user;
+
+mod kept;
 
 pub use database::Store;
 pub use error::StoreError;

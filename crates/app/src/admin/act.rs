@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::filed::{FiledAct, LinkAct};
+
 /// One act. The same handler serves the socket and the command that found no server running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
@@ -41,6 +43,23 @@ pub(crate) enum Act {
         address: Option<String>,
     },
     OrganizationList,
+    OrganizationVerify {
+        id: String,
+        /// The day on which it was verified.
+        on: String,
+        by: String,
+    },
+    OrganizationClassify {
+        id: String,
+        class: String,
+    },
+    OrganizationReference {
+        id: String,
+        reference: String,
+    },
+    OrganizationDisable {
+        id: String,
+    },
     AgreementAdd {
         id: String,
         organization: String,
@@ -48,8 +67,26 @@ pub(crate) enum Act {
         from: String,
         until: Option<String>,
         purposes: Vec<String>,
+        citation: Option<String>,
+    },
+    AgreementEnd {
+        id: String,
+        because: String,
     },
     AgreementList,
+    /// Records about patients.
+    Filed {
+        act_on: FiledAct,
+    },
+    /// Identity links.
+    Link {
+        act_on: LinkAct,
+    },
+    RelationEnd {
+        patient: String,
+        practitioner: String,
+        kind: String,
+    },
     RelationAdd {
         patient: String,
         practitioner: String,
@@ -103,7 +140,15 @@ impl Act {
             Self::OrganizationAdd { .. } => "organization-add",
             Self::OrganizationList => "organization-list",
             Self::AgreementAdd { .. } => "agreement-add",
+            Self::AgreementEnd { .. } => "agreement-end",
             Self::AgreementList => "agreement-list",
+            Self::OrganizationVerify { .. } => "organization-verify",
+            Self::OrganizationClassify { .. } => "organization-classify",
+            Self::OrganizationReference { .. } => "organization-reference",
+            Self::OrganizationDisable { .. } => "organization-disable",
+            Self::Filed { act_on } => act_on.name(),
+            Self::Link { act_on } => act_on.name(),
+            Self::RelationEnd { .. } => "relation-end",
             Self::RelationAdd { .. } => "relation-add",
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",

@@ -2,6 +2,8 @@
 
 mod act;
 mod audit;
+pub(crate) mod filed;
+mod parties;
 pub(crate) mod records;
 pub(crate) mod socket;
 

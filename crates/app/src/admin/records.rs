@@ -5,15 +5,17 @@ use std::sync::Arc;
 use bascule_audit::{Entry, SystemEvent};
 use bascule_crypto::Secret;
 use bascule_fhir::{Id, ResourceType, Timestamp};
-use bascule_policy::party::{Agreement, Organization, RecipientClass, Relation};
+use bascule_policy::party::{Agreement, Organization, Relation};
 use bascule_smart::client::ClientMetadata;
 use bascule_store::client::Client;
 use bascule_store::keys::Retention;
 use bascule_store::log::Log;
+use bascule_store::relation::Seen;
 use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
 use bascule_store::{Store, StoreError, random};
 use serde_json::{Value, json};
 
+use super::parties::known_class;
 use super::{Act, Outcome};
 use crate::clock;
 use crate::day::{end_of_day, start_of_day};
@@ -24,12 +26,14 @@ pub(crate) struct Records {
     pub(crate) log: Log,
     /// The API in which patient ids given to `user add` count.
     pub(crate) api: String,
+    /// Every API.
+    pub(crate) apis: Vec<String>,
     /// How long the log's keys are kept.
     pub(crate) retention: Retention,
 }
 
 /// Why an act was refused, in a sentence with its mend.
-struct Refused(String);
+pub(super) struct Refused(pub(super) String);
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
@@ -37,7 +41,7 @@ impl From<StoreError> for Refused {
     }
 }
 
-type Acted = Result<(Value, Option<String>), Refused>;
+pub(super) type Acted = Result<(Value, Option<String>), Refused>;
 
 impl Records {
     /// Does it, keeps it in the log, answers.
@@ -108,15 +112,23 @@ impl Records {
             Act::ClientList => listed(self.store.clients()?.iter().map(client_row)),
             Act::OrganizationAdd { id, name, class, address } => self.add_organization(id, name, class, address, now),
             Act::OrganizationList => listed(self.store.organizations()?.iter().map(organization_row)),
-            Act::AgreementAdd { id, organization, kind, from, until, purposes } => {
-                let agreement = agreement(id, organization, kind, &from, until.as_deref(), purposes)?;
-                self.store.add_agreement(&agreement)?;
-                changed(agreement_row(&agreement), agreement.id)
+            Act::OrganizationVerify { id, on, by: whom } => self.verify_organization(&id, &on, &whom, now),
+            Act::OrganizationClassify { id, class } => self.classify_organization(&id, class),
+            Act::OrganizationReference { id, reference } => self.reference_organization(&id, &reference),
+            Act::OrganizationDisable { id } => self.disable_organization(&id, now),
+            Act::AgreementAdd { id, organization, kind, from, until, purposes, citation } => {
+                let agreement =
+                    Agreement { citation, ..agreement(id, organization, kind, &from, until.as_deref(), purposes)? };
+                self.add_agreement(&agreement)
             }
+            Act::AgreementEnd { id, because } => self.end_agreement(&id, &because, now),
+            Act::Filed { act_on } => self.filed(act_on, by, now),
+            Act::Link { act_on } => self.linked(act_on, by, now),
             Act::AgreementList => listed(self.store.agreements()?.iter().map(agreement_row)),
             Act::RelationAdd { patient, practitioner, kind, until } => {
                 self.add_relation(&patient, &practitioner, kind, until.as_deref(), by, now)
             }
+            Act::RelationEnd { patient, practitioner, kind } => self.end_relation(&patient, &practitioner, &kind, now),
             Act::RelationList => listed(self.store.relations()?.iter().map(relation_row)),
             Act::AlertList => listed(self.store.alerts(true)?.iter().map(alert_row)),
             Act::AlertClose { number, note } => {
@@ -207,12 +219,16 @@ impl Records {
         address: Option<String>,
         now: Timestamp,
     ) -> Acted {
-        if let Some(class) = class.as_deref().filter(|class| RecipientClass::parse(class).is_none()) {
-            let known = RecipientClass::ALL.map(RecipientClass::name).join(", ");
-            return Err(Refused(format!("there is no class `{class}`; choose one of {known}")));
+        if let Some(class) = &class {
+            known_class(class)?;
         }
         let organization = Organization { id, name, address, class, verified: None };
         self.store.add_organization(&organization, now)?;
+        if organization.class.is_none() {
+            let said =
+                format!("organization {} has no class: its clients are refused until it has one", organization.id);
+            self.alert("organization-unclassified", &said, now)?;
+        }
         changed(json!({ "id": organization.id, "name": organization.name }), organization.id)
     }
 
@@ -225,19 +241,31 @@ impl Records {
         by: &str,
         now: Timestamp,
     ) -> Acted {
-        let id = |text: &str| Id::parse(text).ok_or_else(|| Refused(format!("`{text}` is not a FHIR id")));
+        let (api, patient) = self.patient(patient)?;
         let until = until.map(last_day).transpose()?;
-        let relation = Relation { patient: id(patient)?, practitioner: id(practitioner)?, kind, from: now, until };
-        self.store.put_relation(&relation, by, now)?;
-        changed(relation_row(&relation), "relation".to_owned())
+        let relation = Relation { patient, practitioner: fhir_id(practitioner)?, kind, from: now, until };
+        self.store.put_relation(&api, &relation, by, now)?;
+        let seen = Seen { relation, seen: now, api, source: by.to_owned() };
+        changed(relation_row(&seen), "relation".to_owned())
+    }
+
+    fn end_relation(&self, patient: &str, practitioner: &str, kind: &str, now: Timestamp) -> Acted {
+        let (api, patient) = self.patient(patient)?;
+        let practitioner = fhir_id(practitioner)?;
+        self.store.end_relation(&api, &patient, &practitioner, kind, now)?;
+        changed(json!({ "ended": kind, "practitioner": practitioner.as_str() }), "relation".to_owned())
     }
 }
 
-fn changed(value: Value, record: String) -> Acted {
+fn fhir_id(text: &str) -> Result<Id, Refused> {
+    Id::parse(text).ok_or_else(|| Refused(format!("`{text}` is not a FHIR id")))
+}
+
+pub(super) fn changed(value: Value, record: String) -> Acted {
     Ok((value, Some(record)))
 }
 
-fn listed(rows: impl Iterator<Item = Value>) -> Acted {
+pub(super) fn listed(rows: impl Iterator<Item = Value>) -> Acted {
     Ok((Value::Array(rows.collect()), None))
 }
 
@@ -245,9 +273,12 @@ fn own_resource(text: &str) -> Result<(ResourceType, Id), Refused> {
     parse_reference(text).ok_or_else(|| Refused(format!("`{text}` is not a reference; write `Practitioner/d1`")))
 }
 
-fn last_day(day: &str) -> Result<Timestamp, Refused> {
+pub(super) fn last_day(day: &str) -> Result<Timestamp, Refused> {
     end_of_day(day).ok_or_else(|| Refused(format!("`{day}` is not a day; write 2026-12-31")))
 }
+
+/// Kinds of agreements.
+const AGREEMENTS: [&str; 4] = ["baa", "data-use", "required-by-law", "none-needed"];
 
 fn agreement(
     id: String,
@@ -257,8 +288,8 @@ fn agreement(
     until: Option<&str>,
     purposes: Vec<String>,
 ) -> Result<Agreement, Refused> {
-    if !["baa", "data-use", "none-needed"].contains(&kind.as_str()) {
-        return Err(Refused(format!("there is no kind `{kind}`; choose baa, data-use or none-needed")));
+    if !AGREEMENTS.contains(&kind.as_str()) {
+        return Err(Refused(format!("there is no kind `{kind}`; choose one of {}", AGREEMENTS.join(", "))));
     }
     let from = start_of_day(from).ok_or_else(|| Refused(format!("`{from}` is not a day; write 2026-12-31")))?;
     let until = until.map(last_day).transpose()?;
@@ -283,17 +314,18 @@ fn client_row(client: &Client) -> Value {
     })
 }
 
-fn organization_row((organization, status): &(Organization, Status)) -> Value {
+pub(super) fn organization_row((organization, status): &(Organization, Status)) -> Value {
     json!({
         "id": organization.id,
         "name": organization.name,
         "class": organization.class,
+        "verified": organization.verified.map(Timestamp::to_instant),
         "address": organization.address,
         "status": status.name(),
     })
 }
 
-fn agreement_row(agreement: &Agreement) -> Value {
+pub(super) fn agreement_row(agreement: &Agreement) -> Value {
     json!({
         "id": agreement.id,
         "organization": agreement.organization,
@@ -301,16 +333,21 @@ fn agreement_row(agreement: &Agreement) -> Value {
         "from": agreement.from.to_instant(),
         "until": agreement.until.map(Timestamp::to_instant),
         "purposes": agreement.purposes,
+        "citation": agreement.citation,
     })
 }
 
-fn relation_row(relation: &Relation) -> Value {
+fn relation_row(seen: &Seen) -> Value {
+    let relation = &seen.relation;
     json!({
+        "api": seen.api,
         "patient": relation.patient.as_str(),
         "practitioner": relation.practitioner.as_str(),
         "kind": relation.kind,
         "from": relation.from.to_instant(),
         "until": relation.until.map(Timestamp::to_instant),
+        "source": seen.source,
+        "seen": seen.seen.to_instant(),
     })
 }
 

@@ -44,6 +44,7 @@ pub(super) async fn enter_organizations(records: &Records) -> Result<(), String>
                 from: from.to_owned(),
                 until: None,
                 purposes: vec!["HOPERAT".to_owned()],
+                citation: None,
             };
             done(records, agreement).await?;
         }

@@ -1,4 +1,4 @@
-//! `[consent.API]`, `[labels]` and `[relations]`: what the policy says beside its roles.
+//! `[consent.API]`, `[labels]`, `[relations]` and `[representation]`: what the policy says beside its roles.
 
 use std::collections::BTreeMap;
 
@@ -44,6 +44,9 @@ const CONSENT_DEFAULT: [&str; 21] = [
 /// A feed of relations older than this is not known, unless the policy says otherwise.
 const RELATIONS_AGE_MINUTES_MAX: u64 = 24 * 60;
 
+/// A parent's representation ends at this birthday, unless the policy says otherwise.
+const MAJORITY_YEARS: u8 = 18;
+
 /// Settings as far as they were read.
 #[derive(Default)]
 pub(super) struct Draft {
@@ -52,6 +55,8 @@ pub(super) struct Draft {
     psychotherapy: Option<Vec<Label>>,
     minor_consented: Option<Vec<Label>>,
     relations_age_minutes_max: Option<u64>,
+    without_consents: BTreeMap<String, Vec<String>>,
+    majority_years: Option<u8>,
 }
 
 impl Draft {
@@ -82,12 +87,35 @@ impl Draft {
             }
             relations.finish(reader);
         }
+        if let Some(mut representation) = top.section("representation", reader) {
+            self.representation(&mut representation, reader);
+            representation.finish(reader);
+        }
+    }
+
+    fn representation(&mut self, section: &mut Section<'_>, reader: &mut Reader<'_>) {
+        let Some(years) = section.number("ends-at-age", reader) else { return };
+        match u8::try_from(years) {
+            Ok(years @ 10..=25) => self.majority_years = Some(years),
+            _ => reader.fault(section.span(), "`ends-at-age` is not between 10 and 25", "write ends-at-age = 18"),
+        }
     }
 
     fn consent(&mut self, api: &Word, mut section: Section<'_>, reader: &mut Reader<'_>) {
-        let words = section.words("default", reader).unwrap_or_default();
-        let purposes = words.iter().filter_map(|word| words::purpose(word, reader)).collect();
+        let mut purposes = |key: &'static str, reader: &mut Reader<'_>| {
+            let words = section.words(key, reader)?;
+            Some(words.iter().filter_map(|word| words::purpose(word, reader)).collect::<Vec<_>>())
+        };
+        let (default, without) = (purposes("default", reader), purposes("without-consents", reader));
         section.finish(reader);
+        let says_only_the_other = default.is_none() && without.is_some();
+        if let Some(without) = without {
+            self.without_consents.insert(api.text.clone(), without);
+        }
+        if says_only_the_other {
+            return;
+        }
+        let purposes = default.unwrap_or_default();
         if self.consent_default.insert(Some(api.text.clone()), purposes).is_some() {
             reader.fault(api.span.clone(), format!("consent for `{}` is set in two files", api.text), "set it once");
         }
@@ -104,6 +132,8 @@ impl Draft {
             psychotherapy: psychotherapy.into(),
             minor_consented: self.minor_consented.unwrap_or_default().into(),
             relations_age_minutes_max: self.relations_age_minutes_max.unwrap_or(RELATIONS_AGE_MINUTES_MAX),
+            without_consents: self.without_consents,
+            majority_years: self.majority_years.unwrap_or(MAJORITY_YEARS),
         }
     }
 }
