@@ -172,7 +172,7 @@ pub(crate) enum RepresentationVerb {
         #[arg(long = "type", value_name = "TYPE")]
         types: Vec<String>,
         #[command(flatten)]
-        about: AboutArgs,
+        about: Box<AboutArgs>,
     },
     /// Stop one on suspected abuse (164.502(g)(5)), from the next request on
     Suspend(EndArgs),

@@ -80,7 +80,7 @@ impl RepresentationVerb {
                     types,
                     ..Add::default()
                 };
-                add(kind, says, about)
+                add(kind, says, *about)
             }
             Self::Suspend(args) => suspend(args, true),
             Self::Restore(args) => suspend(args, false),

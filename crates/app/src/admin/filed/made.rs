@@ -122,7 +122,7 @@ impl Records {
         if !BASES.contains(&basis.as_str()) {
             return Err(Refused(format!("there is no basis `{basis}`; choose one of {}", BASES.join(", "))));
         }
-        let born = add.born.as_deref().map(|day| born(day)).transpose()?;
+        let born = add.born.as_deref().map(born).transpose()?;
         if basis == "parent" && born.is_none() && period.until.is_none() {
             let said = "a parent's representation ends when the child comes of age: --born DAY, or --until DAY";
             return Err(Refused(said.to_owned()));
