@@ -59,6 +59,11 @@ pub(crate) enum Refusal {
         /// What is wrong, in words that hold nothing of it.
         what: String,
     },
+    /// The kick-off of an export lacks something, or asks for what it may not.
+    KickOff {
+        /// What, in words that hold nothing of it.
+        what: &'static str,
+    },
     /// More entries in a batch than its bound.
     TooManyEntries {
         /// `batch_entries_max`
@@ -178,6 +183,7 @@ impl Refusal {
             Self::Upstream(UpstreamFault::RefusesUs { .. }) => "upstream-refuses-us",
             Self::Upstream(UpstreamFault::Failed { .. }) => "upstream-failed",
             Self::Unfilterable { .. } => "unfilterable",
+            Self::KickOff { .. } => "kick-off",
             Self::TooManyEntries { .. } => "too-many-entries",
             Self::TooLargeForEntry => "too-large-for-entry",
             Self::Overloaded => "overloaded",
@@ -276,6 +282,7 @@ impl Refusal {
                 IssueCode::Transient,
                 "the system behind the bridge answered with something that cannot be checked; nothing of it is passed on",
             ),
+            Self::KickOff { what } => words(StatusCode::BAD_REQUEST, IssueCode::Invalid, *what),
             Self::TooManyEntries { entries_max } => words(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 IssueCode::TooCostly,

@@ -26,6 +26,7 @@ pub mod organization;
 pub mod page_link;
 pub mod password;
 pub mod pending;
+pub mod policy_change;
 pub mod random;
 pub mod relation;
 pub mod replay;

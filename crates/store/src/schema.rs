@@ -4,7 +4,7 @@
 mod filed;
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, filed::FILED];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, crate::policy_change::SHAPE, filed::FILED];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;

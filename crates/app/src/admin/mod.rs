@@ -4,6 +4,7 @@ mod act;
 mod audit;
 pub(crate) mod filed;
 mod parties;
+pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod socket;
 

@@ -56,7 +56,14 @@ impl Records {
         let api = house.settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
         let apis = house.settings.gateway.apis.iter().map(|entry| entry.api.name.clone()).collect();
         let retention = Retention { years: house.settings.audit.retention_years };
-        Self { store: Arc::clone(&house.store), log: house.log.clone(), api, apis, retention }
+        Self {
+            store: Arc::clone(&house.store),
+            log: house.log.clone(),
+            api,
+            apis,
+            retention,
+            policy: Arc::clone(&house.policy),
+        }
     }
 }
 

@@ -9,12 +9,14 @@
 )]
 
 mod batch;
+mod bulk;
 mod door;
 mod faults;
 mod house;
 mod pages;
 mod patient;
 mod public;
+mod refill;
 mod scheduler;
 mod stream;
 mod upstream;
