@@ -85,6 +85,7 @@ mod tests {
                 ca_pem: None,
                 credential: UpstreamCredential::None,
                 post_search: false,
+                unversioned: None,
             },
         };
         Apis::new(&Settings {

@@ -23,6 +23,7 @@ pub(crate) struct Upstream {
     base: String,
     credential: Option<HeaderValue>,
     post_search: bool,
+    versions: bool,
     timeout: Duration,
     hold_bytes_max: usize,
     stream_bytes_max: usize,
@@ -154,6 +155,7 @@ impl Upstream {
             base: settings.url.as_str().trim_end_matches('/').to_owned(),
             credential: credential(&settings.credential)?,
             post_search: settings.post_search,
+            versions: settings.unversioned.is_none(),
             timeout: Duration::from_millis(limits.upstream_timeout_ms),
             hold_bytes_max: limits.hold_bytes_max,
             stream_bytes_max: limits.stream_bytes_max,
@@ -168,6 +170,11 @@ impl Upstream {
     /// Whether it answers `POST _search`.
     pub(crate) const fn post_search(&self) -> bool {
         self.post_search
+    }
+
+    /// Whether it keeps versions, so that a write names the one that it changes.
+    pub(crate) const fn versions(&self) -> bool {
+        self.versions
     }
 
     /// Sends, and reads the answer as far as it is held.

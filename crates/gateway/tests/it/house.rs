@@ -102,6 +102,7 @@ impl House {
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
             post_search: false,
+            unversioned: None,
         };
         let settings = Settings {
             public_url: Url::parse("https://bridge.example").unwrap(),

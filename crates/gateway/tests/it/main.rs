@@ -10,6 +10,7 @@
 
 mod batch;
 mod bulk;
+mod conditional;
 mod door;
 mod faults;
 mod house;
