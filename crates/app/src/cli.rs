@@ -117,6 +117,9 @@ pub(crate) enum DemoVerb {
         /// Scopes to ask for; without it, all that the client is registered for
         #[arg(long)]
         scope: Option<String>,
+        /// Whose record to open, of those that the person may choose
+        #[arg(long)]
+        patient: Option<String>,
     },
     /// Write the synthetic hospital as NDJSON, one file a type
     Data {

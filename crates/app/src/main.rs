@@ -56,7 +56,9 @@ async fn run(verb: Verb) -> Exit {
     match verb {
         Verb::Demo(args) => match args.verb {
             None => demo::run(&args.run).await,
-            Some(DemoVerb::Token { client, data, scope }) => demo::token::run(&client, &data, scope.as_deref()).await,
+            Some(DemoVerb::Token { client, data, scope, patient }) => {
+                demo::token::run(&client, &data, scope.as_deref(), patient.as_deref()).await
+            }
             Some(DemoVerb::Data { patients, seed, out }) => verbs::demo_data::run(patients, seed, &out),
         },
         Verb::Serve(args) => verbs::serve::run(&args).await,

@@ -42,7 +42,11 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     schedule: JoinHandle<()>,
+    polling: JoinHandle<()>,
 }
+
+/// How long the doors stay closed at a start for the first reading of what the chart tells.
+const FIRST_READING_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Running {
     /// Opens the doors.
@@ -62,7 +66,9 @@ impl Running {
             format!("cannot listen on {address}: {error}; end what listens there, or choose another port")
         })?;
         let door = Door::new(gateway(&house, &house.settings, server)?);
+        let _read_or_unknown = tokio::time::timeout(FIRST_READING_WAIT, door.gateway().poll(now)).await;
         let (stop, stopped) = watch::channel(false);
+        let polling = tokio::spawn(poll(door.clone(), stopped.clone()));
         let limits = listen_limits(&house.settings);
         let serving = {
             let (tls, stopped, service) = (tls.clone(), stopped.clone(), door.clone());
@@ -83,7 +89,7 @@ impl Running {
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
         let housekeeping = tokio::spawn(keeper.run(stopped));
-        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping, schedule })
+        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping, schedule, polling })
     }
 
     /// The house behind the doors.
@@ -150,6 +156,7 @@ impl Running {
         self.schedule.abort();
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
+        let _read = self.polling.await;
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
@@ -162,6 +169,17 @@ fn said_faults(what: &str, faults: &[bascule_policy::fault::Fault]) {
     for fault in faults {
         let place = format!("{}:{}:{}", fault.file, fault.line, fault.column);
         tracing::error!(place, message = fault.message, mend = fault.mend, "fault");
+    }
+}
+
+/// Reads what is due of the chart, until the house closes.
+async fn poll(door: Door, stopped: watch::Receiver<bool>) {
+    let mut stopped = std::pin::pin!(until(stopped));
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => door.gateway().poll(clock::now()).await,
+        }
     }
 }
 
@@ -199,7 +217,8 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway
         smart_log::record(house.log.clone()),
         fetch_keys(),
         SmartLimits::default(),
-    );
+    )
+    .of_age_at(of_age(house));
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
@@ -208,6 +227,12 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
     };
     Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())
+}
+
+/// The age of majority of the policy in force.
+fn of_age(house: &House) -> Arc<dyn Fn() -> u8 + Send + Sync> {
+    let policy = Arc::clone(house.policy.live());
+    Arc::new(move || policy.load().settings().majority_years)
 }
 
 /// The way out to registered `jwks_uri`s: https, the operating system's authorities. A machine without authorities serves

@@ -108,7 +108,7 @@ pub const SCHEDULER: &str = "scheduler-app";
 /// `client_id` of the backend that may only count.
 pub const COUNTER: &str = "auditor-counts";
 
-static USERS: [User; 8] = [
+static USERS: [User; 9] = [
     User {
         username: "amelie",
         name: "Amélie Vasterœuil",
@@ -150,6 +150,14 @@ static USERS: [User; 8] = [
         about: "family physician of every fifth patient",
     },
     User {
+        username: "care.halvorsen",
+        name: "Dr. Ingrid Halvorsen-Mbeki",
+        role: "care-manager",
+        fhir_user: "Practitioner/halvorsen",
+        patient: None,
+        about: "the same physician as care manager: sees her own panel and nobody else",
+    },
+    User {
         username: "nurse.quist",
         name: "Maren Holloway-Quist",
         role: "nurse",
@@ -175,7 +183,7 @@ static USERS: [User; 8] = [
     },
 ];
 
-static APPS: [App; 3] = [
+static APPS: [App; 4] = [
     App {
         client_id: PORTAL,
         name: "Mercy patient portal",
@@ -193,6 +201,15 @@ static APPS: [App; 3] = [
         scopes: &["system/Appointment.rs", "system/Schedule.rs", "system/Slot.rs", "system/Patient.rs"],
         organization: "farsight",
         about: "sees the times of appointments and whom to call, and no diagnosis",
+    },
+    App {
+        client_id: "eastside-clinic",
+        name: "Eastside Family Clinic",
+        proof: Proof::PrivateKeyJwt,
+        role: Some("outside-provider"),
+        scopes: &["system/*.rs"],
+        organization: "eastside",
+        about: "an outside provider; sees more once somebody has verified that it is one",
     },
     App {
         client_id: COUNTER,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bascule_policy::{Api, ApiKind};
 use bascule_wire::TlsError;
 
-use crate::settings::Settings;
+use crate::settings::{Feeds, Settings};
 use crate::upstream::Upstream;
 
 /// An API as the gateway serves it.
@@ -17,6 +17,8 @@ pub(crate) struct Served {
     pub(crate) public_base: String,
     /// The system behind it.
     pub(crate) upstream: Upstream,
+    /// What the bridge itself reads from it.
+    pub(crate) feeds: Feeds,
     path: String,
 }
 
@@ -39,6 +41,7 @@ impl Apis {
                     api: one.api.clone(),
                     public_base: format!("{public_url}{path}"),
                     upstream: Upstream::new(&one.upstream, &settings.limits)?,
+                    feeds: one.feeds,
                     path,
                 }))
             })
@@ -54,6 +57,11 @@ impl Apis {
             let rest = path.strip_prefix(served.path.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then(|| (Arc::clone(served), rest))
         })
+    }
+
+    /// Every API.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.0.iter()
     }
 
     /// The API of that name.
@@ -87,6 +95,7 @@ mod tests {
                 post_search: false,
                 unversioned: None,
             },
+            feeds: Feeds::default(),
         };
         Apis::new(&Settings {
             public_url: Url::parse("https://bridge.example").unwrap(),

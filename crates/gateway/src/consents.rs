@@ -7,6 +7,7 @@
 mod moment;
 mod read;
 
+pub(crate) use moment::{first_of, last_of};
 pub use read::{Origin, Read, read};
 
 /// The name of the feed of an API's consents, on the shelf.

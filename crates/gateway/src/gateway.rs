@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use crate::apis::{Apis, Served};
 use crate::duties::Raised;
 use crate::facts::{AboutAll, ConsentFeeds, Shelf};
+use crate::feeds::Feeds;
 use crate::head::Head;
 use crate::headers;
 use crate::narrow::Frame;
@@ -62,6 +63,7 @@ struct Inner {
     raised: Raised,
     about_all: AboutAll,
     consent_feeds: ConsentFeeds,
+    feeds: Feeds,
 }
 
 /// What a door needs beside its settings.
@@ -107,7 +109,8 @@ impl Gateway {
             origins: Origins::new(),
             raised: Raised::new(),
             about_all: AboutAll::default(),
-            consent_feeds: ConsentFeeds::new(),
+            consent_feeds: consent_feeds(settings),
+            feeds: Feeds::default(),
             limits,
         })))
     }
@@ -270,6 +273,16 @@ impl Gateway {
         &self.0.raised
     }
 
+    /// Every API that is served as FHIR.
+    pub(crate) fn apis(&self) -> Vec<Arc<Served>> {
+        self.0.apis.all().map(Arc::clone).collect()
+    }
+
+    /// What the bridge itself reads.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
+    }
+
     /// Where the facts of a decision come from.
     pub(crate) fn shelf(&self) -> Shelf<'_> {
         Shelf { store: &self.0.store, about_all: &self.0.about_all, feeds: &self.0.consent_feeds }
@@ -290,6 +303,12 @@ impl Gateway {
     pub(crate) fn pages(&self) -> Arc<Pages> {
         Arc::clone(&self.0.pages)
     }
+}
+
+/// For how long the consents of each API are relied on that has a feed of them.
+fn consent_feeds(settings: &Settings) -> ConsentFeeds {
+    let fed = |one: &crate::settings::ApiSettings| Some((one.api.name.clone(), one.feeds.consents?.age_seconds_max));
+    settings.apis.iter().filter_map(fed).collect()
 }
 
 /// The door as a tower service.

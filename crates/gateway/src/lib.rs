@@ -18,6 +18,7 @@ pub mod consents;
 mod credentials;
 mod duties;
 mod facts;
+mod feeds;
 mod head;
 mod headers;
 mod judge;

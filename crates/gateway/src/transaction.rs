@@ -21,7 +21,7 @@ use crate::narrow;
 use crate::record::{Visit, digest, hex};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content};
-use crate::{links, walk, write};
+use crate::{feeds, links, walk, write};
 
 /// Walks a transaction.
 pub(crate) async fn serve(
@@ -53,6 +53,9 @@ pub(crate) async fn serve(
     let call =
         Call { method: Method::POST, address: String::new(), content_type, body, if_none_exist: None, if_match: None };
     let reply = served.upstream.send(call, &HeaderMap::new(), &visit.head.request_id).await;
+    for permit in &permits {
+        feeds::written(gateway, served, permit, None, now).await;
+    }
     let reply = reply.map_err(Refusal::Upstream)?;
     if !reply.status.is_success() {
         return Err(Refusal::Rejected { status: reply.status });

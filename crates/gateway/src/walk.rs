@@ -22,7 +22,7 @@ use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, links, parameters, refill, stream, write};
+use crate::{batch, bulk, duties, feeds, links, parameters, refill, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -132,7 +132,10 @@ async fn exchange(
     let intend = gateway.log().intend(Entry::intent(visit.facts(0), now));
     let reply = if call.changes() {
         visit.intent = Some(intend.await.map_err(Refusal::audit)?);
-        served.upstream.send(call, &headers, &request_id).await
+        let reply = served.upstream.send(call, &headers, &request_id).await;
+        // Whatever was answered, it may have been written.
+        feeds::written(gateway, served, permit, reply.as_ref().ok().map(|reply| &reply.headers), now).await;
+        reply
     } else {
         let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &headers, &request_id));
         visit.intent = Some(intent.map_err(Refusal::audit)?);

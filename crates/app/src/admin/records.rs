@@ -167,6 +167,7 @@ impl Records {
         patient: Option<&str>,
         now: Timestamp,
     ) -> Acted {
+        self.known_roles(&roles)?;
         let own = fhir_user.map(own_resource).transpose()?;
         let name = display.unwrap_or_else(|| login.clone());
         let patients = match patient {
@@ -180,6 +181,17 @@ impl Records {
         let new = NewUser { id: None, login, name, email: None, roles, fhir_user: own, patients, external: None };
         let user = self.store.add_user(&new, Some(&Secret::new(password.clone())), now)?;
         changed(json!({ "name": user.login, "password": password }), user.id)
+    }
+
+    /// Refuses a role that the policy in force does not have: nobody could tell it from one that opens nothing.
+    fn known_roles(&self, roles: &[String]) -> Result<(), Refused> {
+        let policy = self.policy.live().load();
+        let Some(unknown) = roles.iter().find(|role| policy.role(role).is_none()) else { return Ok(()) };
+        let near = bascule_policy::fault::suggest(unknown, policy.roles().map(|role| role.name.as_ref()));
+        let all =
+            || format!("the policy has {}", policy.roles().map(|role| &*role.name).collect::<Vec<_>>().join(", "));
+        let mend = if near.is_empty() { all() } else { near };
+        Err(Refused(format!("there is no role `{unknown}`; {mend}")))
     }
 
     fn reset_user(&self, name: &str, now: Timestamp) -> Acted {
@@ -206,6 +218,7 @@ impl Records {
         if !roles.is_empty() {
             metadata.roles = roles;
         }
+        self.known_roles(&metadata.roles)?;
         let id = id.map_or_else(random::id, Ok)?;
         let uses_secret = metadata.auth_method.uses_secret();
         self.store.add_client(&Client {

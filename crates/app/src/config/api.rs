@@ -10,7 +10,7 @@ use crate::day::end_of_day;
 
 use super::ask::{choice, first, required_section, required_word};
 use super::settings::Named;
-use super::upstream;
+use super::{feeds, upstream};
 
 const SERVICES: [(&str, &str); 8] = [
     ("ehr", "ehr"),
@@ -73,9 +73,10 @@ fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Optio
     let mode = read_mode(&mut section, reader);
     let upstream =
         required_section(&mut section, "upstream", reader).and_then(|inner| upstream::read(inner, base, reader));
+    let feeds = feeds::read(&mut section, reader);
     section.finish(reader);
     let api = Api { name: name?, kind: kind?, service: service?.to_owned(), exposure: exposure?, mode: mode? };
-    Some((ApiSettings { api, path: path?, upstream: upstream? }, Named { owner, title }))
+    Some((ApiSettings { api, path: path?, upstream: upstream?, feeds }, Named { owner, title }))
 }
 
 fn own_path(word: &Word, reader: &mut Reader<'_>) -> Option<String> {

@@ -2,6 +2,7 @@
 
 mod api;
 mod ask;
+mod feeds;
 mod read;
 mod settings;
 mod upstream;

@@ -3,7 +3,7 @@
 use super::folder::DemoFolder;
 
 /// The text for these ports.
-pub(crate) fn config_text(port: u16, ehr: &str) -> String {
+pub(crate) fn config_text(port: u16, ehr: &str, laboratory: &str) -> String {
     format!(
         r#"# The demo's configuration, written anew at each start. For your own, begin with bascule.example.toml.
 
@@ -34,19 +34,60 @@ path = "/fhir"
 owner = "the demo"
 mode = "enforce"
 upstream = {{ url = "{ehr}", credential = {{ bearer = "file:ehr/bearer" }} }}
+consents = {{ poll_seconds = 5, age_seconds_max = 60 }}
+relations = {{ poll_seconds = 60 }}
+
+# Its ids are its own: `p0001` here is somebody else than there. Only a link says who is who.
+[[api]]
+name = "lab"
+title = "Mercy Hospital, laboratory"
+kind = "fhir"
+service = "laboratory"
+exposure = "external"
+path = "/lab"
+owner = "the demo"
+mode = "enforce"
+upstream = {{ url = "{laboratory}", credential = {{ bearer = "file:ehr/bearer" }} }}
 "#
     )
 }
 
 /// Writes configuration and, where they are not yet there, the shipped policy files.
-pub(crate) fn write(folder: &DemoFolder, port: u16, ehr: &str) -> Result<(), String> {
+pub(crate) fn write(folder: &DemoFolder, port: u16, ehr: &str, laboratory: &str) -> Result<(), String> {
     let said = |error: std::io::Error| format!("{}: {error}", folder.root.display());
-    std::fs::write(folder.config(), config_text(port, ehr)).map_err(said)?;
-    for (name, text) in bascule_policy::shipped::FILES {
+    std::fs::write(folder.config(), config_text(port, ehr, laboratory)).map_err(said)?;
+    let own = ("policy/care-manager.toml", CARE_MANAGER);
+    for (name, text) in bascule_policy::shipped::FILES.into_iter().chain([own]) {
         let file = folder.root.join(name);
         if !file.exists() {
-            std::fs::write(file, text).map_err(said)?;
+            std::fs::write(file, for_both_apis(name, text)).map_err(said)?;
         }
     }
     Ok(())
 }
+
+/// Who reads at the laboratory as well: patients, who represents them, and who treats.
+const BOTH: [&str; 4] = ["patient.toml", "personal-representative.toml", "physician.toml", "nurse.toml"];
+
+fn for_both_apis(name: &str, text: &str) -> String {
+    let both = BOTH.iter().any(|file| name.ends_with(&format!("/{file}")));
+    if both { text.replace("= \"ehr\"\n", "= [\"ehr\", \"lab\"]\n") } else { text.to_owned() }
+}
+
+/// A role with a hard panel, which the shipped policy has none of: here one can see how it is walled in.
+const CARE_MANAGER: &str = r#"# The demo's own: a hard panel. The shipped roles that treat are not walled in; this one is, by choice.
+
+[role.care-manager]
+title       = "Care managers, about their own panel"
+purpose     = ["CAREMGT"]
+api         = "ehr"
+patients    = "related"
+no-relation = "refuse"
+
+[[role.care-manager.grant]]
+resource     = ["Patient", "Condition", "CarePlan", "CareTeam", "Goal"]
+relations    = ["care-team"]
+interactions = ["read", "search"]
+elements     = "*"
+because      = "164.514(d)(2): who manages the care of a patient, while that lasts"
+"#;

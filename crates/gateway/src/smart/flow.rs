@@ -22,7 +22,7 @@ use super::browser::Browser;
 use super::pages::{PageFailure, see_other};
 use super::pushed::{of_text, to_text};
 use super::state::{Caller, SmartState};
-use super::{authorize as endpoint, client, consent, login, patient};
+use super::{authorize as endpoint, client, consent, login, patient, whose};
 
 /// What is kept of a waiting request.
 pub(crate) struct Body {
@@ -198,7 +198,8 @@ pub(crate) fn next(state: &SmartState, browser: &Browser, waiting: &Waiting) -> 
         Ok(context) => context,
         Err(refusal) => return Ok(Step::Refuse(Some(user.id), refusal)),
     };
-    let context = match with_patient(waiting, &user, context) {
+    let mine = whose::patients(state, &user, &waiting.request.api)?;
+    let context = match with_patient(waiting, &user, mine, context) {
         Ok(context) => context,
         Err(step) => return Ok(*step),
     };
@@ -228,14 +229,17 @@ fn launched(state: &SmartState, waiting: &Waiting, user: &User) -> Result<Result
 }
 
 /// Fills in the patient, or tells what must be asked.
-fn with_patient(waiting: &Waiting, user: &User, mut context: LaunchContext) -> Result<LaunchContext, Box<Step>> {
+fn with_patient(
+    waiting: &Waiting,
+    user: &User,
+    mine: Vec<UserPatient>,
+    mut context: LaunchContext,
+) -> Result<LaunchContext, Box<Step>> {
     let scopes = &waiting.request.scopes;
     let needed = scopes.has(&Scope::LaunchPatient) || scopes.has_context(Context::Patient);
     if !needed || context.patient.is_some() {
         return Ok(context);
     }
-    let mine: Vec<UserPatient> =
-        user.patients.iter().filter(|patient| patient.api == waiting.request.api).cloned().collect();
     let staff =
         mine.is_empty() && user.fhir_user.as_ref().is_some_and(|(resource, _)| *resource == ResourceType::PRACTITIONER);
     let chosen = waiting.body.patient.clone().filter(|chosen| staff || mine.iter().any(|own| own.patient == *chosen));
@@ -260,7 +264,7 @@ fn needs_consent(state: &SmartState, waiting: &Waiting, ready: &Ready) -> Result
     if !waiting.client.metadata.consent {
         return Ok(false);
     }
-    if is_public(&waiting.client.metadata) {
+    if is_public(&waiting.client.metadata) || waiting.request.also.is_some() {
         return Ok(true);
     }
     let patient = ready.context.patient.as_ref();
@@ -284,7 +288,7 @@ pub(crate) async fn issue(
     let grant = Grant {
         client: waiting.client.id.clone(),
         user: Some(ready.user.id.clone()),
-        apis: vec![request.api.clone()],
+        apis: std::iter::once(&request.api).chain(&request.also).cloned().collect(),
         scopes: scopes.clone(),
         context: ready.context,
         purpose: None,

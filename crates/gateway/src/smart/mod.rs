@@ -25,6 +25,7 @@ mod respond;
 mod revoke;
 mod token;
 mod userinfo;
+mod whose;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

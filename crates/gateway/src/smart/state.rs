@@ -1,7 +1,7 @@
 //! What the endpoints share: the shelf, what the server says of itself, the clock, the log, the limits.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bascule_crypto::digest::Sha256;
 use bascule_crypto::digest::sha256;
@@ -112,7 +112,14 @@ struct Inner {
     fetch_keys: FetchKeys,
     throttles: Throttles,
     keys: Cache<String, Arc<super::keys::CachedKeys>>,
+    majority_years: OnceLock<MajorityYears>,
 }
+
+/// The birthday on which a minor comes of age, in years, as the policy in force sets it.
+pub type MajorityYears = Arc<dyn Fn() -> u8 + Send + Sync>;
+
+/// Where nobody said.
+const MAJORITY_YEARS: u8 = 18;
 
 /// Client key sets that are kept.
 const KEY_SETS_MAX: u64 = 1_000;
@@ -129,7 +136,27 @@ impl SmartState {
     ) -> Self {
         let keys = Cache::new(KEY_SETS_MAX);
         let throttles = Throttles::new(limits);
-        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, keys }))
+        Self(Arc::new(Inner {
+            store,
+            server,
+            now,
+            record,
+            fetch_keys,
+            throttles,
+            keys,
+            majority_years: OnceLock::new(),
+        }))
+    }
+
+    /// Takes the age at which a minor comes of age from the policy in force; the first word counts.
+    #[must_use]
+    pub fn of_age_at(self, years: MajorityYears) -> Self {
+        let _first = self.0.majority_years.set(years);
+        self
+    }
+
+    pub(crate) fn majority_years(&self) -> u8 {
+        self.0.majority_years.get().map_or(MAJORITY_YEARS, |years| years())
     }
 
     /// The shelf.

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use bascule_audit::Record;
 use bascule_crypto::digest::sha256;
 use bascule_fhir::{Id, ResourceType, Timestamp};
+use bascule_gateway::settings::Feeds;
 use bascule_gateway::{ApiSettings, Gateway, Limits, Rooms, Settings, UpstreamCredential, UpstreamSettings};
 use bascule_ledger::tiles::TileReader;
 use bascule_policy::load::PolicyFile;
@@ -82,7 +83,16 @@ impl House {
         Self::with(&format!("http://{address}/fhir"), Limits::default()).await
     }
 
+    /// One that reads consents and relations from its chart.
+    pub(crate) async fn fed(upstream: &str, feeds: Feeds) -> Self {
+        Self::furnished(upstream, Limits::default(), feeds).await
+    }
+
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
+        Self::furnished(upstream, limits, Feeds::default()).await
+    }
+
+    async fn furnished(upstream: &str, limits: Limits, feeds: Feeds) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
@@ -106,7 +116,7 @@ impl House {
         };
         let settings = Settings {
             public_url: Url::parse("https://bridge.example").unwrap(),
-            apis: vec![ApiSettings { api, path: "/fhir".into(), upstream }],
+            apis: vec![ApiSettings { api, path: "/fhir".into(), upstream, feeds }],
             limits,
         };
         let rooms = Rooms {

@@ -13,6 +13,7 @@ mod bulk;
 mod conditional;
 mod door;
 mod faults;
+mod feeds;
 mod house;
 mod pages;
 mod patient;
