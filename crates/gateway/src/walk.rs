@@ -16,13 +16,14 @@ use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
 use crate::facts::{Question, gather};
+use crate::floods::Told;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, feeds, links, parameters, refill, stream, write};
+use crate::{batch, bulk, duties, feeds, floods, keep, links, parameters, refill, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -129,16 +130,16 @@ async fn exchange(
     visit.address.clone_from(&call.address);
     let headers = visit.head.headers.clone();
     let request_id = visit.head.request_id.clone();
-    let intend = gateway.log().intend(Entry::intent(visit.facts(0), now));
     let reply = if call.changes() {
-        visit.intent = Some(intend.await.map_err(Refusal::audit)?);
+        visit.intent = Some(keep::intend(gateway, visit, now).await?);
         let reply = served.upstream.send(call, &headers, &request_id).await;
         // Whatever was answered, it may have been written.
         feeds::written(gateway, served, permit, reply.as_ref().ok().map(|reply| &reply.headers), now).await;
         reply
     } else {
+        let intend = keep::intend(gateway, visit, now);
         let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &headers, &request_id));
-        visit.intent = Some(intent.map_err(Refusal::audit)?);
+        visit.intent = Some(intent?);
         reply
     };
     disclose(gateway, served, visit, permit, reply.map_err(Refusal::Upstream)?, now).await
@@ -179,7 +180,7 @@ async fn disclose(
     };
     visit.digests.released = Some(crate::record::hex(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
-    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
     let mut head = head;
     duties::notice(&mut head, permit, Some(released.body()));
@@ -228,7 +229,7 @@ async fn bare(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let entry = Entry::disclosure(visit.facts(status.as_u16()), now);
-    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &visit.written_ids(), &visit.head.request_id, now);
     Ok(Response::bare(&receipt).with(status, head))
 }
@@ -237,10 +238,20 @@ async fn bare(
 pub(crate) async fn refused(gateway: &Gateway, visit: &mut Visit, refusal: Refusal, now: Timestamp) -> Refusal {
     tracing::info!(request = visit.head.request_id, status = refusal.status().as_u16(), %refusal, "ended early");
     let facts = visit.facts_of(&refusal);
+    if visit.principal.is_none() {
+        // Of strangers, a flood is told as a count.
+        match gateway.floods().take(&visit.head.address, refusal.cause(), &facts, now) {
+            Told::Each => {}
+            Told::Counted { begins } => {
+                begins.into_iter().for_each(|key| floods::tell_later(gateway, key));
+                return refusal;
+            }
+        }
+    }
     let entry = if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };
-    match gateway.log().append(entry, visit.intent.take()).await {
+    match keep::append(gateway, visit, entry, now).await {
         Ok(_) => refusal,
-        Err(error) => Refusal::audit(error),
+        Err(unkept) => unkept,
     }
 }
 

@@ -33,7 +33,7 @@ fn reason(word: &Word, reader: &mut Reader<'_>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn read_file(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<String> {
+pub(super) fn read_file(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<String> {
     match std::fs::read_to_string(base.join(&word.text)) {
         Ok(text) => Some(text),
         Err(error) => {
@@ -44,7 +44,7 @@ fn read_file(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<String
 }
 
 /// https, or http on this machine only.
-fn base_url(word: &Word, reader: &mut Reader<'_>) -> Option<Url> {
+pub(super) fn base_url(word: &Word, reader: &mut Reader<'_>) -> Option<Url> {
     let url = Url::parse(&word.text).ok();
     let (message, mend) = match url {
         Some(url) if url.query().is_some() || url.fragment().is_some() => {

@@ -85,20 +85,34 @@ impl House {
 
     /// One that reads consents and relations from its chart.
     pub(crate) async fn fed(upstream: &str, feeds: Feeds) -> Self {
-        Self::furnished(upstream, Limits::default(), feeds).await
+        Self::furnished(upstream, Limits::default(), feeds, |_, settings| settings).await
     }
 
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
-        Self::furnished(upstream, limits, Feeds::default()).await
+        Self::with_log(upstream, limits, |_, settings| settings).await
     }
 
-    async fn furnished(upstream: &str, limits: Limits, feeds: Feeds) -> Self {
+    /// With other settings of the log, made of the folder and the usual ones.
+    pub(crate) async fn with_log(
+        upstream: &str,
+        limits: Limits,
+        change: impl FnOnce(&Path, LogSettings) -> LogSettings,
+    ) -> Self {
+        Self::furnished(upstream, limits, Feeds::default(), change).await
+    }
+
+    async fn furnished(
+        upstream: &str,
+        limits: Limits,
+        feeds: Feeds,
+        change: impl FnOnce(&Path, LogSettings) -> LogSettings,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
         let store = Arc::new(Store::open(&data.join("bascule.db"), now()).unwrap());
         let settings = LogSettings::new(&data, folder.path().join("lock/lock.db"), "n1", "bridge.example/audit");
-        let log = Log::open(settings, now()).unwrap();
+        let log = Log::open(change(folder.path(), settings), now()).unwrap();
         let policy = Arc::new(ArcSwap::from_pointee(policy("", "")));
         let api = Api {
             name: "ehr".into(),
@@ -318,7 +332,7 @@ impl House {
 
 fn shard(node: &Path) -> PathBuf {
     let folders = std::fs::read_dir(node).unwrap().map(|entry| entry.unwrap().path());
-    folders.filter(|path| path.join("checkpoint").exists()).max().unwrap()
+    folders.filter(|path| path.join("checkpoint").exists() && !path.ends_with("logs")).max().unwrap()
 }
 
 /// The roles that come with the house, and more.

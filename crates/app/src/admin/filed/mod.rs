@@ -32,7 +32,7 @@ impl Records {
                 let filed = self.store.end_filed(kind.into(), &id, &ended)?;
                 changed(shown::row(&filed), name(&filed))
             }
-            FiledAct::Suspend { id, suspended, because } => self.suspend(&id, suspended, because, by, now),
+            FiledAct::Suspend { id, suspended, because } => self.stand_back(&id, suspended, because, by, now),
             FiledAct::List { kind, patient } => {
                 let patient = patient.as_deref().map(|patient| self.patient(patient)).transpose()?;
                 let all = self.store.filed(kind.into())?;
@@ -48,7 +48,7 @@ impl Records {
     }
 
     /// Stops a representation on suspected abuse, or lets it act again (164.502(g)(5)).
-    fn suspend(&self, id: &str, suspended: bool, because: String, by: &str, now: Timestamp) -> Acted {
+    fn stand_back(&self, id: &str, suspended: bool, because: String, by: &str, now: Timestamp) -> Acted {
         if because.trim().is_empty() {
             return Err(Refused("say why, for whoever looks at it later: --because TEXT".to_owned()));
         }
