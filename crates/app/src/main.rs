@@ -7,11 +7,13 @@ mod config;
 mod day;
 mod demo;
 mod door;
+mod exchange;
 mod exit;
 mod house;
 mod housekeeping;
 mod policy_folder;
 mod running;
+mod scim;
 mod smart_log;
 mod terminal;
 mod verbs;
@@ -69,7 +71,13 @@ async fn run(verb: Verb) -> Exit {
         Verb::Audit(verb) => verbs::audit::run(verb).await,
         Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
-        Verb::User(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::User(verb) => match verb.into_act() {
+            Ok(asked) => verbs::records::run(asked).await,
+            Err(error) => {
+                terminal::error(&format!("the feed cannot be read: {error}"));
+                Exit::Usage
+            }
+        },
         Verb::Client(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,
             Err(error) => {
@@ -86,6 +94,10 @@ async fn run(verb: Verb) -> Exit {
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Exchange(verb) => verbs::exchange::run(verb).await,
+        Verb::Emergency(verb) => verbs::records::run_people(verb.into_act()).await,
+        Verb::Kill(args) => verbs::records::run_people(args.into_act()).await,
+        Verb::Preserved(records) => verbs::records::run_people((admin::people::PeopleAct::Preserved, records)).await,
         Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
     }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, router};
+use arc_swap::ArcSwap;
+use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartState, Throttles, ensure_signing_keys, router};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
@@ -18,11 +19,12 @@ use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
+use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::tls_files;
 use crate::witnessing::Witnessing;
-use crate::{policy_folder, smart_log};
+use crate::{admin, policy_folder, scim, smart_log};
 
 /// Bytes of a client's key set.
 const KEY_SET_BYTES_MAX: usize = 262_144;
@@ -38,6 +40,9 @@ pub(crate) struct Running {
     config: PathBuf,
     tls: ReloadableTls,
     door: Door,
+    records: Arc<Records>,
+    /// They outlive a reading of the configuration: it forgives nobody.
+    throttles: ArcSwap<Throttles>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
@@ -45,6 +50,7 @@ pub(crate) struct Running {
     witnessing: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
     polling: JoinHandle<()>,
+    exchange: Exchange,
 }
 
 /// How long the doors stay closed at a start for the first reading of what the chart tells.
@@ -76,7 +82,9 @@ impl Running {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             format!("cannot listen on {address}: {error}; end what listens there, or choose another port")
         })?;
-        let door = Door::new(gateway(&house, &house.settings, server)?);
+        let records = Arc::new(Records::of(&house));
+        let throttles = Arc::new(Throttles::new(house.settings.sign_in.limits));
+        let door = Door::new(gateway(&house, &house.settings, server, &records, &throttles)?);
         let _read_or_unknown = tokio::time::timeout(FIRST_READING_WAIT, door.gateway().poll(now)).await;
         let (stop, stopped) = watch::channel(false);
         let polling = tokio::spawn(poll(door.clone(), stopped.clone()));
@@ -97,15 +105,19 @@ impl Running {
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
-        let records = Arc::new(Records::of(&house));
-        let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
+        let admin = socket::listen(&house.settings.store, Arc::clone(&records))
+            .map_err(|error| format!("admin.sock: {error}"))?;
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
+        let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
+        let throttles = ArcSwap::new(throttles);
         Ok(Self {
             house,
             config: config.to_owned(),
             tls,
             door,
+            records,
+            throttles,
             stop,
             serving,
             admin,
@@ -113,7 +125,13 @@ impl Running {
             witnessing,
             schedule,
             polling,
+            exchange,
         })
+    }
+
+    /// Where each partner's listener is.
+    pub(crate) fn partners(&self) -> &[(String, std::net::SocketAddr)] {
+        &self.exchange.addresses
     }
 
     /// The house behind the doors.
@@ -134,7 +152,8 @@ impl Running {
             Ok((policy, files)) => (policy, policy_folder::named(files)),
             Err(faults) => return said_faults("policy", &faults),
         };
-        let gateway = match gateway(&self.house, &settings, server(&settings)) {
+        let throttles = Arc::new(self.throttles.load().renewed(settings.sign_in.limits));
+        let gateway = match gateway(&self.house, &settings, server(&settings), &self.records, &throttles) {
             Ok(gateway) => gateway,
             Err(error) => {
                 return tracing::error!(
@@ -156,6 +175,7 @@ impl Running {
             tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
         }
         self.door.exchange(gateway);
+        self.throttles.store(throttles);
         for what in self.needs_restart(&settings) {
             tracing::warn!(what, "this setting is read at the start only");
         }
@@ -178,6 +198,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         self.schedule.abort();
+        self.exchange.close().await;
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         let _read = self.polling.await;
@@ -240,24 +261,40 @@ fn server(settings: &Settings) -> Server {
         fhir: false,
         title: "The audit log".to_owned(),
     };
-    Server::new(issuer, apis.chain([log]).collect())
+    let mut server = Server::new(issuer, apis.chain([log]).collect());
+    let sign_in = &settings.sign_in;
+    server.lifetimes.session_idle_seconds = sign_in.session_idle_seconds;
+    server.lifetimes.session_seconds = sign_in.session_seconds;
+    server.lifetimes.step_up_seconds = sign_in.step_up_seconds;
+    server.registration = sign_in.registration;
+    server.second_factor_roles.clone_from(&sign_in.second_factor_roles);
+    server
 }
 
-fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway, String> {
+fn gateway(
+    house: &House,
+    settings: &Settings,
+    server: Server,
+    records: &Arc<Records>,
+    throttles: &Arc<Throttles>,
+) -> Result<Gateway, String> {
     let smart = SmartState::new(
         Arc::clone(&house.store),
         server,
         Arc::new(clock::now),
         smart_log::record(house.log.clone()),
         fetch_keys(),
-        SmartLimits::default(),
+        settings.sign_in.limits,
     )
+    .with_throttles(Arc::clone(throttles))
     .of_age_at(of_age(house));
+    let administration = admin::http::router(smart.clone(), Arc::clone(records));
+    let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart),
+        smart: router(smart).merge(administration).merge(directory),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };

@@ -54,6 +54,8 @@ pub struct Lifetimes {
     pub session_idle_seconds: i64,
     /// A session in all.
     pub session_seconds: i64,
+    /// A second factor, for what asks for a fresh one.
+    pub step_up_seconds: i64,
 }
 
 impl Default for Lifetimes {
@@ -73,6 +75,7 @@ impl Default for Lifetimes {
             reuse_grace_seconds: 10,
             session_idle_seconds: 1_800,
             session_seconds: 12 * 3_600,
+            step_up_seconds: 600,
         }
     }
 }
@@ -92,6 +95,8 @@ pub struct Server {
     pub issuer_as_audience: bool,
     /// Whether strangers may ask to be registered (RFC 7591), to wait for an approval.
     pub registration: bool,
+    /// Roles whose holders get no token without a second factor.
+    pub second_factor_roles: Vec<String>,
 }
 
 impl Server {
@@ -105,6 +110,7 @@ impl Server {
             assertion_algorithms: SigningAlgorithm::SMART.to_vec(),
             issuer_as_audience: false,
             registration: false,
+            second_factor_roles: vec!["administrator".to_owned()],
         }
     }
 

@@ -15,6 +15,10 @@ pub enum PendingKind {
     Pushed,
     /// A one-time password, after a right password.
     SecondFactor,
+    /// A browser, to show or make a passkey.
+    Passkey,
+    /// A one-time password, which shows that a secret arrived.
+    NewSecondFactor,
 }
 
 impl PendingKind {
@@ -23,6 +27,8 @@ impl PendingKind {
             Self::Page => "page",
             Self::Pushed => "pushed",
             Self::SecondFactor => "second-factor",
+            Self::Passkey => "passkey",
+            Self::NewSecondFactor => "new-second-factor",
         }
     }
 }

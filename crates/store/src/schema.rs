@@ -2,9 +2,10 @@
 //! never edited; a change is a new step.
 
 mod filed;
+mod people;
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, crate::policy_change::SHAPE, filed::FILED];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, crate::policy_change::SHAPE, people::PEOPLE, filed::FILED];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;

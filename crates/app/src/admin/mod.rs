@@ -2,8 +2,11 @@
 
 mod act;
 mod audit;
+pub(crate) mod exchange;
 pub(crate) mod filed;
+pub(crate) mod http;
 mod parties;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod socket;

@@ -5,8 +5,10 @@ mod ask;
 mod audit;
 mod dangerous;
 mod feeds;
+mod partner;
 mod read;
 mod settings;
+mod sign_in;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +16,9 @@ use std::path::{Path, PathBuf};
 use bascule_policy::fault::Fault;
 
 pub(crate) use ask::{required_section, required_word};
+pub(crate) use partner::PartnerSettings;
 pub(crate) use settings::{Emergency, Settings, Witness};
+pub(crate) use sign_in::SignIn;
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]

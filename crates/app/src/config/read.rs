@@ -10,7 +10,7 @@ use url::Url;
 
 use super::ask::{number, required_section, required_word};
 use super::settings::{Listen, Settings};
-use super::{api, audit, dangerous};
+use super::{api, audit, dangerous, partner};
 
 const MEBI: u64 = 1 << 20;
 
@@ -35,8 +35,12 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
     let audit =
         required_section(top, "audit", reader).and_then(|section| audit::read(section, base, store.as_deref(), reader));
     let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
-    let (apis, named): (Vec<_>, _) = api::read_all(top, base, reader).into_iter().unzip();
+    let (apis, named): (Vec<_>, Vec<_>) = api::read_all(top, base, reader).into_iter().unzip();
+    let names: Vec<String> =
+        apis.iter().map(|entry: &bascule_gateway::settings::ApiSettings| entry.api.name.clone()).collect();
+    let partners = partner::read_all(top, &names, base, reader);
     let bounds = read_limits(top, reader);
+    let sign_in = super::sign_in::read(top, reader);
     let dangerous = dangerous::read(top, reader);
     let audit = audit.map(|audit| dangerous::weaken(audit, &dangerous));
     audit::decided(audit.as_ref(), &apis, top, reader);
@@ -49,6 +53,8 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         policy: policy?,
         gateway,
         named,
+        partners,
+        sign_in,
         dangerous: dangerous.named,
         head_bytes_max: bounds.head_bytes_max,
         head_timeout_ms: bounds.head_timeout_ms,

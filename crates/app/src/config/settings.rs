@@ -20,6 +20,10 @@ pub(crate) struct Settings {
     pub(crate) gateway: bascule_gateway::Settings,
     /// What people call each API and who answers for it, in the order of `gateway.apis`.
     pub(crate) named: Vec<Named>,
+    /// Who sends HL7 v2 messages.
+    pub(crate) partners: Vec<super::PartnerSettings>,
+    /// How people prove themselves, and how often anything may be tried.
+    pub(crate) sign_in: super::SignIn,
     /// Settings under `[dangerous]` that are on, each in words; repeated at every start.
     pub(crate) dangerous: Vec<&'static str>,
     pub(crate) head_bytes_max: u64,

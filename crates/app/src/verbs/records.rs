@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bascule_store::keys::Retention;
 use serde_json::Value;
 
+use crate::admin::people::PeopleAct;
 use crate::admin::records::Records;
 use crate::admin::{Act, Outcome, socket};
 use crate::cli::{AgreementVerb, AlertVerb, ClientVerb, OrganizationVerb, RecordsArgs, RelationVerb, UserVerb};
@@ -15,6 +16,13 @@ use crate::{clock, terminal};
 
 /// Performs an act and shows what came of it.
 pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
+    if let Some(server) = &args.server {
+        let asked = super::records_remote::ask(server, args.token_file.as_deref(), args.ca.as_deref(), &act).await;
+        return match asked {
+            Ok(outcome) => came_of(outcome, args.json),
+            Err(sentence) => terminal::failed(&sentence),
+        };
+    }
     let file = config::found_here(args.config.as_deref());
     let settings = match config::load(&file) {
         Ok(settings) => settings,
@@ -24,9 +32,18 @@ pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
         Ok(outcome) => outcome,
         Err(sentence) => return terminal::failed(&sentence),
     };
+    came_of(outcome, args.json)
+}
+
+/// The same for acts about people.
+pub(crate) async fn run_people((what, args): (PeopleAct, RecordsArgs)) -> Exit {
+    run((Act::People { what }, args)).await
+}
+
+fn came_of(outcome: Outcome, json: bool) -> Exit {
     match outcome {
         Outcome::Done(value) => {
-            show(&value, args.json);
+            show(&value, json);
             Exit::Done
         }
         Outcome::Refused(sentence) => {
@@ -59,6 +76,7 @@ impl Records {
         let retention = Retention { years: house.settings.audit.retention_years };
         Self {
             store: Arc::clone(&house.store),
+            deliveries: Arc::clone(&house.deliveries),
             log: house.log.clone(),
             api,
             apis,
@@ -81,16 +99,23 @@ fn show(value: &Value, json: bool) {
     }
 }
 
+fn people((what, records): (PeopleAct, RecordsArgs)) -> (Act, RecordsArgs) {
+    (Act::People { what }, records)
+}
+
 impl UserVerb {
-    pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
-        match self {
+    /// # Errors
+    /// If a feed cannot be read.
+    pub(crate) fn into_act(self) -> std::io::Result<(Act, RecordsArgs)> {
+        Ok(match self {
+            Self::More(more) => people(more.into_act()?),
             Self::Add { name, roles, fhir_user, patient, display, records } => {
                 (Act::UserAdd { name, display, roles, fhir_user, patient }, records)
             }
             Self::Reset { name, records } => (Act::UserReset { name }, records),
             Self::Disable { name, records } => (Act::UserDisable { name }, records),
             Self::List { records } => (Act::UserList, records),
-        }
+        })
     }
 }
 
@@ -110,6 +135,7 @@ impl ClientVerb {
             Self::Rotate { id, records } => (Act::ClientRotate { id }, records),
             Self::Disable { id, records } => (Act::ClientDisable { id }, records),
             Self::List { records } => (Act::ClientList, records),
+            Self::More(more) => people(more.into_act()),
         })
     }
 }
@@ -125,6 +151,7 @@ impl OrganizationVerb {
             Self::Reference { id, reference, records } => (Act::OrganizationReference { id, reference }, records),
             Self::Disable { id, records } => (Act::OrganizationDisable { id }, records),
             Self::List { records } => (Act::OrganizationList, records),
+            Self::More(more) => people(more.into_act()),
         }
     }
 }

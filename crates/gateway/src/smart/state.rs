@@ -15,6 +15,7 @@ use moka::sync::Cache;
 use serde_json::Value;
 use url::Url;
 
+use super::passkeys::Passkeys;
 use super::respond::Failure;
 use super::throttle::Throttles;
 
@@ -86,6 +87,8 @@ pub struct SmartLimits {
     pub client_failures_per_minute: u32,
     /// Authorization requests from one address.
     pub authorizations_per_minute: u32,
+    /// Token requests for one person.
+    pub user_tokens_per_minute: u32,
 }
 
 impl Default for SmartLimits {
@@ -96,6 +99,7 @@ impl Default for SmartLimits {
             client_requests_per_minute: 1_200,
             client_failures_per_minute: 30,
             authorizations_per_minute: 300,
+            user_tokens_per_minute: 120,
         }
     }
 }
@@ -104,13 +108,15 @@ impl Default for SmartLimits {
 #[derive(Clone)]
 pub struct SmartState(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     store: Arc<Store>,
     server: Server,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     record: Record,
     fetch_keys: FetchKeys,
-    throttles: Throttles,
+    throttles: Arc<Throttles>,
+    passkeys: Option<Passkeys>,
     keys: Cache<String, Arc<super::keys::CachedKeys>>,
     majority_years: OnceLock<MajorityYears>,
 }
@@ -135,17 +141,22 @@ impl SmartState {
         limits: SmartLimits,
     ) -> Self {
         let keys = Cache::new(KEY_SETS_MAX);
-        let throttles = Throttles::new(limits);
-        Self(Arc::new(Inner {
-            store,
-            server,
-            now,
-            record,
-            fetch_keys,
-            throttles,
-            keys,
-            majority_years: OnceLock::new(),
-        }))
+        let throttles = Arc::new(Throttles::new(limits));
+        let name = server.apis.first().map_or(server.issuer.as_str(), |api| api.title.as_str());
+        let passkeys = Passkeys::of(&server.issuer, name);
+        let majority_years = OnceLock::new();
+        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, passkeys, keys, majority_years }))
+    }
+
+    /// The same with these throttles, which outlive a reading of the configuration.
+    #[must_use]
+    pub fn with_throttles(self, throttles: Arc<Throttles>) -> Self {
+        Self(Arc::new(Inner { throttles, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// What makes and checks passkeys; `None` if this build or this address has none.
+    pub(crate) fn passkeys(&self) -> Option<&Passkeys> {
+        self.0.passkeys.as_ref()
     }
 
     /// Takes the age at which a minor comes of age from the policy in force; the first word counts.
@@ -206,11 +217,27 @@ impl SmartState {
         })
     }
 
+    /// Sees to it that a failure is in the log before it is answered: what was asked too often or was malformed too.
+    pub(crate) async fn told(&self, failure: Failure, caller: &Caller) -> Failure {
+        match failure {
+            Failure::Refused(refusal) => self.refuse(None, refusal, caller).await,
+            Failure::Throttled(after) => {
+                let Refusal { error, said } = Failure::Throttled(after).refusal();
+                let event = SmartEvent::TokenRefused { client: None, error: error.code(), said };
+                match self.record(event, caller).await {
+                    Ok(()) => Failure::Throttled(after),
+                    Err(failure) => failure,
+                }
+            }
+            told => told,
+        }
+    }
+
     /// Records a refusal and hands it back as a failure.
     pub(crate) async fn refuse(&self, client: Option<String>, refusal: Refusal, caller: &Caller) -> Failure {
         let event = SmartEvent::TokenRefused { client, error: refusal.error.code(), said: refusal.said.clone() };
         match self.record(event, caller).await {
-            Ok(()) => Failure::Refused(refusal),
+            Ok(()) => Failure::Recorded(refusal),
             Err(failure) => failure,
         }
     }

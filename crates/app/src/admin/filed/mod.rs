@@ -42,7 +42,7 @@ impl Records {
                 listed(all.iter().filter(of).map(shown::row))
             }
             FiledAct::Import { kind, text, source, api } => {
-                self.import(kind.into(), &text, &source, api.as_deref(), by, now)
+                self.bring_in(kind.into(), &text, &source, api.as_deref(), by, now)
             }
         }
     }
@@ -66,7 +66,7 @@ impl Records {
 
     /// Brings records in, all of them or none: one JSON object a line with the same words as `add`, or, of consents, a
     /// FHIR Consent, a Bundle of them, or NDJSON. An import of the same source replaces records of the same id.
-    fn import(&self, kind: Kind, text: &str, source: &str, api: Option<&str>, by: &str, now: Timestamp) -> Acted {
+    fn bring_in(&self, kind: Kind, text: &str, source: &str, api: Option<&str>, by: &str, now: Timestamp) -> Acted {
         let told = if kind == Kind::Consent && is_fhir(text) {
             self.consents_of_fhir(text, source, api, by, now)?
         } else {
