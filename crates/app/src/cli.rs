@@ -565,13 +565,6 @@ pub(crate) enum OrganizationVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
-    /// End every token of its clients, and let them in no more
-    Disable {
-        /// The organization
-        id: String,
-        #[command(flatten)]
-        records: RecordsArgs,
-    },
     /// Every organization
     List {
         #[command(flatten)]
@@ -682,4 +675,16 @@ pub(crate) enum AlertVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_verb_is_there_twice() {
+        Cli::command().debug_assert();
+    }
 }

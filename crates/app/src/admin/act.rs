@@ -60,9 +60,6 @@ pub(crate) enum Act {
         id: String,
         reference: String,
     },
-    OrganizationDisable {
-        id: String,
-    },
     AgreementAdd {
         id: String,
         organization: String,
@@ -206,7 +203,6 @@ impl Act {
             Self::OrganizationVerify { .. } => "organization-verify",
             Self::OrganizationClassify { .. } => "organization-classify",
             Self::OrganizationReference { .. } => "organization-reference",
-            Self::OrganizationDisable { .. } => "organization-disable",
             Self::Filed { act_on } => act_on.name(),
             Self::Link { act_on } => act_on.name(),
             Self::RelationEnd { .. } => "relation-end",

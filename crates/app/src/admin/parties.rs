@@ -60,18 +60,6 @@ impl Records {
         changed(json!({ "id": id, "reference": reference }), format!("{id} as {reference}"))
     }
 
-    /// Ends every grant of its clients and lets them in no more.
-    pub(super) fn disable_organization(&self, id: &str, now: Timestamp) -> Acted {
-        let (organization, _) = self.organization(id)?;
-        self.store.set_organization_status(id, Status::Disabled)?;
-        let ended = self.store.end_grants_of_organization(id, "organization disabled", now)?;
-        let mut row = organization_row(&(organization, Status::Disabled));
-        if let Some(row) = row.as_object_mut() {
-            row.insert("grants-ended".to_owned(), ended.into());
-        }
-        changed(row, id.to_owned())
-    }
-
     pub(super) fn add_agreement(&self, agreement: &Agreement) -> Acted {
         if agreement.kind == "required-by-law" && agreement.citation.is_none() {
             return Err(Refused("what is required by law names the law: --citation TEXT".to_owned()));

@@ -142,7 +142,6 @@ impl Records {
             Act::OrganizationVerify { id, on, by: whom } => self.verify_organization(&id, &on, &whom, now),
             Act::OrganizationClassify { id, class } => self.classify_organization(&id, class),
             Act::OrganizationReference { id, reference } => self.reference_organization(&id, &reference),
-            Act::OrganizationDisable { id } => self.disable_organization(&id, now),
             Act::AgreementAdd { id, organization, kind, from, until, purposes, citation } => {
                 let agreement =
                     Agreement { citation, ..agreement(id, organization, kind, &from, until.as_deref(), purposes)? };

@@ -149,7 +149,6 @@ impl OrganizationVerb {
             Self::Verify { id, on, by, records } => (Act::OrganizationVerify { id, on, by }, records),
             Self::Classify { id, class, records } => (Act::OrganizationClassify { id, class }, records),
             Self::Reference { id, reference, records } => (Act::OrganizationReference { id, reference }, records),
-            Self::Disable { id, records } => (Act::OrganizationDisable { id }, records),
             Self::List { records } => (Act::OrganizationList, records),
             Self::More(more) => people(more.into_act()),
         }
