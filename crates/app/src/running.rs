@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartState, Throttles, ensure_signing_keys, router};
+use bascule_gateway::smart::{
+    CareState, FetchKeys, FetchedKeys, SmartState, Throttles, care_router, ensure_signing_keys, router,
+};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
@@ -22,6 +24,7 @@ use crate::door::Door;
 use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
+use crate::syslog_feed::{self, Feed};
 use crate::verbs::check::tls_files;
 use crate::witnessing::Witnessing;
 use crate::{admin, policy_folder, scim, smart_log};
@@ -30,6 +33,9 @@ use crate::{admin, policy_folder, scim, smart_log};
 const KEY_SET_BYTES_MAX: usize = 262_144;
 /// What the key of page links is derived for; the same at every start, so that a link outlives a restart.
 const PAGE_KEY: &str = "page-key";
+
+/// As [`PAGE_KEY`], of the codes that an expert has determined.
+const CODE_KEY: &str = "code-key";
 
 /// How long walks without a client may take to end at a stop.
 const IDLE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -48,6 +54,7 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
+    feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
     polling: JoinHandle<()>,
     exchange: Exchange,
@@ -104,6 +111,11 @@ impl Running {
             lifetimes,
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
+        let feeding = Feed::new(&house.settings)?.map(|feed| {
+            let file = house.settings.store.join("syslog.cursor");
+            let (log, store) = (house.log.clone(), Arc::clone(&house.store));
+            tokio::spawn(syslog_feed::run(feed, file, log, store, stopped.clone()))
+        });
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let admin = socket::listen(&house.settings.store, Arc::clone(&records))
             .map_err(|error| format!("admin.sock: {error}"))?;
@@ -123,6 +135,7 @@ impl Running {
             admin,
             housekeeping,
             witnessing,
+            feeding,
             schedule,
             polling,
             exchange,
@@ -205,8 +218,11 @@ impl Running {
         if let Some(witnessing) = self.witnessing {
             let _asked = witnessing.await;
         }
+        if let Some(feeding) = self.feeding {
+            let _sent = feeding.await;
+        }
         // Walks whose client has hung up still run to their end, and into the log.
-        let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
+        let _idle = tokio::time::timeout(IDLE_WAIT, self.door.idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
         self.house.close().await;
     }
@@ -290,12 +306,15 @@ fn gateway(
     .of_age_at(of_age(house));
     let administration = admin::http::router(smart.clone(), Arc::clone(records));
     let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
+    let page_key = || house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string());
+    let care = CareState::new(smart.clone(), Arc::clone(house.policy.live()), page_key()?);
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart).merge(administration).merge(directory),
-        page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        smart: router(smart).merge(administration).merge(directory).merge(care_router(care)),
+        page_key: page_key()?,
+        code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
     let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;

@@ -19,6 +19,8 @@ pub(crate) struct Served {
     pub(crate) upstream: Upstream,
     /// What the bridge itself reads from it.
     pub(crate) feeds: Feeds,
+    /// Whose system it is, if another organization's.
+    pub(crate) organization: Option<String>,
     path: String,
 }
 
@@ -42,6 +44,7 @@ impl Apis {
                     public_base: format!("{public_url}{path}"),
                     upstream: Upstream::new(&one.upstream, &settings.limits)?,
                     feeds: one.feeds,
+                    organization: one.upstream.organization.clone(),
                     path,
                 }))
             })
@@ -98,6 +101,7 @@ mod tests {
                 ca_pem: None,
                 credential: UpstreamCredential::None,
                 post_search: false,
+                organization: None,
                 unversioned: None,
             },
             feeds: Feeds::default(),

@@ -15,6 +15,7 @@ use bascule_policy::{Fact, Facts, Needs};
 use bascule_smart::Principal;
 use bascule_store::filed::Record;
 use bascule_store::relation::Seen;
+use bascule_store::user::Status;
 use bascule_store::{Store, StoreError};
 
 pub(crate) use about_all::AboutAll;
@@ -77,6 +78,12 @@ pub(crate) fn gather(shelf: &Shelf<'_>, needs: &Needs, question: &Question<'_>) 
     }
     if let Some(patient) = &needs.care_team_of {
         facts.care_team = fact(care_team(store, patient, question), "care team");
+    }
+    if let Some(user) = &needs.emergencies_of {
+        facts.emergencies = fact(store.emergencies_of(user, question.api, question.now), "emergency access");
+    }
+    if let Some(user) = &needs.reasons_of {
+        facts.reasons = fact(store.reasons_of(user, question.api, question.now), "reasons");
     }
     if let Some((home, patient)) = &needs.links_of {
         let links = store.identities_of(&(home.clone(), patient.clone())).map(|known| known.links());
@@ -222,6 +229,17 @@ fn holds(
         }));
     }
     Ok(held)
+}
+
+/// What is on file about an organization that something is to be disclosed to. One that is not active is not on file.
+pub(crate) fn of_organization(store: &Store, id: &str) -> Facts {
+    let active = |(organization, status)| (status == Status::Active).then_some(organization);
+    let found = store.organization(id).map(|found| found.and_then(active));
+    Facts {
+        organization: fact(found, "organization"),
+        agreements: fact(store.agreements_of(id), "agreements"),
+        ..Facts::nothing_on_file()
+    }
 }
 
 fn fact<T>(found: Result<T, StoreError>, what: &'static str) -> Fact<T> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bascule_fhir::{Id, Timestamp};
 use bascule_policy::party::{Agreement, Organization};
+use bascule_policy::record::{AccessReason, Emergency};
 
 use crate::identity::Identities;
 use crate::kept::Kept;
@@ -18,6 +19,10 @@ pub(crate) struct FactsKept {
     pub(crate) relations_to: Kept<(String, Id), Vec<Seen>>,
     pub(crate) relations_as_of: Kept<String, Option<Timestamp>>,
     pub(crate) identities: Kept<(String, Id), Identities>,
+    /// By user and API.
+    pub(crate) emergencies: Kept<(String, String), Vec<Emergency>>,
+    /// By user and API.
+    pub(crate) reasons: Kept<(String, String), Vec<AccessReason>>,
     pub(crate) feeds: Kept<String, Option<Timestamp>>,
 }
 

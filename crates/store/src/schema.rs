@@ -5,7 +5,8 @@ mod filed;
 mod people;
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, crate::policy_change::SHAPE, people::PEOPLE, filed::FILED];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[FIRST, crate::policy_change::SHAPE, people::PEOPLE, crate::care::SHAPE, crate::observed::SHAPE, filed::FILED];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;

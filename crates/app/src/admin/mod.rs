@@ -5,10 +5,12 @@ mod audit;
 pub(crate) mod exchange;
 pub(crate) mod filed;
 pub(crate) mod http;
+mod observed;
 mod parties;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod records;
+mod reviews;
 pub(crate) mod socket;
 
 pub(crate) use act::{Act, LogSubject, Outcome};

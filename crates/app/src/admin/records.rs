@@ -60,6 +60,10 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::ReviewList { all } => return self.reviews(all),
+            Act::ReviewClose { number, note, signed } => return self.close_review(number, &note, signed, now).await,
+            Act::ReviewDigest { days } => return self.digest(days, now),
+            Act::Observed { draft, api } => return self.observed(draft, api.as_deref()),
             Act::LogSuspend { recipient, until, statement } => {
                 return self.suspend(recipient, &until, &statement, by, now).await;
             }
@@ -170,8 +174,14 @@ impl Records {
             | Act::LogShred { .. }
             | Act::LogHold { .. }
             | Act::LogLift { .. }
+            | Act::ReviewList { .. }
+            | Act::ReviewClose { .. }
+            | Act::ReviewDigest { .. }
+            | Act::Observed { .. }
             | Act::People { .. }
-            | Act::Policy { .. } => Err(Refused("an act of the log or the policy, not of the records".to_owned())),
+            | Act::Policy { .. } => {
+                Err(Refused("an act of the log, the policy or the reviews, not of the records".to_owned()))
+            }
         }
     }
 
@@ -325,7 +335,7 @@ pub(super) fn last_day(day: &str) -> Result<Timestamp, Refused> {
 }
 
 /// Kinds of agreements.
-const AGREEMENTS: [&str; 4] = ["baa", "data-use", "required-by-law", "none-needed"];
+const AGREEMENTS: [&str; 5] = ["baa", "data-use", "required-by-law", "expert-determination", "none-needed"];
 
 fn agreement(
     id: String,

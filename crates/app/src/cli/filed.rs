@@ -248,3 +248,13 @@ pub(crate) enum LinkVerb {
     /// Those on file
     List(OfPatientArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_verb_is_there_twice() {
+        crate::cli::Cli::command().debug_assert();
+    }
+}

@@ -18,9 +18,17 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_
     };
     let credential = read_credential(&mut section, base, reader);
     let post_search = section.flag("post_search", reader).unwrap_or(true);
+    let organization = section.word("organization", reader).map(|word| word.text);
     let unversioned = section.word("unversioned", reader).and_then(|word| reason(&word, reader));
     section.finish(reader);
-    Some(UpstreamSettings { url: url?, ca_pem: ca_pem?, credential: credential?, post_search, unversioned })
+    Some(UpstreamSettings {
+        url: url?,
+        ca_pem: ca_pem?,
+        credential: credential?,
+        post_search,
+        organization,
+        unversioned,
+    })
 }
 
 /// Why something that is asked for everywhere is not asked for here.

@@ -66,6 +66,9 @@ async fn open(args: &DemoRun) -> Result<Demo, String> {
     let settings = config::load(&folder.config())
         .map_err(|faults| bascule_policy::fault::render(&faults, "The demo's own configuration is refused."))?;
     crate::witnessing::before_opening(&settings).await?;
+    if earlier.is_none() {
+        records::first_relation(&settings.store)?;
+    }
     let house = House::open(settings, clock::now()).map_err(|error| error.to_string())?;
     let portal = PortalSettings {
         ca_pem: Some(tls.ca_pem.clone()),
@@ -134,6 +137,7 @@ async fn entered(
             State { users, clients, ..State::default() }
         }
     };
+    people::enter_relations(&records, bank).await?;
     people::move_portal(&records, &mut state, &portal.redirect_url())?;
     state.fhir.clone_from(&portal.bridge_fhir_base);
     state.laboratory = format!("https://localhost:{}/lab", args.port);

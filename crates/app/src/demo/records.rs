@@ -1,6 +1,11 @@
 //! Records about patients, so that a newcomer sees each kind at work: filed through the handler of an administrator's
 //! command, and, of consents, one that stands in the chart itself.
 
+use std::path::Path;
+
+use bascule_fhir::Id;
+use bascule_policy::party::Relation;
+use bascule_store::Store;
 use serde_json::json;
 
 use super::bank::Bank;
@@ -87,6 +92,16 @@ pub(super) async fn file(records: &Records, bank: &Bank) -> Result<(), String> {
         filed(records, Names::Representation, says).await?;
     }
     Ok(())
+}
+
+/// A hard panel is taken only while somebody tells of relations, and the first policy is read before the chart is.
+pub(super) fn first_relation(store: &Path) -> Result<(), String> {
+    let said = |error: bascule_store::StoreError| error.to_string();
+    std::fs::create_dir_all(store).map_err(|error| format!("{}: {error}", store.display()))?;
+    let (now, store) = (clock::now(), Store::open(&store.join("bascule.db"), clock::now()).map_err(said)?);
+    let (Some(patient), Some(practitioner)) = (Id::parse("p0001"), Id::parse("halvorsen")) else { return Ok(()) };
+    let relation = Relation { patient, practitioner, kind: "care-team".to_owned(), from: now, until: None };
+    store.put_relation("ehr", &relation, "demo", now).map_err(said)
 }
 
 fn of(patient: &str, id: &str) -> Add {

@@ -59,7 +59,7 @@ async fn is_visible(
     if !reply.status.is_success() {
         return None;
     }
-    let link = links::linker(gateway, served, &permit, 0, now);
+    let link = links::linker(gateway, served, &permit, (0, 0), now);
     let rewrite = links::rewrite(served, &link);
     let answer = Answer { body: &body, shape: links::shape(&permit) };
     release(gateway.masks(), &permit, answer, &rewrite, gateway.filter_limits()).ok().map(drop)

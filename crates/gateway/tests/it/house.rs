@@ -85,7 +85,7 @@ impl House {
 
     /// One that reads consents and relations from its chart.
     pub(crate) async fn fed(upstream: &str, feeds: Feeds) -> Self {
-        Self::furnished(upstream, Limits::default(), feeds, |_, settings| settings).await
+        Self::furnished(upstream, Limits::default(), (None, false), feeds, |_, settings| settings).await
     }
 
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
@@ -98,12 +98,24 @@ impl House {
         limits: Limits,
         change: impl FnOnce(&Path, LogSettings) -> LogSettings,
     ) -> Self {
-        Self::furnished(upstream, limits, Feeds::default(), change).await
+        Self::furnished(upstream, limits, (None, false), Feeds::default(), change).await
+    }
+
+    /// Before a system of another organization.
+    pub(crate) async fn of_organization(upstream: &str, organization: &str) -> Self {
+        let of = (Some(organization), false);
+        Self::furnished(upstream, Limits::default(), of, Feeds::default(), |_, settings| settings).await
+    }
+
+    /// Before a system that takes `POST _search`.
+    pub(crate) async fn posting(upstream: &str) -> Self {
+        Self::furnished(upstream, Limits::default(), (None, true), Feeds::default(), |_, settings| settings).await
     }
 
     async fn furnished(
         upstream: &str,
         limits: Limits,
+        (organization, post_search): (Option<&str>, bool),
         feeds: Feeds,
         change: impl FnOnce(&Path, LogSettings) -> LogSettings,
     ) -> Self {
@@ -125,7 +137,8 @@ impl House {
             url: Url::parse(upstream).unwrap(),
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
-            post_search: false,
+            post_search,
+            organization: organization.map(ToOwned::to_owned),
             unversioned: None,
         };
         let settings = Settings {
@@ -139,6 +152,7 @@ impl House {
             log: log.clone(),
             smart: axum::Router::new(),
             page_key: store.derived_key("page links").unwrap(),
+            code_key: store.derived_key("codes").unwrap(),
         };
         let gateway = Gateway::new(&settings, rooms).unwrap();
         let house = Self { gateway, store, log, policy, folder };

@@ -47,6 +47,12 @@ const RELATIONS_AGE_MINUTES_MAX: u64 = 24 * 60;
 
 /// A parent's representation ends at this birthday, unless the policy says otherwise.
 const MAJORITY_YEARS: u8 = 18;
+/// Emergency access ends after so long, unless the policy says otherwise; it can be opened again.
+const EMERGENCY_MINUTES: u64 = 4 * 60;
+/// A reason for access without a known relation serves for a shift, unless the policy says otherwise.
+const REASON_MINUTES: u64 = 12 * 60;
+/// More than a day is no emergency, and no shift.
+const CARE_MINUTES_MAX: u64 = 24 * 60;
 
 /// Settings as far as they were read.
 #[derive(Default)]
@@ -58,6 +64,8 @@ pub(super) struct Draft {
     relations_age_minutes_max: Option<u64>,
     without_consents: BTreeMap<String, Vec<String>>,
     majority_years: Option<u8>,
+    emergency_minutes_max: Option<u64>,
+    reason_minutes_max: Option<u64>,
 }
 
 impl Draft {
@@ -89,10 +97,28 @@ impl Draft {
             }
             relations.finish(reader);
         }
+        self.care(top, reader);
         if let Some(mut representation) = top.section("representation", reader) {
             self.representation(&mut representation, reader);
             representation.finish(reader);
         }
+    }
+
+    fn care(&mut self, top: &mut Section<'_>, reader: &mut Reader<'_>) {
+        let Some(mut care) = top.section("care", reader) else { return };
+        let span = care.span();
+        for (key, slot) in [
+            ("emergency-minutes-max", &mut self.emergency_minutes_max),
+            ("reason-minutes-max", &mut self.reason_minutes_max),
+        ] {
+            let Some(minutes) = care.number(key, reader) else { continue };
+            if !(1..=CARE_MINUTES_MAX).contains(&minutes) {
+                let message = format!("`{key}` is {minutes}");
+                reader.fault(span.clone(), message, format!("write 1 to {CARE_MINUTES_MAX} minutes"));
+            }
+            *slot = Some(minutes);
+        }
+        care.finish(reader);
     }
 
     fn representation(&mut self, section: &mut Section<'_>, reader: &mut Reader<'_>) {
@@ -136,6 +162,8 @@ impl Draft {
             relations_age_minutes_max: self.relations_age_minutes_max.unwrap_or(RELATIONS_AGE_MINUTES_MAX),
             without_consents: self.without_consents,
             majority_years: self.majority_years.unwrap_or(MAJORITY_YEARS),
+            emergency_minutes_max: self.emergency_minutes_max.unwrap_or(EMERGENCY_MINUTES),
+            reason_minutes_max: self.reason_minutes_max.unwrap_or(REASON_MINUTES),
         }
     }
 }

@@ -15,6 +15,8 @@ fn everything(home: &str, patient: &str) -> Needs {
         representations_of: Some(("amal".into(), id(patient))),
         holds_of: Some(id(patient)),
         links_of: Some((home.into(), id(patient))),
+        emergencies_of: Some("amal".into()),
+        reasons_of: Some("amal".into()),
         ..Needs::default()
     }
 }
