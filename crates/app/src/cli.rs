@@ -367,6 +367,18 @@ pub(crate) enum AuditVerb {
     },
 }
 
+/// What is explained of a person whom a provider knows.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The claims as JSON: an id_token's payload, with the userinfo's members if those are asked for
+    pub(crate) claims: PathBuf,
+    /// The provider, by name; may be left out if there is one only
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserVerb {
     /// Add a person; the password is made and shown once
@@ -388,6 +400,8 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// What a provider's claims mean here: a dry run over a file of claims, which changes nothing
+    Explain(ExplainArgs),
     /// Make a new password and show it once
     Reset {
         /// The name

@@ -130,10 +130,10 @@ impl Housekeeper {
     async fn signing_keys(&self) -> Result<(), String> {
         let made =
             ensure_signing_keys(&self.store, &self.lifetimes, clock::now()).map_err(|error| error.to_string())?;
-        match made {
-            None => Ok(()),
-            Some(event) => (self.record)(event, house_itself()).await,
+        for event in made {
+            (self.record)(event, house_itself()).await?;
         }
+        Ok(())
     }
 
     async fn retire_log_keys(&self) -> Result<(), String> {

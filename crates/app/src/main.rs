@@ -64,7 +64,10 @@ async fn run(verb: Verb) -> Exit {
         Verb::Policy(verb) => verbs::policy::run(verb),
         Verb::Audit(verb) => verbs::audit::run(verb).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
-        Verb::User(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::User(verb) => match verb.into_act() {
+            Ok(asked) => verbs::records::run(asked).await,
+            Err(explained) => verbs::explain::run(&explained),
+        },
         Verb::Client(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,
             Err(error) => {

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, router};
+use arc_swap::ArcSwap;
+use bascule_gateway::smart::{
+    FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, federation, router,
+};
 use bascule_gateway::{Gateway, Rooms};
 use bascule_smart::server::{ApiBase, Server};
 use bascule_store::log::retire::RetireRule;
@@ -27,6 +30,8 @@ const KEY_SET_BYTES_MAX: usize = 262_144;
 /// What the key of page links is derived for; the same at every start, so that a link outlives a restart.
 const PAGE_KEY: &str = "page-key";
 
+/// How often providers are looked at; each session as often as its provider's setting says.
+const RECHECK_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long walks without a client may take to end at a stop.
 const IDLE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -36,6 +41,9 @@ pub(crate) struct Running {
     config: PathBuf,
     tls: ReloadableTls,
     door: Door,
+    /// The authorization server in force.
+    smart: Arc<ArcSwap<SmartState>>,
+    rechecking: JoinHandle<()>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
@@ -49,7 +57,7 @@ impl Running {
         let server = server(&house.settings);
         let record = smart_log::record(house.log.clone());
         let made = ensure_signing_keys(&house.store, &server.lifetimes, now).map_err(|error| error.to_string())?;
-        if let Some(event) = made {
+        for event in made {
             record(event, house_itself()).await?;
         }
         let lifetimes = server.lifetimes;
@@ -58,7 +66,8 @@ impl Running {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             format!("cannot listen on {address}: {error}; end what listens there, or choose another port")
         })?;
-        let door = Door::new(gateway(&house, &house.settings, server)?);
+        let (gateway, smart) = gateway(&house, &house.settings, server)?;
+        let (door, smart) = (Door::new(gateway), Arc::new(ArcSwap::from_pointee(smart)));
         let (stop, stopped) = watch::channel(false);
         let limits = listen_limits(&house.settings);
         let serving = {
@@ -78,8 +87,9 @@ impl Running {
         };
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
+        let rechecking = tokio::spawn(recheck(Arc::clone(&smart), stopped.clone()));
         let housekeeping = tokio::spawn(keeper.run(stopped));
-        Ok(Self { house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping })
+        Ok(Self { smart, rechecking, house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping })
     }
 
     /// The house behind the doors.
@@ -98,7 +108,7 @@ impl Running {
             Ok(policy) => policy,
             Err(faults) => return said_faults("policy", &faults),
         };
-        let gateway = match gateway(&self.house, &settings, server(&settings)) {
+        let (gateway, smart) = match gateway(&self.house, &settings, server(&settings)) {
             Ok(gateway) => gateway,
             Err(error) => {
                 return tracing::error!(
@@ -113,6 +123,7 @@ impl Running {
         let (old, new) = (self.house.policy.load().hash().to_owned(), policy.hash().to_owned());
         self.house.policy.store(Arc::new(policy));
         self.door.exchange(gateway);
+        self.smart.store(Arc::new(smart));
         for what in self.needs_restart(&settings) {
             tracing::warn!(what, "this setting is read at the start only");
         }
@@ -150,6 +161,7 @@ impl Running {
         self.admin.abort();
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
+        let _asked = self.rechecking.await;
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
@@ -191,7 +203,7 @@ fn server(settings: &Settings) -> Server {
     Server::new(issuer, apis.collect())
 }
 
-fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway, String> {
+fn gateway(house: &House, settings: &Settings, server: Server) -> Result<(Gateway, SmartState), String> {
     let smart = SmartState::new(
         Arc::clone(&house.store),
         server,
@@ -199,15 +211,31 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<Gateway
         smart_log::record(house.log.clone()),
         fetch_keys(),
         SmartLimits::default(),
-    );
+    )
+    .with_providers(&settings.providers)
+    .map_err(|error| error.to_string())?;
     let rooms = Rooms {
         policy: Arc::clone(&house.policy),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart),
+        smart: router(smart.clone()),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
     };
-    Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())
+    let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;
+    Ok((gateway, smart))
+}
+
+/// Asks providers, round by round, whether their users are still there, until the house closes.
+async fn recheck(smart: Arc<ArcSwap<SmartState>>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(RECHECK_EVERY) => {}
+        }
+        if let Err(error) = federation::recheck(&smart.load_full()).await {
+            tracing::error!(error, "providers could not be asked");
+        }
+    }
 }
 
 /// The way out to registered `jwks_uri`s: https, the operating system's authorities. A machine without authorities serves

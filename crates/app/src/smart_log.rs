@@ -95,6 +95,10 @@ fn said(event: &SmartEvent) -> Said {
             let detail = Some(format!("by {by}, patient {}", patient.unwrap_or_default()));
             Said { client: Some(client), detail, ..Said::default() }
         }
+        E::ProviderEnded { provider, because, sessions, grants } => {
+            let detail = Some(format!("{because} {provider}: {sessions} sessions, {grants} grants"));
+            Said { detail, ..Said::default() }
+        }
         E::KeyMade { key, algorithm } => Said { detail: Some(format!("{algorithm} key {key}")), ..Said::default() },
         E::RecordChanged { by, what, id } => {
             Said { user: Some(by), detail: Some(format!("{what} {id}")), ..Said::default() }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bascule_policy::{Api, ApiKind};
 use bascule_wire::TlsError;
 
+use crate::identity::Signer;
+use crate::issuers::Issuers;
 use crate::settings::Settings;
 use crate::upstream::Upstream;
 
@@ -17,6 +19,8 @@ pub(crate) struct Served {
     pub(crate) public_base: String,
     /// The system behind it.
     pub(crate) upstream: Upstream,
+    /// Others whose tokens it takes.
+    pub(crate) issuers: Issuers,
     path: String,
 }
 
@@ -29,7 +33,7 @@ impl Apis {
     ///
     /// # Errors
     /// [`TlsError`] if an upstream's trust or identity cannot be read.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, TlsError> {
+    pub(crate) fn new(settings: &Settings, signer: &Signer) -> Result<Self, TlsError> {
         let public_url = settings.public_url.as_str().trim_end_matches('/');
         let fhir = settings.apis.iter().filter(|one| one.api.kind == ApiKind::Fhir);
         let served: Result<Vec<Arc<Served>>, TlsError> = fhir
@@ -38,7 +42,8 @@ impl Apis {
                 Ok(Arc::new(Served {
                     api: one.api.clone(),
                     public_base: format!("{public_url}{path}"),
-                    upstream: Upstream::new(&one.upstream, &settings.limits)?,
+                    upstream: Upstream::new(&one.upstream, &settings.limits, signer)?,
+                    issuers: Issuers::new(&one.issuers)?,
                     path,
                 }))
             })
@@ -70,6 +75,8 @@ mod tests {
     use super::*;
     use crate::settings::{ApiSettings, Limits, UpstreamCredential, UpstreamSettings};
 
+    const NOW: bascule_fhir::Timestamp = bascule_fhir::Timestamp::from_seconds(1_800_000_000);
+
     fn apis(paths: &[&str]) -> Apis {
         let one = |path: &&str| ApiSettings {
             api: Api {
@@ -85,14 +92,18 @@ mod tests {
                 ca_pem: None,
                 credential: UpstreamCredential::None,
                 post_search: false,
+                acting_user: None,
             },
+            issuers: Vec::new(),
         };
-        Apis::new(&Settings {
+        let folder = tempfile::tempdir().unwrap();
+        let store = bascule_store::Store::open(&folder.path().join("bascule.db"), NOW).unwrap();
+        let settings = Settings {
             public_url: Url::parse("https://bridge.example").unwrap(),
             apis: paths.iter().map(one).collect(),
             limits: Limits::default(),
-        })
-        .unwrap()
+        };
+        Apis::new(&settings, &Signer::new(Arc::new(store), "https://bridge.example")).unwrap()
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::apis::{Apis, Served};
 use crate::duties::Raised;
 use crate::head::Head;
 use crate::headers;
+use crate::identity::Signer;
 use crate::narrow::Frame;
 use crate::origins::{self, Origins};
 use crate::pages::{Bearer, Page, Pages};
@@ -89,11 +90,12 @@ impl Gateway {
     pub fn new(settings: &Settings, rooms: Rooms) -> Result<Self, TlsError> {
         let limits = settings.limits.clone();
         let Rooms { policy, store, log, smart, page_key } = rooms;
+        let signer = Signer::new(Arc::clone(&store), settings.public_url.as_str().trim_end_matches('/'));
         Ok(Self(Arc::new(Inner {
             public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
             origin: settings.public_url.origin().ascii_serialization(),
             filter_limits: FilterLimits { resource_bytes_max: limits.resource_bytes_max, ..FilterLimits::default() },
-            apis: Apis::new(settings)?,
+            apis: Apis::new(settings, &signer)?,
             policy,
             store,
             log,
@@ -149,7 +151,7 @@ impl Gateway {
     /// Answers a request at the path of an API.
     async fn at_api(self, parts: Parts, body: Body, now: Timestamp) -> Response<Body> {
         let request_id = uuid::Uuid::new_v4().to_string();
-        let head = Head::new(parts, request_id.clone(), self.0.limits.user_agent_bytes_max);
+        let head = Head::new(parts, request_id.clone(), now, self.0.limits.user_agent_bytes_max);
         let Some((served, rest)) = self.0.apis.find(&head.path) else {
             return Refusal::NoSuchApi.answer(&request_id, self.public_url());
         };
@@ -211,9 +213,16 @@ impl Gateway {
     }
 
     /// What the shelf knows of the presented token.
-    pub(crate) fn credentials(&self, head: &Head, now: Timestamp) -> Result<Credentials, Refusal> {
+    pub(crate) async fn credentials(
+        &self,
+        served: &Served,
+        head: &Head,
+        now: Timestamp,
+    ) -> Result<Credentials, Refusal> {
         let address = format!("{}{}", self.0.origin, head.path);
-        crate::credentials::credentials(&self.0.store, head, &address, now).map_err(|error| {
+        let found =
+            crate::credentials::credentials(&self.0.store, &served.issuers, &served.api.name, head, &address, now);
+        found.await.map_err(|error| {
             tracing::error!(request = head.request_id, %error, "a token cannot be looked up");
             Refusal::StoreUnavailable
         })

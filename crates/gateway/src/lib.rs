@@ -18,10 +18,14 @@ mod duties;
 mod facts;
 mod head;
 mod headers;
+mod identity;
+mod issuers;
 mod judge;
+mod key_set;
 mod links;
 mod narrow;
 mod origins;
+mod outbound;
 mod outcome;
 mod pages;
 mod patch;
@@ -34,4 +38,7 @@ mod upstream;
 mod write;
 
 pub use gateway::{Gateway, GatewayService, Rooms};
-pub use settings::{ApiSettings, Limits, Settings, UpstreamCredential, UpstreamSettings};
+pub use settings::{
+    ActingUserSettings, ApiSettings, ClientProof, ExchangeSettings, IssuerSettings, Limits, OauthSettings, Settings,
+    UpstreamCredential, UpstreamSettings, Verification,
+};

@@ -14,6 +14,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::headers;
+use crate::identity::IdentityFault;
 use crate::narrow::NarrowFault;
 use crate::outcome::{IssueCode, outcome_bytes};
 use crate::pages::PageFault;
@@ -176,6 +177,7 @@ impl Refusal {
             Self::Upstream(UpstreamFault::NotJson { .. }) => "upstream-not-json",
             Self::Upstream(UpstreamFault::Undecodable) => "upstream-undecodable",
             Self::Upstream(UpstreamFault::RefusesUs { .. }) => "upstream-refuses-us",
+            Self::Upstream(UpstreamFault::NoIdentity(fault)) => no_identity(fault),
             Self::Upstream(UpstreamFault::Failed { .. }) => "upstream-failed",
             Self::Unfilterable { .. } => "unfilterable",
             Self::TooManyEntries { .. } => "too-many-entries",
@@ -480,6 +482,15 @@ fn rejected(status: StatusCode) -> Words {
     words(status, code, text)
 }
 
+const fn no_identity(fault: &IdentityFault) -> &'static str {
+    match fault {
+        IdentityFault::NotRelayable { .. } => "token-not-relayable",
+        IdentityFault::NoUser => "no-user-for-upstream",
+        IdentityFault::NotLaunched => "not-launched",
+        IdentityFault::NoToken { .. } | IdentityFault::Unusable(_) => "no-upstream-token",
+    }
+}
+
 fn upstream(fault: &UpstreamFault) -> Words {
     let name = "the system behind the bridge";
     match fault {
@@ -503,6 +514,26 @@ fn upstream(fault: &UpstreamFault) -> Words {
             StatusCode::BAD_GATEWAY,
             IssueCode::Exception,
             format!("{name} does not accept the bridge; its operator has been told"),
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NotRelayable { .. }) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("{name} takes only tokens of its own issuer; ask with one of those"),
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NoUser) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("{name} answers users only; no user stands behind this access"),
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NotLaunched) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            "the access that the EHR gave at the launch has ended; launch the app again",
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NoToken { .. } | IdentityFault::Unusable(_)) => words(
+            StatusCode::BAD_GATEWAY,
+            IssueCode::Transient,
+            format!("the bridge has no access to {name} at the moment; its operator has been told"),
         ),
         UpstreamFault::Failed { status: 429 | 503, .. } => {
             words(StatusCode::SERVICE_UNAVAILABLE, IssueCode::Throttled, format!("{name} is busy; try again shortly"))

@@ -15,6 +15,7 @@ use crate::answer::{Part, Response};
 use crate::apis::Served;
 use crate::batch::{Step, close, inner};
 use crate::gateway::Gateway;
+use crate::identity::Behalf;
 use crate::narrow;
 use crate::record::{Visit, digest, hex};
 use crate::refuse::Refusal;
@@ -50,7 +51,8 @@ pub(crate) async fn serve(
     let content_type = Some(HeaderValue::from_static("application/fhir+json"));
     let call =
         Call { method: Method::POST, address: String::new(), content_type, body, if_none_exist: None, if_match: None };
-    let reply = served.upstream.send(call, &HeaderMap::new(), &visit.head.request_id).await;
+    let behalf = Behalf { principal, head: &visit.head };
+    let reply = served.upstream.send(call, &HeaderMap::new(), &behalf).await;
     let reply = reply.map_err(Refusal::Upstream)?;
     if !reply.status.is_success() {
         return Err(Refusal::Rejected { status: reply.status });

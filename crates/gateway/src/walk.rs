@@ -17,6 +17,7 @@ use crate::ask;
 use crate::facts::gather;
 use crate::gateway::Gateway;
 use crate::headers;
+use crate::identity::Behalf;
 use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
@@ -48,7 +49,7 @@ async fn serve(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     visit.asked = ask::glance(&visit.head, rest).map(|interaction| asked(served, interaction));
-    let credentials = gateway.credentials(&visit.head, now)?;
+    let credentials = gateway.credentials(served, &visit.head, now).await?;
     let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
     let read = ask::read(&visit.head, rest, body, gateway.limits()).await?;
@@ -117,14 +118,14 @@ async fn exchange(
     if !call.body.is_empty() && call.changes() {
         visit.digests.sent = Some(digest(&call.body));
     }
-    let headers = visit.head.headers.clone();
-    let request_id = visit.head.request_id.clone();
+    let head = visit.head.clone();
+    let behalf = Behalf { principal: permit.principal(), head: &head };
     let intend = gateway.log().intend(Entry::intent(visit.facts(0), now));
     let reply = if call.changes() {
         visit.intent = Some(intend.await.map_err(Refusal::audit)?);
-        served.upstream.send(call, &headers, &request_id).await
+        served.upstream.send(call, &head.headers, &behalf).await
     } else {
-        let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &headers, &request_id));
+        let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &head.headers, &behalf));
         visit.intent = Some(intent.map_err(Refusal::audit)?);
         reply
     };

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::apis::Served;
-use crate::head::Head;
+use crate::identity::Behalf;
 use crate::judge::{Bases, holds};
 use crate::narrow::{self, Sent};
 use crate::patch;
@@ -132,7 +132,8 @@ async fn before(
     if free && !deletes {
         return Ok(None);
     }
-    let Some(current) = current(served, &visit.head, resource, id).await? else {
+    let behalf = Behalf { principal: permit.principal(), head: &visit.head };
+    let Some(current) = current(served, &behalf, resource, id).await? else {
         // An update does not create, and what is not there is told like what may not be seen.
         return Err(Refusal::NotFound);
     };
@@ -151,9 +152,14 @@ async fn before(
     Ok(Some(current))
 }
 
-async fn current(served: &Served, head: &Head, resource: ResourceType, id: &Id) -> Result<Option<Value>, Refusal> {
+async fn current(
+    served: &Served,
+    behalf: &Behalf<'_>,
+    resource: ResourceType,
+    id: &Id,
+) -> Result<Option<Value>, Refusal> {
     let call = narrow::page(&format!("/{resource}/{id}"));
-    let reply = served.upstream.send(call, &HeaderMap::new(), &head.request_id).await.map_err(Refusal::Upstream)?;
+    let reply = served.upstream.send(call, &HeaderMap::new(), behalf).await.map_err(Refusal::Upstream)?;
     match reply {
         Reply { status, content: Content::Held(body), .. } if status.is_success() => {
             json::parse(&body).map(Some).map_err(|fault| Refusal::unfilterable(&fault.to_string()))

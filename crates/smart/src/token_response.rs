@@ -268,6 +268,7 @@ mod tests {
             purpose: None,
             expires: Timestamp::from_seconds(99),
             active: true,
+            origin: crate::Origin::default(),
         };
         let said = introspection(
             &server(),

@@ -15,6 +15,8 @@ pub enum PendingKind {
     Pushed,
     /// A one-time password, after a right password.
     SecondFactor,
+    /// A browser that is away at another provider.
+    Federated,
 }
 
 impl PendingKind {
@@ -23,6 +25,7 @@ impl PendingKind {
             Self::Page => "page",
             Self::Pushed => "pushed",
             Self::SecondFactor => "second-factor",
+            Self::Federated => "federated",
         }
     }
 }

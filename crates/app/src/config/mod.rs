@@ -2,8 +2,14 @@
 
 mod api;
 mod ask;
+mod credential;
+mod issuer;
+mod provider;
 mod read;
+mod secret;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use std::path::{Path, PathBuf};

@@ -8,9 +8,9 @@ use bascule_policy::fault::Fault;
 use bascule_policy::read::{Reader, Section};
 use url::Url;
 
-use super::api;
 use super::ask::{first, number, required_section, required_word};
 use super::settings::{Audit, Listen, Settings};
+use super::{api, provider};
 
 const MEBI: u64 = 1 << 20;
 
@@ -35,7 +35,8 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
     let audit =
         required_section(top, "audit", reader).and_then(|section| read_audit(section, base, store.as_deref(), reader));
     let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
-    let (apis, named) = api::read_all(top, base, reader).into_iter().unzip();
+    let (apis, named): (Vec<_>, Vec<_>) = api::read_all(top, base, reader).into_iter().unzip();
+    let providers = provider::read_all(top, &apis, base, reader);
     let bounds = read_limits(top, reader);
     let (listen, public_url) = listen?;
     let gateway = bascule_gateway::Settings { public_url, apis, limits: bounds.gateway };
@@ -46,6 +47,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         policy: policy?,
         gateway,
         named,
+        providers,
         head_bytes_max: bounds.head_bytes_max,
         head_timeout_ms: bounds.head_timeout_ms,
         connections_max: bounds.connections_max,

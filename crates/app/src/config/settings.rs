@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) gateway: bascule_gateway::Settings,
     /// What people call each API and who answers for it, in the order of `gateway.apis`.
     pub(crate) named: Vec<Named>,
+    /// Other providers as the login.
+    pub(crate) providers: Vec<bascule_gateway::smart::federation::ProviderSettings>,
     pub(crate) head_bytes_max: u64,
     pub(crate) head_timeout_ms: u64,
     pub(crate) connections_max: u64,

@@ -48,7 +48,10 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
     let mut found = Found::default();
     check_certificate(settings, file, &mut found);
     match policy_folder::load(&settings.policy) {
-        Ok(policy) => found.policy_hash = Some(policy.hash().to_owned()),
+        Ok(policy) => {
+            check_roles(settings, &policy, file, &mut found);
+            found.policy_hash = Some(policy.hash().to_owned());
+        }
         Err(faults) => found.faults.extend(faults),
     }
     for (api, named) in settings.gateway.apis.iter().zip(&settings.named) {
@@ -66,6 +69,20 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
         }
     }
     found
+}
+
+/// A role that a provider's claims stand for must be one that the policy knows: a slip there lets nobody do anything.
+fn check_roles(settings: &Settings, policy: &bascule_policy::Policy, file: &str, found: &mut Found) {
+    for provider in &settings.providers {
+        for role in provider.claims.roles.values().flatten().filter(|role| policy.role(role).is_none()) {
+            let message =
+                format!("provider `{}` gives the role `{role}`, which the policy does not have", provider.name);
+            let known = policy.roles().map(|role| role.name.as_ref());
+            let near = bascule_policy::fault::suggest(role, known);
+            let mend = if near.is_empty() { "write a role of the policy folder".to_owned() } else { near };
+            found.faults.push(Fault::of_file(file, message, mend));
+        }
+    }
 }
 
 fn check_certificate(settings: &Settings, file: &str, found: &mut Found) {

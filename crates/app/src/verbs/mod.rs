@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod demo_data;
 pub(crate) mod ehr;
 mod evidence;
+pub(crate) mod explain;
 pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod serve;

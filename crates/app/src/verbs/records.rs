@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::admin::records::Records;
 use crate::admin::{Act, Outcome, socket};
-use crate::cli::{AgreementVerb, AlertVerb, ClientVerb, OrganizationVerb, RecordsArgs, RelationVerb, UserVerb};
+use crate::cli::{
+    AgreementVerb, AlertVerb, ClientVerb, ExplainArgs, OrganizationVerb, RecordsArgs, RelationVerb, UserVerb,
+};
 use crate::config::{self, Settings};
 use crate::exit::Exit;
 use crate::house::House;
@@ -73,15 +75,18 @@ fn show(value: &Value, json: bool) {
 }
 
 impl UserVerb {
-    pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
-        match self {
+    /// # Errors
+    /// What asks for no act: an explanation.
+    pub(crate) fn into_act(self) -> Result<(Act, RecordsArgs), ExplainArgs> {
+        Ok(match self {
+            Self::Explain(args) => return Err(args),
             Self::Add { name, roles, fhir_user, patient, display, records } => {
                 (Act::UserAdd { name, display, roles, fhir_user, patient }, records)
             }
             Self::Reset { name, records } => (Act::UserReset { name }, records),
             Self::Disable { name, records } => (Act::UserDisable { name }, records),
             Self::List { records } => (Act::UserList, records),
-        }
+        })
     }
 }
 

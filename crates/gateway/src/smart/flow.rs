@@ -22,7 +22,7 @@ use super::browser::Browser;
 use super::pages::{PageFailure, see_other};
 use super::pushed::{of_text, to_text};
 use super::state::{Caller, SmartState};
-use super::{authorize as endpoint, client, consent, login, patient};
+use super::{authorize as endpoint, client, consent, federation, login, patient};
 
 /// What is kept of a waiting request.
 pub(crate) struct Body {
@@ -171,7 +171,7 @@ async fn show(
         Step::SignIn if quiet => {
             waiting.refuse(state, None, silent(OauthError::LoginRequired, "nobody is signed in"), caller).await
         }
-        Step::SignIn => Ok(login::for_request(browser, waiting, None)),
+        Step::SignIn => Ok(login::for_request(state, browser, waiting, None)),
         Step::PickPatient(user, _) | Step::NamePatient(user) if quiet => {
             let refusal = silent(OauthError::InteractionRequired, "a patient must be chosen");
             waiting.refuse(state, Some(user.id), refusal, caller).await
@@ -197,6 +197,13 @@ pub(crate) fn next(state: &SmartState, browser: &Browser, waiting: &Waiting) -> 
     let context = match launched(state, waiting, &user)? {
         Ok(context) => context,
         Err(refusal) => return Ok(Step::Refuse(Some(user.id), refusal)),
+    };
+    let context = match context.patient {
+        Some(_) => context,
+        None => {
+            let patient = federation::standalone_patient(state, session, &waiting.request.api)?;
+            LaunchContext { patient, ..context }
+        }
     };
     let context = match with_patient(waiting, &user, context) {
         Ok(context) => context,

@@ -15,6 +15,7 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use super::browser::{Browser, Sent};
+use super::federation;
 use super::flow::Waiting;
 use super::pages::{PageFailure, app_name, see_other};
 use super::state::{Caller, SmartState};
@@ -46,7 +47,7 @@ impl<'a> Then<'a> {
 /// `GET /oauth/login`: for the list of apps; an app's request comes by `/oauth/continue`.
 pub(crate) async fn page_of(state: &SmartState, parts: &Parts) -> Result<Response, PageFailure> {
     let browser = Browser::of(state, &parts.headers)?;
-    let mut response = plain(&browser, "", None);
+    let mut response = plain(state, &browser, "", None);
     browser.keep(&mut response);
     Ok(response)
 }
@@ -60,24 +61,36 @@ pub(crate) async fn page(
 }
 
 /// The form for an app's request.
-pub(crate) fn for_request(browser: &Browser, waiting: &Waiting, error: Option<(&str, &str)>) -> Response {
+pub(crate) fn for_request(
+    state: &SmartState,
+    browser: &Browser,
+    waiting: &Waiting,
+    error: Option<(&str, &str)>,
+) -> Response {
     let app = app_name(&waiting.client.metadata.client_name, &waiting.client.id);
     let hint = waiting.request.login_hint.clone().unwrap_or_default();
     let (login, error) = error.map_or((hint.as_str(), None), |(login, error)| (login, Some(error)));
     let lead = html! { "to go on to " span.who { (app) } "." };
-    let body = sign_in_form(browser, Some(&waiting.name), login, &lead, error);
+    let body = sign_in_form(state, browser, Some(&waiting.name), login, &lead, error);
     let status = if error.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
     super::pages::page(status, "Sign in", &body, &[&waiting.request.redirect_uri])
 }
 
-fn plain(browser: &Browser, login: &str, error: Option<&str>) -> Response {
+fn plain(state: &SmartState, browser: &Browser, login: &str, error: Option<&str>) -> Response {
     let lead = html! { "to see which apps you let in." };
-    let body = sign_in_form(browser, None, login, &lead, error);
+    let body = sign_in_form(state, browser, None, login, &lead, error);
     let status = if error.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
     super::pages::page(status, "Sign in", &body, &[])
 }
 
-fn sign_in_form(browser: &Browser, request: Option<&str>, login: &str, lead: &Markup, error: Option<&str>) -> Markup {
+fn sign_in_form(
+    state: &SmartState,
+    browser: &Browser,
+    request: Option<&str>,
+    login: &str,
+    lead: &Markup,
+    error: Option<&str>,
+) -> Markup {
     html! {
         h1 { "Sign in" }
         p.lead { (lead) }
@@ -94,6 +107,7 @@ fn sign_in_form(browser: &Browser, request: Option<&str>, login: &str, lead: &Ma
                 required autofocus[!login.is_empty()] aria-describedby=[error.map(|_| "error")];
             div.buttons { button type="submit" { "Sign in" } }
         }
+        (federation::offers(state, request))
     }
 }
 
@@ -116,10 +130,10 @@ pub(crate) async fn submit(
             state.record(SmartEvent::SignInRefused { user, because }, &caller).await?;
             let said = "User name or password is not right. Please try again.";
             match parameters.value("request") {
-                None => Ok(plain(&browser, &login, Some(said))),
+                None => Ok(plain(&state, &browser, &login, Some(said))),
                 Some(name) => {
                     let waiting = Waiting::load(&state, &browser, Some(name))?;
-                    Ok(for_request(&browser, &waiting, Some((&login, said))))
+                    Ok(for_request(&state, &browser, &waiting, Some((&login, said))))
                 }
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! `smart` decides, `store` keeps, the log is told; here is only what speaks HTTP. No page needs JavaScript.
 
+pub mod federation;
 pub mod state;
 pub mod throttle;
 
@@ -43,6 +44,10 @@ pub fn router(state: SmartState) -> Router {
         .route("/oauth/continue", get(flow::resume))
         .route("/oauth/login", get(login::page).post(login::submit))
         .route("/oauth/second-factor", post(login::second_factor))
+        .route("/oauth/federate", get(federation::begin))
+        .route("/oauth/federated", get(federation::back))
+        .route("/oauth/ehr-launch/{app}", get(federation::from_ehr))
+        .route("/oauth/backchannel-logout", post(federation::logout::logout))
         .route("/oauth/patient", post(patient::submit))
         .route("/oauth/consent", post(consent::submit))
         .route("/oauth/apps", get(apps::page))

@@ -1,20 +1,21 @@
 //! What the endpoints share: the shelf, what the server says of itself, the clock, the log, the limits.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bascule_crypto::digest::Sha256;
 use bascule_crypto::digest::sha256;
 use bascule_fhir::Timestamp;
 use bascule_smart::{Refusal, Server, SmartEvent};
 use bascule_store::Store;
-use bascule_wire::Peer;
+use bascule_wire::{Peer, TlsError};
 use http::HeaderMap;
 use http::request::Parts;
 use moka::sync::Cache;
 use serde_json::Value;
 use url::Url;
 
+use super::federation::{ProviderSettings, Providers};
 use super::respond::Failure;
 use super::throttle::Throttles;
 
@@ -111,6 +112,7 @@ struct Inner {
     record: Record,
     fetch_keys: FetchKeys,
     throttles: Throttles,
+    providers: OnceLock<Providers>,
     keys: Cache<String, Arc<super::keys::CachedKeys>>,
 }
 
@@ -129,7 +131,21 @@ impl SmartState {
     ) -> Self {
         let keys = Cache::new(KEY_SETS_MAX);
         let throttles = Throttles::new(limits);
-        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, keys }))
+        let providers = OnceLock::new();
+        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, providers, keys }))
+    }
+
+    /// The same with other providers as the login. They are set once.
+    ///
+    /// # Errors
+    /// [`TlsError`] if the trust of one cannot be read.
+    pub fn with_providers(self, settings: &[ProviderSettings]) -> Result<Self, TlsError> {
+        let _set_before = self.0.providers.set(Providers::new(settings)?);
+        Ok(self)
+    }
+
+    pub(crate) fn providers(&self) -> &Providers {
+        self.0.providers.get_or_init(Providers::default)
     }
 
     /// The shelf.

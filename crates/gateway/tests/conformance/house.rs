@@ -93,6 +93,7 @@ pub(crate) struct House {
     _folder: tempfile::TempDir,
     pub(crate) store: Arc<Store>,
     pub(crate) router: Router,
+    pub(crate) state: SmartState,
     pub(crate) events: Arc<Mutex<Vec<SmartEvent>>>,
     /// Seconds since the epoch.
     pub(crate) clock: Arc<AtomicI64>,
@@ -148,8 +149,8 @@ impl House {
             }),
             limits,
         );
-        let router = smart::router(state);
-        let house = Self { _folder: folder, store, router, events, clock, remote_keys, log_broken };
+        let router = smart::router(state.clone());
+        let house = Self { _folder: folder, store, router, state, events, clock, remote_keys, log_broken };
         house.furnish();
         house
     }
@@ -373,6 +374,11 @@ impl<'a> Browser<'a> {
         }
         self.seen.push(answer.text.clone());
         answer
+    }
+
+    /// Comes back from another site.
+    pub(crate) async fn come_back(&mut self, path: &str) -> Answer {
+        self.visit(Method::GET, path, None).await
     }
 
     /// Visits and follows redirects until a page, or an address outside the house.

@@ -9,13 +9,17 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../it/authority.rs"]
+mod authority;
 mod house;
 
 mod as_asymmetric;
 mod bs_backend;
 mod co_cors;
 mod d_discovery;
+mod ehr_relay;
 mod el_ehr_launch;
+mod federation;
 mod gp_gaps;
 mod in_introspection;
 mod negative;

@@ -83,6 +83,11 @@ impl House {
     }
 
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
+        Self::changed(upstream, limits, |_| ()).await
+    }
+
+    /// With the API as `change` makes it.
+    pub(crate) async fn changed(upstream: &str, limits: Limits, change: impl FnOnce(&mut ApiSettings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
@@ -102,12 +107,14 @@ impl House {
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
             post_search: false,
+            acting_user: None,
         };
-        let settings = Settings {
-            public_url: Url::parse("https://bridge.example").unwrap(),
-            apis: vec![ApiSettings { api, path: "/fhir".into(), upstream }],
-            limits,
-        };
+        let mut served = ApiSettings { api, path: "/fhir".into(), upstream, issuers: Vec::new() };
+        change(&mut served);
+        let lifetimes = bascule_smart::Lifetimes::default();
+        bascule_gateway::smart::ensure_signing_keys(&store, &lifetimes, now()).unwrap();
+        let settings =
+            Settings { public_url: Url::parse("https://bridge.example").unwrap(), apis: vec![served], limits };
         let rooms = Rooms {
             policy: Arc::clone(&policy),
             store: Arc::clone(&store),

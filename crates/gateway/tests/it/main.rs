@@ -8,10 +8,12 @@
     reason = "a test stops at the first fault, and says where"
 )]
 
+mod authority;
 mod batch;
 mod door;
 mod faults;
 mod house;
+mod identity;
 mod pages;
 mod patient;
 mod public;

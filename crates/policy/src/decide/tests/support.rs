@@ -82,6 +82,7 @@ pub(super) fn token(role: &str, scopes: &str) -> TokenRecord {
         purpose: None,
         expires: NOW.plus_seconds(60),
         active: true,
+        origin: bascule_smart::Origin::default(),
     }
 }
 
