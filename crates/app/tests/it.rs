@@ -11,6 +11,7 @@
 
 mod audit;
 mod crash;
+mod mapped;
 mod reload;
 mod roads;
 mod support;

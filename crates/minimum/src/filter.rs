@@ -5,6 +5,7 @@ use bascule_policy::{Narrowing, Permit};
 
 use crate::fault::Fault;
 use crate::limits::Limits;
+use crate::lines::Lines;
 use crate::log::{Log, ReleasedResource};
 use crate::machine::{Desk, Machine, WINDOW_BYTES};
 use crate::masks::Masks;
@@ -27,14 +28,28 @@ use crate::withheld::Withheld;
 pub struct Filter<'f> {
     plan: Plan<'f>,
     log: Log,
+    reader: Reader,
+    received: Sha256Stream,
+    released: Sha256Stream,
+    fault: Option<Fault>,
+}
+
+/// What takes the bytes in, by the shape of the body.
+enum Reader {
+    /// One JSON value.
+    Value(Value),
+    /// Bulk data.
+    Lines(Lines),
+}
+
+/// A JSON value of which the beginning has come.
+#[derive(Default)]
+struct Value {
     machine: Machine,
     index: Index,
     buffer: Vec<u8>,
     /// Bytes of the buffer that are known to be UTF-8.
     sound: usize,
-    received: Sha256Stream,
-    released: Sha256Stream,
-    fault: Option<Fault>,
 }
 
 /// What the last record of a streamed body says.
@@ -43,6 +58,7 @@ pub struct Finished {
     resources: Vec<ReleasedResource>,
     withheld_elements: Vec<String>,
     withheld_resources: u64,
+    unreadable_lines: u64,
     received_digest: Sha256,
     released_digest: Sha256,
 }
@@ -65,10 +81,11 @@ impl<'f> Filter<'f> {
         Self {
             plan: Plan::new(masks, narrowing, shape, rewrite, limits),
             log: Log::new(*limits),
-            machine: Machine::new(shape),
-            index: Index::default(),
-            buffer: Vec::new(),
-            sound: 0,
+            reader: if shape == Shape::Ndjson {
+                Reader::Lines(Lines::default())
+            } else {
+                Reader::Value(Value::default())
+            },
             received: Sha256Stream::default(),
             released: Sha256Stream::default(),
             fault: None,
@@ -101,6 +118,7 @@ impl<'f> Filter<'f> {
             resources: self.log.resources,
             withheld_elements: self.log.withheld_elements,
             withheld_resources: self.log.withheld_resources,
+            unreadable_lines: self.log.unreadable_lines,
             received_digest: self.received.finish(),
             released_digest: self.released.finish(),
         })
@@ -116,49 +134,30 @@ impl<'f> Filter<'f> {
     /// Bytes of the body that are held now: those of a resource whose end has not come, and what came with them.
     #[must_use]
     pub const fn held_bytes(&self) -> usize {
-        self.buffer.len()
+        match &self.reader {
+            Reader::Value(value) => value.buffer.len(),
+            Reader::Lines(lines) => lines.held_bytes(),
+        }
     }
 
     fn take(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        self.buffer.extend_from_slice(part);
-        self.check_utf8()?;
-        self.advance(false, out)
+        match &mut self.reader {
+            Reader::Value(value) => value.push(&self.plan, &mut self.log, part, out),
+            Reader::Lines(lines) => lines.push(&self.plan, &mut self.log, part, out),
+        }
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        if self.sound < self.buffer.len() {
-            return Err(Fault::NotUtf8);
+        match &mut self.reader {
+            Reader::Value(value) => value.finish(&self.plan, &mut self.log, out),
+            Reader::Lines(lines) => lines.finish(&self.plan, &mut self.log, out),
         }
-        self.advance(true, out)?;
-        if self.machine.is_over() { Ok(()) } else { Err(Fault::Incomplete) }
-    }
-
-    fn advance(&mut self, last: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.index.extend(&self.buffer, last)?;
-        let mut desk =
-            Desk { plan: &self.plan, log: &mut self.log, out, window: &self.buffer, index: &self.index, last };
-        let done = self.machine.advance(&mut desk)?;
-        self.index.forget(done.bytes, done.tokens);
-        self.buffer.drain(..done.bytes.min(self.buffer.len()));
-        self.sound = self.sound.saturating_sub(done.bytes);
-        Ok(())
-    }
-
-    /// Checks what is new in the buffer; a character that is cut in two waits for its other half.
-    fn check_utf8(&mut self) -> Result<(), Fault> {
-        let fresh = self.buffer.get(self.sound..).unwrap_or_default();
-        match std::str::from_utf8(fresh) {
-            Ok(_) => self.sound = self.buffer.len(),
-            Err(cut) if cut.error_len().is_none() => self.sound += cut.valid_up_to(),
-            Err(_) => return Err(Fault::NotUtf8),
-        }
-        Ok(())
     }
 
     /// Takes back what a failing push has written, and stays broken.
@@ -177,9 +176,46 @@ impl<'f> Filter<'f> {
     }
 }
 
+impl Value {
+    fn push(&mut self, plan: &Plan<'_>, log: &mut Log, part: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.buffer.extend_from_slice(part);
+        self.check_utf8()?;
+        self.advance(plan, log, false, out)
+    }
+
+    fn finish(&mut self, plan: &Plan<'_>, log: &mut Log, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if self.sound < self.buffer.len() {
+            return Err(Fault::NotUtf8);
+        }
+        self.advance(plan, log, true, out)?;
+        if self.machine.is_over() { Ok(()) } else { Err(Fault::Incomplete) }
+    }
+
+    fn advance(&mut self, plan: &Plan<'_>, log: &mut Log, last: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.index.extend(&self.buffer, last)?;
+        let mut desk = Desk { plan, log, out, window: &self.buffer, index: &self.index, last };
+        let done = self.machine.advance(&mut desk)?;
+        self.index.forget(done.bytes, done.tokens);
+        self.buffer.drain(..done.bytes.min(self.buffer.len()));
+        self.sound = self.sound.saturating_sub(done.bytes);
+        Ok(())
+    }
+
+    /// Checks what is new in the buffer; a character that is cut in two waits for its other half.
+    fn check_utf8(&mut self) -> Result<(), Fault> {
+        let fresh = self.buffer.get(self.sound..).unwrap_or_default();
+        match std::str::from_utf8(fresh) {
+            Ok(_) => self.sound = self.buffer.len(),
+            Err(cut) if cut.error_len().is_none() => self.sound += cut.valid_up_to(),
+            Err(_) => return Err(Fault::NotUtf8),
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for Filter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Filter").field("held_bytes", &self.buffer.len()).finish_non_exhaustive()
+        f.debug_struct("Filter").field("held_bytes", &self.held_bytes()).finish_non_exhaustive()
     }
 }
 
@@ -206,6 +242,12 @@ impl Finished {
     #[must_use]
     pub const fn withheld_resources(&self) -> u64 {
         self.withheld_resources
+    }
+
+    /// How many of these are lines of bulk data that could not be read.
+    #[must_use]
+    pub const fn unreadable_lines(&self) -> u64 {
+        self.unreadable_lines
     }
 
     /// SHA-256 of the body as the upstream sent it.

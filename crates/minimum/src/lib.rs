@@ -15,6 +15,7 @@ mod filter;
 mod gate;
 mod keys;
 mod limits;
+mod lines;
 mod log;
 mod machine;
 mod mask;

@@ -27,6 +27,8 @@ pub struct ReleasedResource {
 pub(crate) struct Log {
     pub(crate) resources: Vec<ReleasedResource>,
     pub(crate) withheld_resources: u64,
+    /// Lines of bulk data that could not be read: they are among the withheld.
+    pub(crate) unreadable_lines: u64,
     pub(crate) withheld_elements: Vec<String>,
     /// Hashes of the withheld elements.
     told: HashSet<u64, BuildHasherDefault<AsIs>>,
@@ -47,6 +49,7 @@ impl Log {
         Self {
             resources: Vec::new(),
             withheld_resources: 0,
+            unreadable_lines: 0,
             withheld_elements: Vec::new(),
             told: HashSet::default(),
             told_in_order: Vec::new(),

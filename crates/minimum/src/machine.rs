@@ -23,7 +23,7 @@ const TELLING_TOKENS: usize = 5;
 pub(crate) const WINDOW_BYTES: usize = 64 << 10;
 
 /// How far a body has been read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Machine {
     stage: Stage,
     keys: Keys,
@@ -34,14 +34,14 @@ pub(crate) struct Machine {
     base: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Stage {
     /// Nothing is known yet.
+    #[default]
     Start,
     /// One resource that is no Bundle.
     Single,
     Bundle(Bundle),
-    Lines,
     End,
 }
 
@@ -64,11 +64,6 @@ pub(crate) struct Done {
 }
 
 impl Machine {
-    pub(crate) fn new(shape: Shape) -> Self {
-        let stage = if shape == Shape::Ndjson { Stage::Lines } else { Stage::Start };
-        Self { stage, keys: Keys::default(), gate: None, dropping: false, base: 0 }
-    }
-
     /// Goes as far as the window reaches. What is done with has to be forgotten before the next advance.
     pub(crate) fn advance(&mut self, desk: &mut Desk<'_>) -> Result<Done, Fault> {
         let mut tokens = 0;
@@ -89,7 +84,7 @@ impl Machine {
 
     /// Whether the body has ended as it should.
     pub(crate) const fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::End | Stage::Lines) && self.gate.is_none()
+        matches!(self.stage, Stage::End) && self.gate.is_none()
     }
 
     /// Goes over one unit; the first token after it, or `None` if there is no further whole unit in the window.
@@ -191,7 +186,6 @@ impl Machine {
     const fn may_drop(&self) -> bool {
         match &self.stage {
             Stage::Bundle(bundle) => bundle.is_among_entries(),
-            Stage::Lines => true,
             Stage::Start | Stage::Single | Stage::End => false,
         }
     }
@@ -225,7 +219,6 @@ impl Stage {
         match self {
             Self::Start => start(walk).map(Some),
             Self::Single => single(walk).map(Some),
-            Self::Lines => line(walk).map(|()| None),
             Self::Bundle(bundle) => {
                 bundle.step(walk)?;
                 Ok(bundle.is_over().then_some(Self::End))
@@ -266,25 +259,4 @@ fn single(walk: &mut Walk<'_>) -> Result<Stage, Fault> {
         Verdict::UnknownType => return Err(Fault::UnknownType),
     }
     Ok(Stage::End)
-}
-
-/// One line of bulk data.
-fn line(walk: &mut Walk<'_>) -> Result<(), Fault> {
-    let (mark, log_mark) = (walk.slices.mark(), walk.log.mark());
-    let open = walk.cursor.expect(b'{', "a line that is no object")?;
-    walk.slices.start(open);
-    let (verdict, end) = walk.resource(open, Holder::Envelope)?;
-    let item = walk.cursor.bytes().get(open..end).unwrap_or_default();
-    if memchr::memchr2(b'\n', b'\r', item).is_some() {
-        return Err(Fault::Malformed("a resource on more than one line"));
-    }
-    if verdict == Verdict::Kept && item.len() <= walk.plan.limits.resource_bytes_max {
-        walk.slices.stop(end);
-        walk.slices.write(b"\n");
-    } else {
-        walk.slices.roll_back(mark);
-        walk.log.roll_back(log_mark);
-        walk.log.withheld_resources += 1;
-    }
-    Ok(())
 }

@@ -5,12 +5,13 @@ use bascule_policy::{Narrowing, Permit};
 
 use crate::fault::Fault;
 use crate::limits::Limits;
+use crate::lines::Lines;
 use crate::log::Log;
 use crate::machine::{Desk, Machine, WINDOW_BYTES};
 use crate::masks::Masks;
 use crate::plan::Plan;
 use crate::released::Released;
-use crate::reply::Reply;
+use crate::reply::{Reply, Shape};
 use crate::rewrite::Rewrite;
 use crate::scan::Index;
 use crate::withheld::Withheld;
@@ -47,11 +48,14 @@ pub(crate) fn release_narrowed(
 /// What leaves of the body, and the record of it. The index is made a window at a time, so that it stays near.
 pub(crate) fn filtered(plan: &Plan<'_>, reply: Reply<'_>) -> Result<(Vec<u8>, Log), Fault> {
     let body = reply.body;
+    if reply.shape == Shape::Ndjson {
+        return lines(plan, body);
+    }
     std::str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;
     let mut index = Index::default();
     let mut out = Vec::with_capacity(body.len());
     let mut log = Log::new(plan.limits);
-    let mut machine = Machine::new(reply.shape);
+    let mut machine = Machine::default();
     let (mut start, mut end) = (0, 0);
     loop {
         end = body.len().min(end + WINDOW_BYTES);
@@ -67,4 +71,13 @@ pub(crate) fn filtered(plan: &Plan<'_>, reply: Reply<'_>) -> Result<(Vec<u8>, Lo
         }
     }
     if machine.is_over() { Ok((out, log)) } else { Err(Fault::Incomplete) }
+}
+
+/// What leaves of bulk data.
+fn lines(plan: &Plan<'_>, body: &[u8]) -> Result<(Vec<u8>, Log), Fault> {
+    let (mut out, mut log) = (Vec::with_capacity(body.len()), Log::new(plan.limits));
+    let mut lines = Lines::default();
+    lines.push(plan, &mut log, body, &mut out)?;
+    lines.finish(plan, &mut log, &mut out)?;
+    Ok((out, log))
 }

@@ -68,6 +68,12 @@ impl Released {
         self.log.withheld_resources
     }
 
+    /// How many of these are lines of bulk data that could not be read.
+    #[must_use]
+    pub const fn unreadable_lines(&self) -> u64 {
+        self.log.unreadable_lines
+    }
+
     /// SHA-256 of the body as the upstream sent it.
     #[must_use]
     pub const fn received_digest(&self) -> &Sha256 {

@@ -9,7 +9,8 @@ pub enum Shape {
     Bundle,
     /// The answers to the entries of a batch or transaction, in their order.
     BatchResponse,
-    /// One resource a line: bulk data.
+    /// One resource a line: bulk data. A line that cannot be read, or is larger than `resource_bytes_max`, stays and is
+    /// counted; the others go on.
     Ndjson,
 }
 

@@ -62,6 +62,14 @@ impl Index {
         if self.carry.control == 0 { Ok(()) } else { Err(Fault::Malformed("a control character in a string")) }
     }
 
+    /// Forgets everything but its room: what comes next is another text.
+    pub(crate) const fn restart(&mut self) {
+        self.tokens.count = 0;
+        self.escapes.count = 0;
+        self.scanned = 0;
+        self.carry = Carry { in_string: 0, escaped: 0, scalar: 0, control: 0 };
+    }
+
     /// Where tokens start, ascending, from the start of the window.
     pub(crate) fn tokens(&self) -> &[u32] {
         self.tokens.known()

@@ -8,4 +8,4 @@ mod lessons;
 mod made;
 mod oracle;
 mod streams;
-mod support;
+pub(crate) mod support;

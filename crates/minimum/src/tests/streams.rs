@@ -165,14 +165,26 @@ fn a_character_cut_in_two_is_one_and_half_a_character_is_none() {
 fn after_a_fault_nothing_more_comes_out() {
     let (masks, rewrite) = (&*MASKS, Rewrite::new(UPSTREAM, PUBLIC, &page));
     let narrowing = narrowing();
-    let mut filter = Filter::narrowed(masks, &narrowing, Shape::Ndjson, &rewrite, &LIMITS);
+    let mut filter = Filter::narrowed(masks, &narrowing, Shape::Bundle, &rewrite, &LIMITS);
     let mut out = Vec::new();
-    filter.push(format!("{PATIENT}\n").repeat(3).as_bytes(), &mut out).unwrap();
+    let entry = format!(r#"{{"resource":{PATIENT}}},"#);
+    filter.push(br#"{"resourceType":"Bundle","entry":["#, &mut out).unwrap();
+    filter.push(entry.repeat(3).as_bytes(), &mut out).unwrap();
     let before = out.len();
-    assert!(filter.push(format!("{}]\n{PATIENT}\n", " ".repeat(100)).repeat(2).as_bytes(), &mut out).is_err());
-    assert!(filter.push(format!("{PATIENT}\n").as_bytes(), &mut out).is_err());
+    assert!(before > 100, "some of it has left");
+    assert!(filter.push(format!("]]{}{entry}", " ".repeat(100)).repeat(2).as_bytes(), &mut out).is_err());
+    assert!(filter.push(entry.as_bytes(), &mut out).is_err());
     assert_eq!(out.len(), before);
     assert!(filter.finish(&mut out).is_err());
+}
+
+#[test]
+fn broken_lines_are_left_out_however_they_come() {
+    for broken in ["{", "]", "\u{1}", r#"{"resourceType":"Patient","id":"1","id":"1"}"#, r#""a"#, "{}{}"] {
+        check(&narrowing(), Shape::Ndjson, &format!("{broken}\n{PATIENT}\n{broken}\n{OBSERVATION}\n{broken}\n"));
+    }
+    check(&narrowing(), Shape::Ndjson, &format!("{PATIENT}\n{PATIENT}").replace("}\n", "\n"));
+    check(&narrowing(), Shape::Ndjson, PATIENT.trim_end_matches('}'));
 }
 
 #[test]
