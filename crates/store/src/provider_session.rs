@@ -34,6 +34,9 @@ pub struct Ended {
     pub grants: usize,
 }
 
+/// The columns of a session that is due, its token still encrypted.
+type Due = (String, String, Option<String>, Vec<u8>, i64);
+
 fn label(session: &str) -> String {
     format!("provider's refresh token of session {session}")
 }
@@ -115,7 +118,7 @@ impl Store {
         number_max: usize,
     ) -> Result<Vec<ProviderSession>, StoreError> {
         let number_max = i64::try_from(number_max).unwrap_or(i64::MAX);
-        let rows: Vec<(String, String, Option<String>, Vec<u8>, i64)> = self.read(|connection| {
+        let rows: Vec<Due> = self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT p.session, p.subject, p.sid, p.refresh, p.checked FROM provider_session p
                  WHERE p.issuer = ?1 AND p.checked < ?2 AND p.refresh IS NOT NULL

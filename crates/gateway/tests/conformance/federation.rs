@@ -392,7 +392,8 @@ async fn a_back_channel_logout_ends_sessions_and_tokens_on_the_next_request() {
         let house = &house;
         async move { house.post("/oauth/backchannel-logout", &[], &[("logout_token", &token)]).await }
     };
-    let refusals: [(&str, fn(&mut Value)); 5] = [
+    type Change = fn(&mut Value);
+    let refusals: [(&str, Change); 5] = [
         ("unknown issuer", |c| c["iss"] = json!("https://other.example")),
         ("another audience", |c| c["aud"] = json!("other")),
         ("no event", |c| c["events"] = json!({})),

@@ -11,7 +11,7 @@ use bascule_wire::{Body, ListenLimits, collect, full, serve};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::service_fn;

@@ -293,7 +293,8 @@ async fn an_external_token_is_worth_what_it_is_mapped_to() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(shown(&toy), ["Bearer upstream-secret"], "their token stays here");
     assert_eq!(house.get(&sign(|_| ()), "/Patient/b").await.status, 403, "another patient");
-    let refusals: [(&str, fn(&mut Value)); 7] = [
+    type Change = fn(&mut Value);
+    let refusals: [(&str, Change); 7] = [
         ("audience", |c| c["aud"] = json!("https://other.example")),
         ("no audience", |c| drop(c.as_object_mut().unwrap().remove("aud"))),
         ("expired", |c| c["exp"] = json!(now().seconds() - 60)),
