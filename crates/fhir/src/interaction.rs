@@ -101,6 +101,14 @@ pub enum Interaction {
         /// The token.
         token: String,
     },
+    /// `GET|DELETE /_bulk/token`: the state or a file of a bulk export (Bulk Data 2.0), by the opaque token that the
+    /// bridge gave out.
+    Bulk {
+        /// The token.
+        token: String,
+        /// Whether the export shall end.
+        cancel: bool,
+    },
 }
 
 /// On what an operation or history acts.
@@ -245,7 +253,7 @@ impl Interaction {
             Self::Update { .. } => InteractionKind::Update,
             Self::Patch { .. } => InteractionKind::Patch,
             Self::Delete { .. } => InteractionKind::Delete,
-            Self::Operation { .. } => InteractionKind::Operation,
+            Self::Operation { .. } | Self::Bulk { .. } => InteractionKind::Operation,
             Self::Batch { kind: BatchKind::Batch, .. } => InteractionKind::Batch,
             Self::Batch { kind: BatchKind::Transaction, .. } => InteractionKind::Transaction,
         }
@@ -267,7 +275,7 @@ impl Interaction {
                 Within::Type(resource) => Some(*resource),
                 Within::Compartment { resource, .. } => *resource,
             },
-            Self::Capabilities | Self::Batch { .. } | Self::Page { .. } => None,
+            Self::Capabilities | Self::Batch { .. } | Self::Page { .. } | Self::Bulk { .. } => None,
         }
     }
 }

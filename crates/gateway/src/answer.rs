@@ -58,6 +58,13 @@ impl Response {
         Self::of(Content::Held(Bytes::from(bytes)), Some(receipt))
     }
 
+    /// The manifest of an export: made here of what may be told, after its record is durable.
+    pub(crate) fn manifest(said: &serde_json::Value, receipt: &Receipt) -> Self {
+        let mut response = Self::of(Content::Held(Bytes::from(said.to_string())), Some(receipt));
+        response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
     fn of(body: Content, receipt: Option<&Receipt>) -> Self {
         let mut headers = HeaderMap::new();
         if !matches!(body, Content::None) {

@@ -28,7 +28,8 @@ pub(crate) struct Read {
 /// # Errors
 /// [`Refusal`]: a shape that is not known is refused, never guessed.
 pub(crate) async fn read(head: &Head, rest: &str, body: Body, limits: &Limits) -> Result<Read, Refusal> {
-    if !headers::takes_json(&head.headers) || !format_is_json(&head.query) {
+    let is_file = rest.starts_with("/_bulk/");
+    if !is_file && (!headers::takes_json(&head.headers) || !format_is_json(&head.query)) {
         return Err(Refusal::NotAcceptable);
     }
     let has_body = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);

@@ -19,6 +19,8 @@ pub(crate) struct Offer {
     pub(crate) interactions: BTreeSet<InteractionKind>,
     /// The search parameters of any grant, as bare names; `None` is every parameter of the type.
     pub(crate) search: Option<BTreeSet<String>>,
+    /// The operations of any grant, by name without `$`.
+    pub(crate) operations: BTreeSet<String>,
 }
 
 /// What is offered, by type.
@@ -30,9 +32,10 @@ pub(crate) fn offers(policy: &Policy, api: &str) -> Offers {
     let grants = policy.roles().flat_map(|role| &role.grants);
     for grant in grants.filter(|grant| grant.apis.iter().any(|name| name == api)) {
         for resource in grant.elements.keys() {
-            let fresh = Offer { interactions: BTreeSet::new(), search: Some(BTreeSet::new()) };
+            let fresh = Offer { search: Some(BTreeSet::new()), ..Offer::default() };
             let offer = offers.entry(*resource).or_insert(fresh);
             offer.interactions.extend(&grant.interactions);
+            offer.operations.extend(grant.operations.iter().cloned());
             match (&mut offer.search, &grant.search) {
                 (Some(names), Some(granted)) => names.extend(granted.iter().cloned()),
                 (search, None) => *search = None,
@@ -46,7 +49,7 @@ pub(crate) fn offers(policy: &Policy, api: &str) -> Offers {
 /// The statement of an API.
 pub(crate) fn statement(name: &str, base: &str, public_url: &str, offers: &Offers, at: Timestamp) -> Value {
     let resources: Vec<Value> = offers.iter().map(|(resource, offer)| entry(*resource, offer)).collect();
-    json!({
+    let mut statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": at.to_instant(),
@@ -62,7 +65,40 @@ pub(crate) fn statement(name: &str, base: &str, public_url: &str, offers: &Offer
             "resource": resources,
             "interaction": [{ "code": "batch" }, { "code": "transaction" }],
         }],
-    })
+    });
+    let exports = offers.values().any(|offer| offer.exports("export-system"));
+    if let Some(rest) = statement.pointer_mut("/rest/0").and_then(Value::as_object_mut).filter(|_| exports) {
+        rest.insert("operation".to_owned(), json!([export("export")]));
+    }
+    statement
+}
+
+/// The operation of the Bulk Data guide.
+fn export(definition: &str) -> Value {
+    let base = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
+    json!({ "name": "export", "definition": format!("{base}/{definition}") })
+}
+
+/// What may be called on a type.
+fn operations(resource: ResourceType, offer: &Offer) -> Vec<Value> {
+    let mut all = Vec::new();
+    match resource.name() {
+        "Patient" if offer.exports("export-patients") => all.push(export("patient-export")),
+        "Group" if offer.exports("export-group") => all.push(export("group-export")),
+        _ => {}
+    }
+    if offer.operations.contains("everything") && matches!(resource.name(), "Patient" | "Encounter") {
+        let definition = format!("http://hl7.org/fhir/OperationDefinition/{resource}-everything");
+        all.push(json!({ "name": "everything", "definition": definition }));
+    }
+    all
+}
+
+impl Offer {
+    /// Whether types of it are exported at that level.
+    fn exports(&self, level: &str) -> bool {
+        self.operations.contains("export") || self.operations.contains(level)
+    }
 }
 
 fn security(public_url: &str) -> Value {
@@ -86,6 +122,10 @@ fn entry(resource: ResourceType, offer: &Offer) -> Value {
         "interaction": interactions,
         "versioning": "versioned",
     });
+    let operations = operations(resource, offer);
+    if let Some(fields) = entry.as_object_mut().filter(|_| !operations.is_empty()) {
+        fields.insert("operation".to_owned(), Value::Array(operations));
+    }
     let parameters = parameters(resource, offer);
     if let Some(fields) = entry.as_object_mut().filter(|_| !parameters.is_empty()) {
         fields.insert("searchParam".to_owned(), Value::Array(parameters));
@@ -136,8 +176,9 @@ mod tests {
         let offer = Offer {
             interactions: [InteractionKind::Read, InteractionKind::Search].into(),
             search: Some(["date".to_owned(), "status".to_owned()].into()),
+            ..Offer::default()
         };
-        let unsearched = Offer { interactions: [InteractionKind::Read].into(), search: None };
+        let unsearched = Offer { interactions: [InteractionKind::Read].into(), search: None, ..Offer::default() };
         BTreeMap::from([(ResourceType::APPOINTMENT, offer), (ResourceType::PATIENT, unsearched)])
     }
 

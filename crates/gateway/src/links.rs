@@ -21,11 +21,12 @@ pub(crate) fn shape(permit: &Permit) -> Shape {
 }
 
 /// What becomes of a Bundle's links: `self` is what was asked, pages are sealed for this caller under this policy, and
-/// whatever leads elsewhere is dropped.
+/// whatever leads elsewhere is dropped. `used` matches of the next page have been shown already.
 pub(crate) fn linker(
     gateway: &Gateway,
     served: &Served,
     permit: &Permit,
+    used: usize,
     now: Timestamp,
 ) -> impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static {
     let pages = gateway.pages();
@@ -41,11 +42,17 @@ pub(crate) fn linker(
             return Some(format!("{public_base}{asked}"));
         }
         let address = moved_url(url, &upstream_base, "").or_else(|| relative(url))?;
-        let page = Page { address, asked: asked.clone(), expires };
+        let used = if relation == "next" { used } else { 0 };
+        let page = Page { address, asked: asked.clone(), expires, used };
         let bearer = Bearer { principal: &principal, api: &api, policy_hash: &policy_hash };
         let token = pages.seal(&page, &bearer, random::bytes().ok()?)?;
         Some(format!("{public_base}?page={token}"))
     }
+}
+
+/// Path and query behind the upstream's base of an address that it wrote, if it lies there.
+pub(crate) fn upstream_address(served: &Served, url: &str) -> Option<String> {
+    moved_url(url, served.upstream.base(), "").or_else(|| relative(url))
 }
 
 /// A link that the upstream wrote relative to its base.

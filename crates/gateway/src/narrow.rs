@@ -89,6 +89,8 @@ pub(crate) fn call(permit: &Permit, sent: Sent, frame: &Frame<'_>) -> Result<Cal
         Interaction::Delete { resource, target } => {
             Ok(write(Method::DELETE, frame.aimed(*resource, target, narrowing)?, sent, None))
         }
+        // An export is begun by itself, and nowhere within another request.
+        Interaction::Operation { name, .. } if name == "export" => Err(NarrowFault::NotOneCall),
         Interaction::Operation { on, name, query } => {
             let address = format!("{}/${name}", path(on));
             if sent.body.is_empty() {
@@ -97,7 +99,7 @@ pub(crate) fn call(permit: &Permit, sent: Sent, frame: &Frame<'_>) -> Result<Cal
             let address = addressed(&address, &frame.moved(query));
             Ok(write(Method::POST, address, sent, None))
         }
-        Interaction::Capabilities | Interaction::Batch { .. } | Interaction::Page { .. } => {
+        Interaction::Capabilities | Interaction::Batch { .. } | Interaction::Page { .. } | Interaction::Bulk { .. } => {
             Err(NarrowFault::NotOneCall)
         }
     }

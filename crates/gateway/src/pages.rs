@@ -8,7 +8,11 @@ use bascule_fhir::Timestamp;
 use bascule_smart::Principal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+/// What page links are sealed for.
+const PURPOSE: &str = "page";
 
 /// For whom a link is: everything that may differ between two callers, or between two policies.
 pub(crate) struct Bearer<'a> {
@@ -32,6 +36,9 @@ pub(crate) struct Page {
     /// Until when, in seconds since the epoch.
     #[serde(rename = "e")]
     pub(crate) expires: i64,
+    /// Matches of the upstream's page that an earlier page has shown.
+    #[serde(rename = "n", default)]
+    pub(crate) used: usize,
 }
 
 /// Why a link is not followed.
@@ -57,9 +64,37 @@ impl Pages {
 
     /// The token of a page. `None` if the key is unusable, and then there is no link.
     pub(crate) fn seal(&self, page: &Page, bearer: &Bearer<'_>, nonce: [u8; aead::NONCE_BYTES]) -> Option<String> {
-        let plain = serde_json::to_vec(page).ok()?;
-        let sealed = aead::seal(&self.key, nonce, &bound_to(bearer), &plain).ok()?;
+        self.seal_as(PURPOSE, page, bearer, nonce)
+    }
+
+    /// The token of something else that only its bearer shall show; `purpose` says it apart from pages.
+    pub(crate) fn seal_as(
+        &self,
+        purpose: &str,
+        what: &impl Serialize,
+        bearer: &Bearer<'_>,
+        nonce: [u8; aead::NONCE_BYTES],
+    ) -> Option<String> {
+        let plain = serde_json::to_vec(what).ok()?;
+        let sealed = aead::seal(&self.key, nonce, &bound_to(purpose, bearer), &plain).ok()?;
         Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+    }
+
+    /// What a token of that purpose holds.
+    ///
+    /// # Errors
+    /// [`PageFault::Foreign`].
+    pub(crate) fn open_as<T: DeserializeOwned>(
+        &self,
+        purpose: &str,
+        token: &str,
+        bearer: &Bearer<'_>,
+    ) -> Result<T, PageFault> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| PageFault::Foreign)?;
+        let (nonce, sealed) = bytes.split_first_chunk::<{ aead::NONCE_BYTES }>().ok_or(PageFault::Foreign)?;
+        let plain =
+            aead::open(&self.key, *nonce, &bound_to(purpose, bearer), sealed).map_err(|_| PageFault::Foreign)?;
+        serde_json::from_slice(&plain).map_err(|_| PageFault::Foreign)
     }
 
     /// The page of a token.
@@ -67,19 +102,17 @@ impl Pages {
     /// # Errors
     /// [`PageFault`].
     pub(crate) fn open(&self, token: &str, bearer: &Bearer<'_>, now: Timestamp) -> Result<Page, PageFault> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| PageFault::Foreign)?;
-        let (nonce, sealed) = bytes.split_first_chunk::<{ aead::NONCE_BYTES }>().ok_or(PageFault::Foreign)?;
-        let plain = aead::open(&self.key, *nonce, &bound_to(bearer), sealed).map_err(|_| PageFault::Foreign)?;
-        let page: Page = serde_json::from_slice(&plain).map_err(|_| PageFault::Foreign)?;
+        let page: Page = self.open_as(PURPOSE, token, bearer)?;
         if page.expires <= now.seconds() { Err(PageFault::Expired) } else { Ok(page) }
     }
 }
 
 /// The parts with their lengths, so that no two bearers read alike.
-fn bound_to(bearer: &Bearer<'_>) -> Vec<u8> {
+fn bound_to(purpose: &str, bearer: &Bearer<'_>) -> Vec<u8> {
     let principal = bearer.principal;
     let patient = principal.patient().map_or("", |id| id.as_str());
-    let parts = [bearer.api, bearer.policy_hash, principal.client(), principal.user().unwrap_or_default(), patient];
+    let user = principal.user().unwrap_or_default();
+    let parts = [purpose, bearer.api, bearer.policy_hash, principal.client(), user, patient];
     let mut bound = Vec::new();
     for part in parts {
         bound.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -120,7 +153,7 @@ mod tests {
     }
 
     fn page() -> Page {
-        Page { address: "?page=2".into(), asked: "/Observation?code=x".into(), expires: 2_000 }
+        Page { address: "?page=2".into(), asked: "/Observation?code=x".into(), expires: 2_000, used: 0 }
     }
 
     fn open(token: &str, client: &str, patient: Option<&str>, policy_hash: &str, now: i64) -> Result<Page, PageFault> {

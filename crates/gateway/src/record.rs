@@ -14,6 +14,7 @@ use bascule_store::log::Intent;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::head::Head;
+use crate::identity::Behalf;
 use crate::refuse::Refusal;
 
 /// Purposes whose disclosures the accounting leaves out (45 CFR 164.528(a)(1)): treatment, payment, operations, and the
@@ -44,6 +45,10 @@ pub(crate) struct Visit {
     pub(crate) written: Vec<PatientPart>,
     /// What became of the entries of a batch.
     pub(crate) inner: Vec<Inner>,
+    /// Path and query behind the upstream's base of the call that was made.
+    pub(crate) address: String,
+    /// Matches of the upstream's page that an earlier page has shown.
+    pub(crate) used: usize,
     /// Whether its answer must be held, because it stands within another.
     pub(crate) held_only: bool,
     /// Its place among the requests at once, given back when it ends.
@@ -66,6 +71,8 @@ impl Visit {
             digests: Digests::default(),
             written: Vec::new(),
             inner: Vec::new(),
+            address: String::new(),
+            used: 0,
             held_only: false,
             place: None,
             started: Instant::now(),
@@ -126,6 +133,15 @@ impl Visit {
         facts
     }
 
+    /// On whose behalf it goes upstream.
+    ///
+    /// # Errors
+    /// [`Refusal::Fault`] before anybody was found to ask.
+    pub(crate) fn behalf(&self) -> Result<Behalf<'_>, Refusal> {
+        let principal = self.principal.as_ref().ok_or(Refusal::Fault { at: "principal" })?;
+        Ok(Behalf { principal, head: &self.head })
+    }
+
     /// The patients of a body that was written, by id.
     pub(crate) fn written_ids(&self) -> Vec<&str> {
         ids_of(&self.written)
@@ -156,9 +172,15 @@ impl Visit {
     }
 }
 
+/// Resources that one entry names over all its patients; of the others only the number is kept.
+const NAMED_MAX: usize = 20_000;
+
 /// The resources that left, by patient, as far as an entry names them.
 #[derive(Debug, Default)]
-pub(crate) struct Patients(BTreeMap<String, PatientPart>);
+pub(crate) struct Patients {
+    parts: BTreeMap<String, PatientPart>,
+    named: usize,
+}
 
 impl Patients {
     /// Adds what has left meanwhile.
@@ -166,11 +188,12 @@ impl Patients {
         for one in resources {
             let Some(id) = &one.id else { continue };
             for patient in &one.patients {
-                let part = self.0.entry(patient.clone()).or_insert_with(|| PatientPart {
+                let part = self.parts.entry(patient.clone()).or_insert_with(|| PatientPart {
                     reference: format!("Patient/{patient}"),
                     ..PatientPart::default()
                 });
-                if part.resources.len() < RESOURCES_MAX {
+                if part.resources.len() < RESOURCES_MAX && self.named < NAMED_MAX {
+                    self.named += 1;
                     let reference = format!("{}/{id}", one.resource);
                     part.resources.push(ResourceVersion { reference, version: one.version.clone() });
                 } else {
@@ -182,7 +205,7 @@ impl Patients {
 
     /// As the entry has them.
     pub(crate) fn into_parts(self) -> Vec<PatientPart> {
-        self.0.into_values().collect()
+        self.parts.into_values().collect()
     }
 }
 

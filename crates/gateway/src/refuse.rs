@@ -60,6 +60,11 @@ pub(crate) enum Refusal {
         /// What is wrong, in words that hold nothing of it.
         what: String,
     },
+    /// The kick-off of an export lacks something, or asks for what it may not.
+    KickOff {
+        /// What, in words that hold nothing of it.
+        what: &'static str,
+    },
     /// More entries in a batch than its bound.
     TooManyEntries {
         /// `batch_entries_max`
@@ -180,6 +185,7 @@ impl Refusal {
             Self::Upstream(UpstreamFault::NoIdentity(fault)) => no_identity(fault),
             Self::Upstream(UpstreamFault::Failed { .. }) => "upstream-failed",
             Self::Unfilterable { .. } => "unfilterable",
+            Self::KickOff { .. } => "kick-off",
             Self::TooManyEntries { .. } => "too-many-entries",
             Self::TooLargeForEntry => "too-large-for-entry",
             Self::Overloaded => "overloaded",
@@ -278,6 +284,7 @@ impl Refusal {
                 IssueCode::Transient,
                 "the system behind the bridge answered with something that cannot be checked; nothing of it is passed on",
             ),
+            Self::KickOff { what } => words(StatusCode::BAD_REQUEST, IssueCode::Invalid, *what),
             Self::TooManyEntries { entries_max } => words(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 IssueCode::TooCostly,

@@ -211,10 +211,14 @@ pub struct Limits {
     pub query_bytes_max: usize,
     /// Patients that one upstream query is narrowed to; more are refused with the reason.
     pub patients_per_query_max: usize,
+    /// Upstream calls that fill up one page of which something stayed behind.
+    pub refill_requests_max: usize,
     /// Entries of a batch or transaction.
     pub batch_entries_max: usize,
     /// How long a page link holds, in seconds.
     pub page_seconds: i64,
+    /// How long the addresses of a bulk export hold, in seconds.
+    pub export_seconds: i64,
     /// A caller's `User-Agent` as it is recorded, in bytes.
     pub user_agent_bytes_max: usize,
 }
@@ -232,8 +236,10 @@ impl Default for Limits {
             upstream_connect_timeout_ms: 5_000,
             query_bytes_max: 4_096,
             patients_per_query_max: 200,
+            refill_requests_max: 4,
             batch_entries_max: 200,
             page_seconds: 3_600,
+            export_seconds: 86_400,
             user_agent_bytes_max: 256,
         }
     }

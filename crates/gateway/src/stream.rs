@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bascule_audit::{AccessFacts, Digests, Entry};
 use bascule_fhir::Timestamp;
-use bascule_minimum::{Filter, Finished};
+use bascule_minimum::{Filter, Finished, Shape};
 use bascule_policy::Permit;
 use bascule_store::log::Intent;
 use bascule_wire::{Body, BodyError};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::channel::Sender;
 
@@ -23,6 +24,27 @@ use crate::record::{Patients, Visit, hex, ids_of};
 use crate::refuse::Refusal;
 use crate::{duties, links};
 
+/// A body that streams.
+pub(crate) struct Came {
+    /// What was read of it.
+    pub(crate) first: Bytes,
+    /// What follows.
+    pub(crate) rest: Body,
+    /// What it is made of.
+    pub(crate) shape: Shape,
+    /// How it is called.
+    pub(crate) kind: Kind,
+}
+
+/// The media type of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One JSON text.
+    Json,
+    /// One resource a line.
+    Ndjson,
+}
+
 /// Begins the answer and leaves the rest to a task that runs to its end, whatever the client does.
 ///
 /// # Errors
@@ -32,24 +54,27 @@ pub(crate) fn open(
     served: &Served,
     visit: &mut Visit,
     permit: &Permit,
-    (first, rest): (Bytes, Body),
+    came: Came,
     mut head: HeaderMap,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let intent = visit.intent.take().ok_or(Refusal::Fault { at: "a stream without an intent" })?;
     let (response, sender) = Response::stream(&intent);
+    let kind = came.kind;
     let flow = Flow {
         gateway: gateway.clone(),
         served: gateway.served(&served.api.name).ok_or(Refusal::Fault { at: "a stream of no API" })?,
         permit: permit.clone(),
         facts: visit.facts(StatusCode::OK.as_u16()),
-        first,
-        rest,
+        came,
         now,
         place: visit.place.take(),
     };
     tokio::spawn(flow.run(sender, intent));
     duties::notice(&mut head, permit, None);
+    if kind == Kind::Ndjson {
+        head.insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+ndjson"));
+    }
     Ok(response.with(StatusCode::OK, head))
 }
 
@@ -59,8 +84,7 @@ struct Flow {
     served: Arc<Served>,
     permit: Permit,
     facts: AccessFacts,
-    first: Bytes,
-    rest: Body,
+    came: Came,
     now: Timestamp,
     /// Its place among the requests at once.
     place: Option<OwnedSemaphorePermit>,
@@ -102,10 +126,10 @@ impl Flow {
 
     /// Everything but the last chunk, which waits for the record.
     async fn flow(self, sender: &mut Sender<Bytes, BodyError>) -> Result<(Box<AccessFacts>, Vec<u8>), Broken> {
-        let Self { gateway, served, permit, facts, first, mut rest, now, place: _ } = self;
-        let link = links::linker(&gateway, &served, &permit, now);
+        let Self { gateway, served, permit, facts, came, now, place: _ } = self;
+        let Came { first, mut rest, shape, kind: _ } = came;
+        let link = links::linker(&gateway, &served, &permit, 0, now);
         let rewrite = links::rewrite(&served, &link);
-        let shape = links::shape(&permit);
         let mut filter = Filter::new(gateway.masks(), &permit, shape, &rewrite, gateway.filter_limits());
         let mut left = gateway.limits().stream_bytes_max;
         let mut listed = Patients::default();

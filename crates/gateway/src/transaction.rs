@@ -125,7 +125,7 @@ async fn disclosed(
         }
     }
     let head = walk::passed(served, permit, &headers);
-    let link = links::linker(gateway, served, permit, now);
+    let link = links::linker(gateway, served, permit, 0, now);
     let rewrite = links::rewrite(served, &link);
     let body = entry.get("resource").map(Value::to_string);
     let answer = body.as_ref().map(|body| Answer { body: body.as_bytes(), shape: links::shape(permit) });

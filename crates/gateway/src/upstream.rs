@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, full, inflate};
+use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, empty, full, inflate};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_MATCH};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_MATCH};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 
@@ -53,6 +54,28 @@ impl Call {
     /// Whether it changes something: everything but a read, and a search by `POST`.
     pub(crate) fn changes(&self) -> bool {
         self.method != Method::GET && !self.address.ends_with("/_search")
+    }
+}
+
+/// What is asked of an upstream beside FHIR's REST: the steps of a bulk export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fetch {
+    /// The method.
+    pub(crate) method: Method,
+    /// Path and query behind the base, or a whole URL that was judged before.
+    pub(crate) address: String,
+    /// What is taken.
+    pub(crate) accept: &'static str,
+    /// How it is preferred.
+    pub(crate) prefer: Option<&'static str>,
+    /// Whether the bridge shows its credential.
+    pub(crate) identified: bool,
+}
+
+impl Fetch {
+    /// A `GET` of JSON, with the credential.
+    pub(crate) const fn get(address: String) -> Self {
+        Self { method: Method::GET, address, accept: "application/fhir+json", prefer: None, identified: true }
     }
 }
 
@@ -197,6 +220,42 @@ impl Upstream {
         believable(head.status, &head.headers)?;
         let content = self.content(&head.headers, head.status, body).await?;
         Ok(Reply { status: head.status, headers: head.headers, content })
+    }
+
+    /// Sends, and hands over the head with any status but a refusal of ourselves, and the body as it comes, decoded.
+    ///
+    /// # Errors
+    /// [`UpstreamFault`].
+    pub(crate) async fn fetch(&self, what: Fetch, behalf: &Behalf<'_>) -> Result<(Parts, Body), UpstreamFault> {
+        let malformed = |error: http::Error| UpstreamFault::NotHttp(error.to_string());
+        let uri = if what.address.contains("://") { what.address } else { format!("{}{}", self.base, what.address) };
+        let credential = if what.identified { self.identity.authorization(behalf).await? } else { None };
+        let acting = self.acting.as_ref().filter(|_| what.identified);
+        let acting = acting.map(|acting| acting.header(behalf)).transpose()?;
+        let mut request = Request::builder().method(what.method).uri(uri).body(empty()).map_err(malformed)?;
+        *request.headers_mut() =
+            headers::to_upstream(&HeaderMap::new(), credential.as_ref(), None, &behalf.head.request_id);
+        request.headers_mut().extend(acting);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(what.accept));
+        if let Some(prefer) = what.prefer {
+            request.headers_mut().insert(headers::PREFER, HeaderValue::from_static(prefer));
+        }
+        let bound_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
+        let sending = tokio::time::timeout(self.timeout, self.client.send(request));
+        let answer = sending.await.map_err(|_| UpstreamFault::TimedOut { bound_ms })??;
+        let (head, body) = answer.into_parts();
+        if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(UpstreamFault::RefusesUs { status: head.status.as_u16() });
+        }
+        let body = decoded(&head.headers, body, self.stream_bytes_max)?;
+        Ok((head, body))
+    }
+
+    /// An address that the upstream gave, if it leads to the upstream itself: an answer sends the bridge nowhere else.
+    pub(crate) fn on_same_host(&self, url: &str) -> Option<String> {
+        let base = url::Url::parse(&self.base).ok()?;
+        let led = base.join(url).ok()?;
+        (led.origin() == base.origin() && led.username().is_empty()).then(|| led.into())
     }
 
     async fn content(&self, head: &HeaderMap, status: StatusCode, body: Body) -> Result<Content, UpstreamFault> {

@@ -5,10 +5,11 @@
 
 use bascule_audit::Entry;
 use bascule_fhir::{Interaction, Timestamp};
-use bascule_minimum::{Reply as Answer, release};
+use bascule_minimum::{Released, Reply as Answer, Withheld, release};
 use bascule_policy::{Asked, Permit};
 use bascule_smart::{Principal, authenticate};
 use bascule_wire::Body;
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::answer::Response;
@@ -22,7 +23,7 @@ use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, duties, links, stream, write};
+use crate::{batch, bulk, duties, links, parameters, refill, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -52,7 +53,7 @@ async fn serve(
     let credentials = gateway.credentials(served, &visit.head, now).await?;
     let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
-    let read = ask::read(&visit.head, rest, body, gateway.limits()).await?;
+    let read = parameters::folded(ask::read(&visit.head, rest, body, gateway.limits()).await?)?;
     if let Some(said) = ask::said(&read.interaction).filter(|_| visit.head.method == Method::POST) {
         visit.said = format!("POST {said}");
     }
@@ -65,7 +66,11 @@ async fn serve(
             let page = gateway.page(&token, served, &principal, now)?;
             let asked = asked(served, ask::reread(&page.asked).map_err(Refusal::Unreadable)?);
             let permit = decide(gateway, served, visit, principal, asked, now)?;
+            visit.used = page.used;
             exchange(gateway, served, visit, &permit, narrow::page(&page.address), now).await
+        }
+        Interaction::Bulk { token, cancel } => {
+            bulk::go_on(gateway, served, visit, principal, (&token, cancel), now).await
         }
         interaction => {
             let permit = decide(gateway, served, visit, principal, asked(served, interaction), now)?;
@@ -84,6 +89,9 @@ pub(crate) async fn one(
     sent: Sent,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
+    if bulk::is_kick_off(permit) {
+        return bulk::begin(gateway, served, visit, permit, now).await;
+    }
     let call = narrow::call(permit, sent, &gateway.frame(served)).map_err(Refusal::Narrow)?;
     exchange(gateway, served, visit, permit, call, now).await
 }
@@ -118,6 +126,7 @@ async fn exchange(
     if !call.body.is_empty() && call.changes() {
         visit.digests.sent = Some(digest(&call.body));
     }
+    visit.address.clone_from(&call.address);
     let head = visit.head.clone();
     let behalf = Behalf { principal: permit.principal(), head: &head };
     let intend = gateway.log().intend(Entry::intent(visit.facts(0), now));
@@ -154,21 +163,17 @@ async fn disclose(
         Content::Empty => return bare(gateway, visit, permit, status, head, now).await,
         Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
         Content::Streaming(first, rest) => {
-            return stream::open(gateway, served, visit, permit, (first, rest), head, now);
+            let came = stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json };
+            return stream::open(gateway, served, visit, permit, came, head, now);
         }
         Content::Held(body) => body,
     };
-    let shape = links::shape(permit);
-    let link = links::linker(gateway, served, permit, now);
-    let rewrite = links::rewrite(served, &link);
-    let answer = Answer { body: &body, shape };
-    let released = match release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits()) {
+    let released = match full(gateway, served, visit, permit, body, now).await {
         Ok(released) => released,
         // Of a write that was done, nothing needs to be seen.
         Err(_) if !expects_body(permit) => return bare(gateway, visit, permit, status, head, now).await,
         Err(withheld) => return Err(Refusal::withheld(withheld)),
     };
-    visit.digests.received = Some(crate::record::hex(released.received_digest()));
     visit.digests.released = Some(crate::record::hex(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
@@ -176,6 +181,38 @@ async fn disclose(
     let mut head = head;
     duties::notice(&mut head, permit, Some(released.body()));
     Ok(Response::held(released, &receipt).with(status, head))
+}
+
+/// What may leave of a held body; a page of which something stays is filled up from those that follow.
+async fn full(
+    gateway: &Gateway,
+    served: &Served,
+    visit: &mut Visit,
+    permit: &Permit,
+    body: Bytes,
+    now: Timestamp,
+) -> Result<Released, Withheld> {
+    let filtered = |body: &[u8], used: usize| {
+        let link = links::linker(gateway, served, permit, used, now);
+        let rewrite = links::rewrite(served, &link);
+        let answer = Answer { body, shape: links::shape(permit) };
+        release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits())
+    };
+    let came = body.clone();
+    let body = refill::rest_of(&body, visit.used).map_or(body, Bytes::from);
+    let released = filtered(&body, 0)?;
+    visit.digests.received = Some(digest(&came));
+    let is_short = released.withheld_resources() > 0 || visit.used > 0;
+    if !is_short || !refill::fills(permit) {
+        return Ok(released);
+    }
+    match refill::refilled(gateway, served, permit, (&came, &body), visit).await {
+        None => Ok(released),
+        Some(page) => {
+            visit.digests.received = Some(page.received);
+            filtered(&page.body, page.used)
+        }
+    }
 }
 
 /// An answer without a body, recorded like any other.

@@ -3,8 +3,10 @@
 
 mod combine;
 mod consent;
+mod export;
 mod needs;
 mod observe;
+mod operation;
 mod patients;
 mod query;
 mod recipient;
@@ -23,6 +25,7 @@ use crate::policy::Policy;
 use crate::write::WriteNarrowing;
 use crate::{Api, Elements};
 
+pub(crate) use operation::is_unfiltered;
 use recipient::Recipient;
 use way::Way;
 
@@ -147,6 +150,7 @@ impl<'a> Ask<'a> {
         match &self.asked.interaction {
             Interaction::Capabilities => self.envelope("capabilities"),
             Interaction::Batch { .. } => self.envelope("each entry is decided by itself"),
+            Interaction::Bulk { .. } => Err(No::not_supported("an export's state is decided as the export itself")),
             Interaction::Page { .. } => Err(No::not_supported("a page is decided as the search that it continues")),
             Interaction::Read { resource, query, .. } => self.read(*resource, InteractionKind::Read, query),
             Interaction::Vread { resource, .. } => self.read(*resource, InteractionKind::Vread, &Query::default()),
@@ -275,6 +279,10 @@ impl<'a> Ask<'a> {
 
     /// An operation brings what the principal may read.
     fn operation(&self, on: &Level, name: &str, query: &Query) -> Result<Yes, No> {
+        operation::passes(self.principal, name)?;
+        if name == "export" {
+            return self.export(on, query);
+        }
         let resource = match on {
             Level::Type(resource) | Level::Instance(resource, _) => *resource,
             Level::System => return Err(No::not_supported("ask for an operation on a type or on one resource")),

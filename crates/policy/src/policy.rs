@@ -196,6 +196,7 @@ impl Reach {
         let searchable = matches!(
             kind,
             InteractionKind::Search
+                | InteractionKind::Operation
                 | InteractionKind::Create
                 | InteractionKind::Update
                 | InteractionKind::Patch

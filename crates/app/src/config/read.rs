@@ -148,7 +148,11 @@ fn read_limits(top: &mut Section<'_>, reader: &mut Reader<'_>) -> Bounds {
         size("requests_in_flight_max", &mut gateway.requests_in_flight_max, 1, 100_000);
         size("query_bytes_max", &mut gateway.query_bytes_max, 256, 65_536);
         size("patients_per_query_max", &mut gateway.patients_per_query_max, 1, 100_000);
+        size("refill_requests_max", &mut gateway.refill_requests_max, 0, 100);
         size("batch_entries_max", &mut gateway.batch_entries_max, 1, 10_000);
+        let hours = |seconds: i64| u64::try_from(seconds).unwrap_or_default() / 3_600;
+        let export = number(&mut section, "export_hours", hours(gateway.export_seconds), 1..=168, reader);
+        gateway.export_seconds = i64::try_from(export * 3_600).unwrap_or(gateway.export_seconds);
         gateway.upstream_timeout_ms =
             number(&mut section, "upstream_timeout_ms", gateway.upstream_timeout_ms, 100..=600_000, reader);
         gateway.upstream_connect_timeout_ms = number(

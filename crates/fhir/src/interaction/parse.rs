@@ -107,6 +107,12 @@ fn of_shape(shape: Shape, method: Method, query: Query, request: &Request<'_>) -
         }
         (Shape::History(_), _) => mend("history can only be read, with GET"),
         (Shape::Operation(on, name), Method::Get | Method::Post) => Ok(Interaction::Operation { on, name, query }),
+        (Shape::Bulk(token), Method::Get | Method::Delete) => {
+            only(&query, &[])?;
+            let cancel = method == Method::Delete;
+            if is_token(&token) { Ok(Interaction::Bulk { token, cancel }) } else { Err(ParseError::PageToken) }
+        }
+        (Shape::Bulk(_), _) => mend("ask for an export's state with GET, end it with DELETE"),
         (Shape::Operation(..), _) => mend("an operation is called with GET or POST"),
     }
 }
@@ -121,9 +127,13 @@ fn system(query: Query) -> Result<Interaction, ParseError> {
 }
 
 fn page(token: &str) -> Result<Interaction, ParseError> {
-    let sound = token.len() <= PAGE_TOKEN_BYTES_MAX
-        && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'='));
-    if sound { Ok(Interaction::Page { token: token.to_owned() }) } else { Err(ParseError::PageToken) }
+    if is_token(token) { Ok(Interaction::Page { token: token.to_owned() }) } else { Err(ParseError::PageToken) }
+}
+
+/// Whether the text has the form of a token that the bridge gives out.
+fn is_token(text: &str) -> bool {
+    text.len() <= PAGE_TOKEN_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'='))
 }
 
 fn on_type(

@@ -27,6 +27,8 @@ pub(super) enum Shape {
     History(Level),
     /// `…/$name`
     Operation(Level, String),
+    /// `_bulk/token`
+    Bulk(String),
 }
 
 /// The shape of a path relative to the API's base; one slash at the start means nothing.
@@ -44,6 +46,7 @@ pub(super) fn shape(path: &str) -> Result<Shape, ParseError> {
         ["metadata"] => Ok(Shape::Metadata),
         [operation] if operation.starts_with('$') => named(Level::System, operation),
         ["_history"] => Ok(Shape::History(Level::System)),
+        ["_bulk", token] => Ok(Shape::Bulk((*token).to_owned())),
         ["_search"] => Ok(Shape::Search { within: Within::System, by_form: true }),
         [first, rest @ ..] => of_type(kind(first)?, rest),
         [] => Ok(Shape::System),
@@ -54,6 +57,7 @@ fn of_type(resource: ResourceType, rest: &[&str]) -> Result<Shape, ParseError> {
     match rest {
         [] => Ok(Shape::Type(resource)),
         ["_history"] => Ok(Shape::History(Level::Type(resource))),
+        ["_bulk", token] => Ok(Shape::Bulk((*token).to_owned())),
         ["_search"] => Ok(Shape::Search { within: Within::Type(resource), by_form: true }),
         [operation] if operation.starts_with('$') => named(Level::Type(resource), operation),
         [first, rest @ ..] => of_instance(resource, id(first)?, rest),

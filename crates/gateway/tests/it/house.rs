@@ -94,7 +94,7 @@ impl House {
         let store = Arc::new(Store::open(&data.join("bascule.db"), now()).unwrap());
         let settings = LogSettings::new(&data, folder.path().join("lock/lock.db"), "n1", "bridge.example/audit");
         let log = Log::open(settings, now()).unwrap();
-        let policy = Arc::new(ArcSwap::from_pointee(policy("")));
+        let policy = Arc::new(ArcSwap::from_pointee(policy("", "")));
         let api = Api {
             name: "ehr".into(),
             kind: ApiKind::Fhir,
@@ -130,7 +130,41 @@ impl House {
 
     /// Another policy takes force; it says the same in other bytes.
     pub(crate) fn change_policy(&self) {
-        self.policy.store(Arc::new(policy("\n# reviewed\n")));
+        self.policy.store(Arc::new(policy("\n# reviewed\n", "")));
+    }
+
+    /// The roles of the house and more.
+    pub(crate) fn add_policy(&self, text: &str) {
+        self.policy.store(Arc::new(policy("", text)));
+    }
+
+    /// A token of a system of the house.
+    pub(crate) fn backend(&self, caller: &Caller<'_>) -> String {
+        let metadata = json!({
+            "client_name": "backend", "redirect_uris": [], "grant_types": ["client_credentials"],
+            "scope": caller.scopes, "bascule_roles": caller.roles, "jwks": { "keys": [] },
+            "token_endpoint_auth_method": "private_key_jwt",
+        });
+        let client = Client {
+            id: format!("backend-{}", bascule_store::random::id().unwrap()),
+            organization: Some("clinic".into()),
+            metadata: ClientMetadata::parse(&metadata).unwrap(),
+            status: Status::Active,
+            created: now(),
+        };
+        self.store.add_client(&client).unwrap();
+        self.issue(&Grant {
+            client: client.id,
+            user: None,
+            apis: vec!["ehr".into()],
+            scopes: caller.scopes.parse().unwrap(),
+            context: LaunchContext::default(),
+            purpose: Some(caller.purpose.into()),
+            session: None,
+            authenticated: None,
+            nonce: None,
+            binding: None,
+        })
     }
 
     fn furnish(&self) {
@@ -283,10 +317,10 @@ fn shard(node: &Path) -> PathBuf {
     folders.filter(|path| path.join("checkpoint").exists()).max().unwrap()
 }
 
-/// The roles that come with the house.
-fn policy(comment: &str) -> Policy {
+/// The roles that come with the house, and more.
+fn policy(comment: &str, more: &str) -> Policy {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policy");
-    let files: Vec<PolicyFile> = std::fs::read_dir(folder)
+    let mut files: Vec<PolicyFile> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
@@ -295,7 +329,10 @@ fn policy(comment: &str) -> Policy {
             text: std::fs::read_to_string(path).unwrap() + comment,
         })
         .collect();
-    Policy::load(&files).unwrap()
+    if !more.is_empty() {
+        files.push(PolicyFile { name: "more.toml".into(), text: more.to_owned() });
+    }
+    Policy::load(&files).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has no door to bring the time in")]

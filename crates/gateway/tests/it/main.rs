@@ -10,6 +10,7 @@
 
 mod authority;
 mod batch;
+mod bulk;
 mod door;
 mod faults;
 mod house;
@@ -17,6 +18,7 @@ mod identity;
 mod pages;
 mod patient;
 mod public;
+mod refill;
 mod scheduler;
 mod stream;
 mod upstream;

@@ -31,26 +31,39 @@ pub(crate) struct Toy {
 impl Toy {
     /// With these resources.
     pub(crate) async fn start(resources: Vec<Value>) -> Self {
+        Self::answering(resources, |resources, asked, base| {
+            let path = asked.address.split('?').next().unwrap();
+            answer(resources, &asked.method, path, &asked.body, base)
+        })
+        .await
+    }
+
+    /// With these resources, and answers of the test's own.
+    pub(crate) async fn answering(
+        resources: Vec<Value>,
+        answers: impl Fn(&mut Vec<Value>, &Asked, &str) -> Response<Body> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (resources, asked) = (Arc::new(Mutex::new(resources)), Arc::<Mutex<Vec<Asked>>>::default());
-        let (kept, noted) = (Arc::clone(&resources), Arc::clone(&asked));
+        let (kept, noted, answers) = (Arc::clone(&resources), Arc::clone(&asked), Arc::new(answers));
         let service = service_fn(move |request: Request<Body>| {
-            let (resources, asked) = (Arc::clone(&kept), Arc::clone(&noted));
+            let (resources, noted, answers) = (Arc::clone(&kept), Arc::clone(&noted), Arc::clone(&answers));
             async move {
                 let (head, body) = request.into_parts();
                 let body = String::from_utf8(collect(body, 10_000_000).await.unwrap().to_vec()).unwrap();
                 let address = head.uri.to_string();
-                asked.lock().unwrap().push(Asked {
+                let asked = Asked {
                     method: head.method.to_string(),
-                    address: address.trim_start_matches("/fhir").to_owned(),
+                    address: address.strip_prefix("/fhir").unwrap_or(&address).to_owned(),
                     headers: head.headers.clone(),
-                    body: body.clone(),
-                });
+                    body,
+                };
+                noted.lock().unwrap().push(asked.clone());
                 let base = format!("http://{}/fhir", head.headers["host"].to_str().unwrap());
                 let mut resources = resources.lock().unwrap();
-                Ok::<_, Infallible>(answer(&mut resources, head.method.as_str(), head.uri.path(), &body, &base))
+                Ok::<_, Infallible>(answers(&mut resources, &asked, &base))
             }
         });
         tokio::spawn(serve(listener, None, service, ListenLimits::default(), async {
@@ -71,8 +84,8 @@ impl Toy {
     }
 }
 
-fn answer(resources: &mut Vec<Value>, method: &str, path: &str, body: &str, base: &str) -> Response<Body> {
-    let steps: Vec<&str> = path.trim_start_matches("/fhir").trim_matches('/').split('/').collect();
+pub(crate) fn answer(resources: &mut Vec<Value>, method: &str, path: &str, body: &str, base: &str) -> Response<Body> {
+    let steps: Vec<&str> = path.trim_matches('/').split('/').collect();
     let same = |one: &Value, kind: &str, id: &str| one["resourceType"] == kind && one["id"] == id;
     match (method, steps.as_slice()) {
         ("GET", [kind, id]) | ("GET", [kind, id, "_history", _]) if !id.starts_with('_') => {
@@ -131,7 +144,7 @@ fn answer(resources: &mut Vec<Value>, method: &str, path: &str, body: &str, base
     }
 }
 
-fn reply(status: u16, body: Value, headers: &[(&str, &str)]) -> Response<Body> {
+pub(crate) fn reply(status: u16, body: Value, headers: &[(&str, &str)]) -> Response<Body> {
     let mut response = Response::builder().status(status).header("content-type", "application/fhir+json");
     for (name, value) in headers {
         response = response.header(*name, *value);

@@ -4,6 +4,7 @@
 use bascule_fhir::ResourceType;
 use bascule_fhir::element::NoSuchElement;
 
+use crate::decide::is_unfiltered;
 use crate::fault::suggest;
 use crate::read::{Reader, Word};
 use crate::rules::Terms;
@@ -51,6 +52,15 @@ pub(super) fn parameter(resource: ResourceType, word: &Word, elements: Option<&E
     if let Some(path) = missing {
         let message = format!("`{name}` searches `{resource}.{path}`, which is not granted here");
         reader.fault(word.span.clone(), message, "grant the element or remove the parameter");
+    }
+}
+
+/// No grant names an operation whose answer cannot be filtered.
+pub(super) fn operations(words: &[Word], reader: &mut Reader<'_>) {
+    for word in words.iter().filter(|word| is_unfiltered(word.text.trim_start_matches('$'))) {
+        let message =
+            format!("`{}` cannot be granted: its answer has no shape that elements could be held against", word.text);
+        reader.fault(word.span.clone(), message, "grant read and search of the types instead");
     }
 }
 

@@ -164,12 +164,10 @@ fn interactions(section: &mut Section<'_>, reader: &mut Reader<'_>) -> (BTreeSet
     let words = section.words("interactions", reader).unwrap_or_default();
     let mut kinds: BTreeSet<InteractionKind> =
         words.iter().filter_map(|word| words::interaction(word, reader)).collect();
-    let operations: BTreeSet<String> = section
-        .words("operations", reader)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|word| word.text.trim_start_matches('$').to_owned())
-        .collect();
+    let named = section.words("operations", reader).unwrap_or_default();
+    check::operations(&named, reader);
+    let operations: BTreeSet<String> =
+        named.into_iter().map(|word| word.text.trim_start_matches('$').to_owned()).collect();
     if !operations.is_empty() {
         kinds.insert(InteractionKind::Operation);
     }
