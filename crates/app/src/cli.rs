@@ -1,8 +1,12 @@
 //! The verbs of the command line, as clap reads them.
 
+mod policy;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
 
 /// The secure bridge for healthcare data exchange.
 #[derive(Debug, Parser)]
@@ -156,63 +160,6 @@ pub(crate) struct RecordsArgs {
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PolicyVerb {
-    /// Every role and condition that reaches an element, e.g. `Observation.valueQuantity`
-    WhoMay {
-        /// `Type.path`
-        element: String,
-        /// A security label that the resource bears, `system|code` or a known code, e.g. `SUD`
-        #[arg(long)]
-        label: Option<String>,
-        #[command(flatten)]
-        records: RecordsArgs,
-    },
-    /// Exactly what opens and closes between two policy folders
-    Diff {
-        /// The policy folder in force
-        old: PathBuf,
-        /// The policy folder proposed
-        new: PathBuf,
-    },
-    /// What a role may do with a request, without an upstream and with nothing on file
-    Simulate {
-        /// As it is asked: `GET Observation?code=x`
-        request: String,
-        /// A role; several are joined
-        #[arg(long, required = true)]
-        role: Vec<String>,
-        /// The scopes of the token
-        #[arg(long, default_value = "user/*.cruds")]
-        scope: String,
-        /// The API
-        #[arg(long, default_value = "ehr")]
-        api: String,
-        /// The patient in context
-        #[arg(long)]
-        patient: Option<String>,
-        /// The purpose of use that is asserted
-        #[arg(long)]
-        purpose: Option<String>,
-        /// The recipient's class
-        #[arg(long, default_value = "workforce")]
-        class: String,
-        /// Somebody verified that the recipient is of its class
-        #[arg(long)]
-        verified: bool,
-        /// The agreement that the class needs is missing
-        #[arg(long)]
-        no_agreement: bool,
-        #[command(flatten)]
-        records: RecordsArgs,
-    },
-    /// The whole table: every role and what it reaches
-    Table {
-        #[command(flatten)]
-        records: RecordsArgs,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -1,26 +1,25 @@
-//! An open house: lock, shelf, log and policy, in that order. Whatever is missing stops the start.
+//! An open house: lock, shelf, policy and log, in that order. Whatever is missing stops the start.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use bascule_fhir::Timestamp;
-use bascule_policy::Policy;
 use bascule_policy::fault::{self, Fault};
 use bascule_store::log::{Log, LogError, LogSettings};
 use bascule_store::{Store, StoreError};
 
+use crate::admin::policy::PolicyControl;
+use crate::admin::policy::begin::begin;
 use crate::clock;
 use crate::config::Settings;
-use crate::policy_folder;
 
 /// Everything that a verb needs to act for the house.
 pub(crate) struct House {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<Store>,
     pub(crate) log: Log,
-    pub(crate) policy: Arc<ArcSwap<Policy>>,
+    pub(crate) policy: Arc<PolicyControl>,
     /// Held as long as the house is open; the kernel lets it go when the process ends, however it ends.
     _lock: File,
 }
@@ -43,16 +42,17 @@ pub(crate) enum HouseError {
 impl House {
     /// Opens it.
     pub(crate) fn open(settings: Settings, now: Timestamp) -> Result<Self, HouseError> {
-        let policy = policy_folder::load(&settings.policy).map_err(HouseError::Policy)?;
         make_folder(&settings.store)?;
         if let Some(folder) = settings.audit.lock.parent() {
             make_folder(folder)?;
         }
         let lock = take_lock(&settings.store)?;
         let store = Store::open(&settings.store.join("bascule.db"), now)?;
+        let begun = begin(&settings.policy, &settings.api_names(), &store).map_err(HouseError::Policy)?;
         let log = Log::open(log_settings(&settings), now)?;
-        let policy = Arc::new(ArcSwap::from_pointee(policy));
-        Ok(Self { settings, store: Arc::new(store), log, policy, _lock: lock })
+        let store = Arc::new(store);
+        let policy = Arc::new(PolicyControl::open(begun, &store, &log, &settings));
+        Ok(Self { settings, store, log, policy, _lock: lock })
     }
 
     /// Writes the log's last checkpoint.

@@ -61,7 +61,7 @@ async fn run(verb: Verb) -> Exit {
         },
         Verb::Serve(args) => verbs::serve::run(&args).await,
         Verb::Check(args) => verbs::check::run(&args),
-        Verb::Policy(verb) => verbs::policy::run(verb),
+        Verb::Policy(verb) => verbs::policy::run(verb).await,
         Verb::Audit(verb) => verbs::audit::run(verb).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
         Verb::User(verb) => match verb.into_act() {

@@ -1,5 +1,6 @@
 //! The policy folder: its TOML files, read whole, in the order of their names.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use bascule_policy::fault::Fault;
@@ -8,12 +9,26 @@ use bascule_policy::{Policy, PolicyFile};
 /// Files of a policy folder; more is a mistake.
 const FILES_MAX: usize = 1_000;
 
-/// Reads and checks the policy of a folder.
+/// Reads and checks the policy of a folder for a house that has these APIs.
 ///
 /// # Errors
 /// Every fault of every file.
-pub(crate) fn load(folder: &Path) -> Result<Policy, Vec<Fault>> {
+pub(crate) fn load(folder: &Path, apis: &BTreeSet<String>) -> Result<Policy, Vec<Fault>> {
+    Policy::load_for(&files(folder).map_err(|fault| vec![*fault])?, apis)
+}
+
+/// Reads and checks the policy of a folder, whatever the house.
+///
+/// # Errors
+/// Every fault of every file.
+pub(crate) fn load_any(folder: &Path) -> Result<Policy, Vec<Fault>> {
     Policy::load(&files(folder).map_err(|fault| vec![*fault])?)
+}
+
+/// The files by the names alone, as they are kept: the same files are the same policy wherever they lie.
+pub(crate) fn named(files: Vec<PolicyFile>) -> Vec<(String, String)> {
+    let name = |file: &PolicyFile| Path::new(&file.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    files.into_iter().map(|file| (name(&file), file.text)).collect()
 }
 
 /// The files of a policy folder.

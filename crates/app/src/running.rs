@@ -8,6 +8,7 @@ use bascule_gateway::smart::{
     FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, federation, router,
 };
 use bascule_gateway::{Gateway, Rooms};
+use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, Server};
 use bascule_store::log::retire::RetireRule;
 use bascule_wire::{Client, ClientSettings, ListenLimits, ReloadableTls, collect, empty, serve};
@@ -48,6 +49,7 @@ pub(crate) struct Running {
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    schedule: JoinHandle<()>,
 }
 
 impl Running {
@@ -61,6 +63,7 @@ impl Running {
             record(event, house_itself()).await?;
         }
         let lifetimes = server.lifetimes;
+        house.policy.say_beginning(now).await?;
         let tls = ReloadableTls::load(tls_files(&house.settings)).map_err(|error| error.to_string())?;
         let address = house.settings.listen.https;
         let listener = TcpListener::bind(address).await.map_err(|error| {
@@ -88,8 +91,10 @@ impl Running {
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let rechecking = tokio::spawn(recheck(Arc::clone(&smart), stopped.clone()));
+        let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
         let housekeeping = tokio::spawn(keeper.run(stopped));
-        Ok(Self { smart, rechecking, house, config: config.to_owned(), tls, door, stop, serving, admin, housekeeping })
+        let config = config.to_owned();
+        Ok(Self { smart, rechecking, house, config, tls, door, stop, serving, admin, housekeeping, schedule })
     }
 
     /// The house behind the doors.
@@ -99,13 +104,15 @@ impl Running {
 
     /// Reads configuration, policy and certificate again: all of it is accepted, or none. What is faulty is said, and what was
     /// in force stays. No request is dropped.
-    pub(crate) fn reload(&self) {
+    pub(crate) async fn reload(&self) {
         let settings = match config::load(&self.config) {
             Ok(settings) => settings,
             Err(faults) => return said_faults("configuration", &faults),
         };
-        let policy = match policy_folder::load(&settings.policy) {
-            Ok(policy) => policy,
+        let read = policy_folder::files(&settings.policy).map_err(|fault| vec![*fault]);
+        let loaded = read.and_then(|files| Ok((Policy::load_for(&files, &settings.api_names())?, files)));
+        let (policy, files) = match loaded {
+            Ok((policy, files)) => (policy, policy_folder::named(files)),
             Err(faults) => return said_faults("policy", &faults),
         };
         let (gateway, smart) = match gateway(&self.house, &settings, server(&settings)) {
@@ -117,18 +124,24 @@ impl Running {
                 );
             }
         };
-        if let Err(error) = self.tls.reload() {
-            return tracing::error!(%error, "the new certificate is refused; everything stays as it was");
+        if let Err(error) = ReloadableTls::load(tls_files(&settings)) {
+            return tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
         }
-        let (old, new) = (self.house.policy.load().hash().to_owned(), policy.hash().to_owned());
-        self.house.policy.store(Arc::new(policy));
+        let hash = match self.house.policy.read_again(policy, &files, clock::now()).await {
+            Ok(hash) => hash,
+            Err(error) => {
+                return tracing::error!(error, "the new policy is refused; the last accepted one stays in force");
+            }
+        };
+        if let Err(error) = self.tls.reload() {
+            tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
+        }
         self.door.exchange(gateway);
         self.smart.store(Arc::new(smart));
         for what in self.needs_restart(&settings) {
             tracing::warn!(what, "this setting is read at the start only");
         }
-        tracing::info!(from = old, to = new, "configuration, policy and certificate are in force");
-        self.record_change("policy", old, new);
+        tracing::info!(hash, "configuration, policy and certificate are in force");
     }
 
     /// Settings that differ from those of the start and act only at the next one.
@@ -142,23 +155,11 @@ impl Running {
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
     }
 
-    fn record_change(&self, what: &'static str, from: String, to: String) {
-        if from == to {
-            return;
-        }
-        let log = self.house.log.clone();
-        tokio::spawn(async move {
-            let event = bascule_audit::SystemEvent::Changed { what: what.to_owned(), from, to };
-            if let Err(error) = log.append(bascule_audit::Entry::system(&event, clock::now()), None).await {
-                tracing::error!(%error, "a change could not be logged");
-            }
-        });
-    }
-
     /// Lets requests under way finish, then closes the house.
     pub(crate) async fn close(self) {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
+        self.schedule.abort();
         let _ended = self.serving.await;
         let _kept = self.housekeeping.await;
         let _asked = self.rechecking.await;
@@ -215,7 +216,7 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<(Gatewa
     .with_providers(&settings.providers)
     .map_err(|error| error.to_string())?;
     let rooms = Rooms {
-        policy: Arc::clone(&house.policy),
+        policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
         smart: router(smart.clone()),

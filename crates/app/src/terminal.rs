@@ -35,6 +35,24 @@ pub(crate) fn faults(faults: &[Fault], outcome: &str) -> Exit {
     Exit::Usage
 }
 
+/// Asks for a secret at a terminal, without showing what is typed; `None` if there is no terminal.
+pub(crate) fn ask_secret(question: &str) -> Option<String> {
+    use std::io::IsTerminal as _;
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    let _gone = write!(std::io::stderr(), "{question}: ");
+    let echo = |mode: &str| std::process::Command::new("stty").arg(mode).status().is_ok_and(|status| status.success());
+    let hidden = echo("-echo");
+    let mut typed = String::new();
+    let read = std::io::stdin().read_line(&mut typed);
+    if hidden {
+        echo("echo");
+        note("");
+    }
+    read.ok().map(|_| typed.trim_end_matches(['\r', '\n']).to_owned())
+}
+
 /// Rows of records, with a head.
 pub(crate) fn table(rows: &[Value]) {
     let Some(names) = rows.first().and_then(Value::as_object).map(|row| row.keys().cloned().collect::<Vec<_>>()) else {

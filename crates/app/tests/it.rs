@@ -12,6 +12,7 @@
 mod audit;
 mod crash;
 mod mapped;
+mod policy_change;
 mod reload;
 mod roads;
 mod support;

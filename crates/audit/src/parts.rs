@@ -69,6 +69,9 @@ pub struct AgentPart {
     /// Role names.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub roles: Vec<String>,
+    /// The token's scopes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scopes: Option<String>,
     /// The user.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub subject: Option<String>,
@@ -120,6 +123,7 @@ impl AgentPart {
             &mut self.name,
             &mut self.organization,
             &mut self.query,
+            &mut self.scopes,
             &mut self.subject,
             &mut self.token_id,
             &mut self.user_agent,

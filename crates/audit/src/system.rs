@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// Bytes of an entry that the lines of a difference may take.
+const LINES_BYTES_MAX: usize = 40 * 1024;
+
 /// Something that happened to the bridge. Texts are words of the house or of its operator, never of a patient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SystemEvent {
@@ -98,6 +101,27 @@ pub enum SystemEvent {
         /// Its status code, or 0.
         status: u16,
     },
+    /// A policy was proposed, scheduled, put in force, withdrawn, reviewed, or found in force at a start.
+    Policy {
+        /// `proposed`, `scheduled`, `in-force`, `withdrawn`, `reviewed`, `begin`, `fallback`.
+        act: String,
+        /// Number of the change; 0 if none.
+        change: u64,
+        /// Hash before.
+        before: String,
+        /// Hash after.
+        after: String,
+        /// Who wrote it, by user id.
+        author: String,
+        /// Who approved or reviewed it, by user id; empty if nobody.
+        approver: String,
+        /// Why.
+        reason: String,
+        /// By when another person must have looked at it; empty if nobody must.
+        review_by: String,
+        /// What exactly opens and closes, line by line.
+        difference: Vec<String>,
+    },
     /// An administrative act on a record.
     Administration {
         /// `client.create`, `user.disable`, …
@@ -137,6 +161,11 @@ impl SystemEvent {
             Self::Witness { name, state, status } => {
                 json!({"event": "witness", "name": name, "state": state, "status": status})
             }
+            Self::Policy { act, change, before, after, author, approver, reason, review_by, difference } => json!({
+                "act": act, "after": after, "approver": approver, "author": author, "before": before,
+                "change": change, "difference": lines(difference), "event": "policy",
+                "reason": lines(std::slice::from_ref(reason)), "reviewBy": review_by
+            }),
             Self::Administration { act, record, by } => {
                 json!({"act": act, "by": by, "event": "administration", "record": record})
             }
@@ -145,11 +174,49 @@ impl SystemEvent {
     }
 }
 
+/// Lines folded so that each is a word of the log and none is cut; what goes on begins with two spaces. What the entry
+/// cannot hold is counted, never left out silently: the hashes name both policies, and the house keeps them.
+fn lines(texts: &[String]) -> Vec<String> {
+    let (mut folded, mut bytes, mut left_out) = (Vec::new(), 0, 0_usize);
+    for text in texts {
+        let letters: Vec<char> = text.chars().collect();
+        for (at, piece) in letters.chunks(crate::clear::WORD_BYTES_MAX - 2).enumerate() {
+            bytes += piece.len() + 6;
+            if bytes > LINES_BYTES_MAX {
+                left_out += 1;
+                continue;
+            }
+            let piece: String = piece.iter().collect();
+            folded.push(if at == 0 { piece } else { format!("  {piece}") });
+        }
+    }
+    if left_out > 0 {
+        folded.push(format!("{left_out} more lines: compare the two policies by their hashes"));
+    }
+    folded
+}
+
 /// Makes every text a plain word.
 fn plain(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(crate::clear::word(&text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
         Value::Object(fields) => Value::Object(fields.into_iter().map(|(name, value)| (name, plain(value))).collect()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_folded_and_never_cut_silently() {
+        assert_eq!(lines(&["short".to_owned()]), ["short"]);
+        let folded = lines(&["x".repeat(300)]);
+        assert_eq!(folded.iter().map(|line| line.trim_start().len()).sum::<usize>(), 300);
+        assert!(folded.iter().all(|line| line.len() <= crate::clear::WORD_BYTES_MAX));
+        let many = lines(&vec!["y".repeat(100); 1_000]);
+        assert!(many.last().is_some_and(|last| last.contains("more lines")), "{:?}", many.last());
     }
 }

@@ -12,7 +12,7 @@ pub struct User {
     pub name: &'static str,
     /// The name of the bridge's role.
     pub role: &'static str,
-    /// `Patient/…` or `Practitioner/…`.
+    /// `Patient/…` or `Practitioner/…`; empty for who has no record in the hospital.
     pub fhir_user: &'static str,
     /// Id of the Patient whose portal this user opens.
     pub patient: Option<&'static str>,
@@ -108,7 +108,7 @@ pub const SCHEDULER: &str = "scheduler-app";
 /// `client_id` of the backend that may only count.
 pub const COUNTER: &str = "auditor-counts";
 
-static USERS: [User; 6] = [
+static USERS: [User; 8] = [
     User {
         username: "amelie",
         name: "Amélie Vasterœuil",
@@ -156,6 +156,22 @@ static USERS: [User; 6] = [
         fhir_user: "Practitioner/quist",
         patient: None,
         about: "the same nurse, at work",
+    },
+    User {
+        username: "admin.castell",
+        name: "Robin Castell",
+        role: "administrator",
+        fhir_user: "",
+        patient: None,
+        about: "keeps the directory and proposes changes of the policy; sees no patient",
+    },
+    User {
+        username: "privacy.osei",
+        name: "Abena Osei-Lindqvist",
+        role: "privacy-officer",
+        fhir_user: "",
+        patient: None,
+        about: "looks at access that goes to review, and approves changes of the policy",
     },
 ];
 
@@ -224,7 +240,7 @@ mod tests {
     #[test]
     fn everybody_who_signs_in_is_in_the_hospital_under_that_name() {
         let names = names();
-        for user in Hospital::cast().users {
+        for user in Hospital::cast().users.iter().filter(|user| !user.fhir_user.is_empty()) {
             assert_eq!(names.get(user.fhir_user).map(String::as_str), Some(user.name), "{}", user.username);
         }
         for member in Hospital::cast().family {

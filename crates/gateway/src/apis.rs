@@ -93,6 +93,7 @@ mod tests {
                 credential: UpstreamCredential::None,
                 post_search: false,
                 acting_user: None,
+                unversioned: None,
             },
             issuers: Vec::new(),
         };

@@ -3,7 +3,10 @@
 
 use bascule_audit::{Decision, Entry, Inner};
 use bascule_fhir::{BatchEntry, BatchKind, Interaction, Timestamp, json};
+use bascule_policy::Permit;
 use bascule_smart::Principal;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, IF_MATCH};
@@ -12,11 +15,12 @@ use serde_json::Value;
 
 use crate::answer::{Part, Response};
 use crate::apis::Served;
+use crate::ask::Read;
 use crate::gateway::Gateway;
 use crate::head::Head;
 use crate::record::Visit;
 use crate::refuse::Refusal;
-use crate::{transaction, walk, write};
+use crate::{parameters, transaction, walk, write};
 
 /// Entries of one batch that are under way at once.
 const AT_ONCE: usize = 4;
@@ -33,6 +37,26 @@ pub(crate) struct Step {
     pub(crate) body: Bytes,
     /// Its `fullUrl`, by which others may refer to it.
     pub(crate) full_url: Option<String>,
+}
+
+impl Step {
+    /// The decision on it, after an operation's body is read.
+    ///
+    /// # Errors
+    /// [`Refusal::NotJson`], or the denial.
+    pub(crate) fn decided(
+        &mut self,
+        gateway: &Gateway,
+        served: &Served,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Permit, Refusal> {
+        let read = Read { interaction: self.interaction.clone(), body: self.body.clone() };
+        self.visit.asked = Some(walk::asked(served, self.interaction.clone()));
+        Read { interaction: self.interaction, body: self.body } = parameters::folded(read)?;
+        let asked = walk::asked(served, self.interaction.clone());
+        walk::decide(gateway, served, &mut self.visit, principal.clone(), asked, now)
+    }
 }
 
 /// Walks a batch or transaction.
@@ -89,9 +113,8 @@ async fn alone(
     now: Timestamp,
 ) -> (Inner, Part) {
     let walked = async {
-        let asked = walk::asked(served, step.interaction.clone());
-        let permit = walk::decide(gateway, served, &mut step.visit, principal.clone(), asked, now)?;
-        let sent = write::prepare(served, &mut step.visit, &permit, &step.body).await?;
+        let permit = step.decided(gateway, served, principal, now)?;
+        let sent = write::prepare(gateway, served, &mut step.visit, &permit, &step.body).await?;
         walk::one(gateway, served, &mut step.visit, &permit, sent, now).await
     }
     .await;
@@ -133,30 +156,41 @@ fn steps(visit: &Visit, principal: &Principal, entries: Vec<BatchEntry>, body: &
     let step = |BatchEntry { index, interaction }: BatchEntry| {
         let entry = of(index);
         let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (body, kind) = carried(entry, &interaction);
         let head = Head {
             request_id: format!("{}.{index}", visit.head.request_id),
-            headers: headers(text("/request/ifMatch"), &interaction),
+            headers: headers(text("/request/ifMatch"), kind),
             ..visit.head.clone()
         };
         let said = format!("{} {}", text("/request/method"), text("/request/url"));
         let mut own = Visit::new(head, visit.api.clone(), said);
         own.principal = Some(principal.clone());
         own.held_only = true;
-        let resource = entry.get("resource").map(Value::to_string).unwrap_or_default();
         let full_url = entry.get("fullUrl").and_then(Value::as_str).map(ToOwned::to_owned);
-        Step { index, visit: own, interaction, body: Bytes::from(resource), full_url }
+        Step { index, visit: own, interaction, body, full_url }
     };
     Ok(entries.into_iter().map(step).collect())
 }
 
-/// The headers that an entry's `request` stands for. A patch inside a batch is a `Binary`; the bridge takes none.
-fn headers(if_match: &str, interaction: &Interaction) -> HeaderMap {
+/// The body of an entry and what it is. A patch travels in a `Binary`, or as Parameters if it is one of FHIRPath.
+fn carried(entry: &Value, interaction: &Interaction) -> (Bytes, Option<HeaderValue>) {
+    let Some(resource) = entry.get("resource") else { return (Bytes::new(), None) };
+    let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default();
+    if matches!(interaction, Interaction::Patch { .. }) && text("resourceType") == "Binary" {
+        let data = STANDARD.decode(text("data")).unwrap_or_default();
+        return (Bytes::from(data), HeaderValue::from_str(text("contentType")).ok());
+    }
+    (Bytes::from(resource.to_string()), Some(HeaderValue::from_static("application/fhir+json")))
+}
+
+/// The headers that an entry's `request` and resource stand for.
+fn headers(if_match: &str, kind: Option<HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Some(value) = HeaderValue::from_str(if_match).ok().filter(|_| !if_match.is_empty()) {
         headers.insert(IF_MATCH, value);
     }
-    if !matches!(interaction, Interaction::Patch { .. }) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+    if let Some(kind) = kind {
+        headers.insert(CONTENT_TYPE, kind);
     }
     headers
 }

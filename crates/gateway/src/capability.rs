@@ -58,7 +58,7 @@ pub(crate) fn statement(name: &str, base: &str, public_url: &str, offers: &Offer
         "implementation": { "description": format!("Bascule in front of `{name}`"), "url": base },
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        "patchFormat": ["application/json-patch+json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [{
             "mode": "server",
             "security": security(public_url),

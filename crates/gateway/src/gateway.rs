@@ -128,7 +128,7 @@ impl Gateway {
         let now = now();
         let path = request.uri().path();
         if path == "/healthz" {
-            return plain(full("up\n"), "text/plain");
+            return plain(full(format!("up\npolicy {}\n", self.policy().hash())), "text/plain");
         }
         if path == "/favicon.ico" {
             // Browsers ask by themselves; an error in their console would only worry people.

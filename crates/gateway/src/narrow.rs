@@ -54,6 +54,10 @@ pub(crate) struct Sent {
     pub(crate) patch_type: Option<HeaderValue>,
     /// The version that the write is about.
     pub(crate) if_match: Option<HeaderValue>,
+    /// The one resource that a conditional write was found to be about.
+    pub(crate) aim: Option<Id>,
+    /// Whether a conditional create goes without its condition, because what matches may not be seen.
+    pub(crate) unconditional: bool,
 }
 
 /// The call of a permit.
@@ -73,21 +77,25 @@ pub(crate) fn call(permit: &Permit, sent: Sent, frame: &Frame<'_>) -> Result<Cal
         Interaction::History { on, query } => frame.get(&format!("{}/_history", path(on)), &frame.moved(query)),
         Interaction::Search { within, query } => frame.search(within, query, narrowing),
         Interaction::Create { resource, unless } => {
+            if let Some(found) = &sent.aim {
+                return frame.get(&format!("/{resource}/{found}"), &Query::default());
+            }
             let condition = match unless {
                 None => None,
+                Some(_) if sent.unconditional => None,
                 Some(query) => Some(encoded(&frame.narrowed(query, *resource, narrowing)?)),
             };
             let condition = condition.and_then(|text| HeaderValue::from_str(&text).ok());
             Ok(write(Method::POST, format!("/{resource}"), sent, condition))
         }
         Interaction::Update { resource, target } => {
-            Ok(write(Method::PUT, frame.aimed(*resource, target, narrowing)?, sent, None))
+            Ok(write(Method::PUT, frame.aimed(*resource, (target, sent.aim.as_ref()), narrowing)?, sent, None))
         }
         Interaction::Patch { resource, target } => {
-            Ok(write(Method::PATCH, frame.aimed(*resource, target, narrowing)?, sent, None))
+            Ok(write(Method::PATCH, frame.aimed(*resource, (target, sent.aim.as_ref()), narrowing)?, sent, None))
         }
         Interaction::Delete { resource, target } => {
-            Ok(write(Method::DELETE, frame.aimed(*resource, target, narrowing)?, sent, None))
+            Ok(write(Method::DELETE, frame.aimed(*resource, (target, sent.aim.as_ref()), narrowing)?, sent, None))
         }
         // An export is begun by itself, and nowhere within another request.
         Interaction::Operation { name, .. } if name == "export" => Err(NarrowFault::NotOneCall),
@@ -103,6 +111,24 @@ pub(crate) fn call(permit: &Permit, sent: Sent, frame: &Frame<'_>) -> Result<Cal
             Err(NarrowFault::NotOneCall)
         }
     }
+}
+
+/// Matches that are looked through for the one that a conditional write is about.
+const MATCHES_MAX: usize = 50;
+
+/// The search that finds what a conditional write is about.
+///
+/// # Errors
+/// [`NarrowFault`].
+pub(crate) fn matching(
+    permit: &Permit,
+    resource: ResourceType,
+    query: &Query,
+    frame: &Frame<'_>,
+) -> Result<Call, NarrowFault> {
+    let mut query = query.clone();
+    query.parameters.push(Parameter { name: "_count".to_owned(), value: MATCHES_MAX.to_string() });
+    frame.search(&Within::Type(resource), &query, permit.narrowing())
 }
 
 /// The call of a page, whose address an upstream gave and the bridge sealed.
@@ -154,10 +180,17 @@ impl Frame<'_> {
         query
     }
 
-    fn aimed(&self, resource: ResourceType, target: &Target, narrowing: &Narrowing) -> Result<String, NarrowFault> {
-        let address = match target {
-            Target::Instance(id) => format!("/{resource}/{id}"),
-            Target::Matching(query) => addressed(&format!("/{resource}"), &self.narrowed(query, resource, narrowing)?),
+    fn aimed(
+        &self,
+        resource: ResourceType,
+        (target, found): (&Target, Option<&Id>),
+        narrowing: &Narrowing,
+    ) -> Result<String, NarrowFault> {
+        let address = match (target, found) {
+            (Target::Instance(id), _) | (_, Some(id)) => format!("/{resource}/{id}"),
+            (Target::Matching(query), None) => {
+                addressed(&format!("/{resource}"), &self.narrowed(query, resource, narrowing)?)
+            }
         };
         self.fits(&address)?;
         Ok(address)

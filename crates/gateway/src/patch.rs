@@ -8,22 +8,46 @@ use crate::refuse::Unwritable;
 use crate::write::{Leaf, gather, permitted as leaf_permitted};
 
 /// What a patch touches: values that it sets, and paths that it removes, tests or copies.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Touched {
     set: Vec<Leaf>,
     named: Vec<String>,
 }
 
+impl Touched {
+    /// An element is given a value.
+    pub(crate) fn sets(&mut self, path: String, value: &Value) {
+        self.named.push(path.clone());
+        gather(value, path, &mut self.set);
+    }
+
+    /// An element is removed, tested or moved.
+    pub(crate) fn names(&mut self, path: String) {
+        self.named.push(path);
+    }
+
+    /// The elements, as they are named.
+    #[cfg(test)]
+    pub(crate) fn paths(&self) -> Vec<&str> {
+        self.named.iter().map(String::as_str).collect()
+    }
+
+    /// The elements that are given values.
+    #[cfg(test)]
+    pub(crate) fn leaves(&self) -> Vec<&str> {
+        self.set.iter().map(|leaf| leaf.path.as_str()).collect()
+    }
+}
+
 /// Reads the operations; `None` if they are not JSON Patch.
 pub(crate) fn touched(operations: &Value) -> Option<Touched> {
-    let mut touched = Touched { set: Vec::new(), named: Vec::new() };
+    let mut touched = Touched::default();
     for operation in operations.as_array()? {
         let text = |name: &str| operation.get(name).and_then(Value::as_str);
         let path = dotted(text("path")?)?;
         match text("op")? {
             "add" | "replace" => {
-                touched.named.push(path.clone());
-                gather(operation.get("value")?, path, &mut touched.set);
+                touched.sets(path, operation.get("value")?);
             }
             "test" | "remove" => touched.named.push(path),
             "move" | "copy" => touched.named.extend([dotted(text("from")?)?, path]),
@@ -74,8 +98,12 @@ fn moves(conditions: &[Condition], resource: ResourceType, path: &str) -> bool {
                 .is_some_and(|parameter| parameter.expression.split('|').any(|one| one.trim().starts_with(root)))
         }),
         Condition::IsOneOf(_) => root == "id",
+        // Labels stand in `meta`, and in that of what is contained.
+        Condition::HasLabel(_) => matches!(root, "meta" | "contained"),
+        Condition::Not(all) => moves(all, resource, path),
+        Condition::AnyOf(any) => any.iter().any(|all| moves(all, resource, path)),
         // What cannot be told from the patch alone may not be touched at all.
-        Condition::Matches { .. } | Condition::HasLabel(_) | Condition::Not(_) | Condition::AnyOf(_) => true,
+        Condition::Matches { .. } => true,
     })
 }
 

@@ -165,6 +165,7 @@ impl Visit {
             organization: principal.and_then(Principal::organization).map(ToOwned::to_owned),
             recipient: self.recipient.clone(),
             roles: principal.map(|principal| principal.roles().to_vec()).unwrap_or_default(),
+            scopes: principal.map(|principal| principal.scopes().to_string()),
             subject: principal.and_then(Principal::user).map(ToOwned::to_owned),
             token_id: principal.map(|principal| principal.token_id().to_owned()),
             ..AgentPart::default()

@@ -158,19 +158,23 @@ impl Filling<'_> {
         }
     }
 
-    /// Whether an entry leaves. The filter itself says it, on a Bundle of that entry alone.
     fn shows(&self, entry: &RawValue) -> bool {
-        let body = format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{}]}}", entry.get());
-        let answer = Answer { body: body.as_bytes(), shape: Shape::Bundle };
-        let rewrite = Rewrite::new(self.served.upstream.base(), &self.served.public_base, &|_, _| None);
-        let released = release(self.gateway.masks(), self.permit, answer, &rewrite, self.gateway.filter_limits());
-        released.is_ok_and(|released| released.withheld_resources() == 0)
+        shows(self.gateway, self.served, self.permit, entry.get())
     }
 
     fn asked_count(&self) -> Option<usize> {
         let query = asked_query(self.permit)?;
         query.named("_count").last().and_then(|count| count.value.parse().ok())
     }
+}
+
+/// Whether an entry leaves. The filter itself says it, on a Bundle of that entry alone.
+pub(crate) fn shows(gateway: &Gateway, served: &Served, permit: &Permit, entry: &str) -> bool {
+    let body = format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{entry}]}}");
+    let answer = Answer { body: body.as_bytes(), shape: Shape::Bundle };
+    let rewrite = Rewrite::new(served.upstream.base(), &served.public_base, &|_, _| None);
+    let released = release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits());
+    released.is_ok_and(|released| released.withheld_resources() == 0 && !released.resources().is_empty())
 }
 
 /// An entry that comes twice, to the byte, is one.

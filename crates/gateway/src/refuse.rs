@@ -100,9 +100,11 @@ pub(crate) enum Unwritable {
     Outside,
     /// It was filtered on the way out, and would overwrite what was withheld.
     Subsetted,
-    /// Conditional on an outcome that the bridge cannot check beforehand.
-    Conditional,
-    /// A patch of another kind than JSON Patch.
+    /// Conditional, and several resources match.
+    Several,
+    /// Nothing says which version it changes.
+    Unversioned,
+    /// A patch of a kind that cannot be read.
     PatchKind,
     /// The version changed between reading and writing.
     Changed,
@@ -456,15 +458,20 @@ fn unwritable(fault: &Unwritable) -> Words {
             IssueCode::Processing,
             "this copy is SUBSETTED: writing it back whole would erase what was withheld; send only the elements that change, with PATCH",
         ),
-        Unwritable::Conditional => words(
+        Unwritable::Several => words(
             StatusCode::PRECONDITION_FAILED,
-            IssueCode::NotSupported,
-            "this access may write by id only; search first, then name the resource",
+            IssueCode::Processing,
+            "several resources match; search first, then name one by its id",
+        ),
+        Unwritable::Unversioned => words(
+            StatusCode::PRECONDITION_REQUIRED,
+            IssueCode::Conflict,
+            "say with `If-Match` which version is changed: the `ETag` of the read, or `meta.versionId` as W/\"…\"",
         ),
         Unwritable::PatchKind => words(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             IssueCode::NotSupported,
-            "this bridge takes JSON Patch: `Content-Type: application/json-patch+json`",
+            "this bridge takes JSON Patch (`Content-Type: application/json-patch+json`) and FHIRPath Patch (`application/fhir+json`)",
         ),
         Unwritable::Changed => words(
             StatusCode::PRECONDITION_FAILED,

@@ -45,6 +45,8 @@ pub struct UpstreamSettings {
     pub credential: UpstreamCredential,
     /// Whether it answers `POST [type]/_search`; then long queries travel in a body.
     pub post_search: bool,
+    /// Why its writes name no version: it keeps none. `None`: it keeps versions, and `If-Match` is asked for.
+    pub unversioned: Option<String>,
     /// The header that tells it who acts, if it wants to know.
     pub acting_user: Option<ActingUserSettings>,
 }

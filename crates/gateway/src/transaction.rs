@@ -6,6 +6,8 @@ use bascule_fhir::{Timestamp, json};
 use bascule_minimum::{Reply as Answer, release};
 use bascule_policy::Permit;
 use bascule_smart::Principal;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -80,16 +82,17 @@ async fn permitted(
     step: &mut Step,
     now: Timestamp,
 ) -> Result<(Permit, Value), Refusal> {
-    let asked = walk::asked(served, step.interaction.clone());
-    let permit = walk::decide(gateway, served, &mut step.visit, principal.clone(), asked, now)?;
-    let sent = write::prepare(served, &mut step.visit, &permit, &step.body).await?;
+    let permit = step.decided(gateway, served, principal, now)?;
+    let sent = write::prepare(gateway, served, &mut step.visit, &permit, &step.body).await?;
     let frame = narrow::Frame { post_search: false, ..gateway.frame(served) };
     let call = narrow::call(&permit, sent, &frame).map_err(Refusal::Narrow)?;
     let mut request = Map::new();
     request.insert("method".to_owned(), call.method.as_str().into());
     request.insert("url".to_owned(), call.address.trim_start_matches('/').into());
     let asked_match = step.visit.head.headers.get(http::header::IF_MATCH).cloned();
-    for (name, value) in [("ifMatch", call.if_match.or(asked_match)), ("ifNoneExist", call.if_none_exist)] {
+    for (name, value) in
+        [("ifMatch", call.if_match.clone().or(asked_match)), ("ifNoneExist", call.if_none_exist.clone())]
+    {
         if let Some(text) = value.as_ref().and_then(|value| value.to_str().ok()) {
             request.insert(name.to_owned(), text.into());
         }
@@ -99,11 +102,19 @@ async fn permitted(
         entry.insert("fullUrl".to_owned(), full_url.clone().into());
     }
     if !call.body.is_empty() {
-        let resource = json::parse(&call.body).map_err(|_| Refusal::Fault { at: "an entry's resource" })?;
-        entry.insert("resource".to_owned(), resource);
+        entry.insert("resource".to_owned(), carried(&call)?);
     }
     entry.insert("request".to_owned(), Value::Object(request));
     Ok((permit, Value::Object(entry)))
+}
+
+/// What a call sends, as the resource of an entry: a JSON Patch travels in a `Binary`.
+fn carried(call: &Call) -> Result<Value, Refusal> {
+    if call.content_type.as_ref() == Some(&write::JSON_PATCH) {
+        let data = STANDARD.encode(&call.body);
+        return Ok(json!({ "resourceType": "Binary", "contentType": "application/json-patch+json", "data": data }));
+    }
+    json::parse(&call.body).map_err(|_| Refusal::Fault { at: "an entry's resource" })
 }
 
 /// What may leave of one entry of the answer, recorded by itself.

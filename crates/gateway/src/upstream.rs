@@ -22,6 +22,7 @@ pub(crate) struct Upstream {
     identity: UpstreamIdentity,
     acting: Option<Acting>,
     post_search: bool,
+    versions: bool,
     timeout: Duration,
     hold_bytes_max: usize,
     stream_bytes_max: usize,
@@ -163,6 +164,7 @@ impl Upstream {
             identity: UpstreamIdentity::new(&settings.credential, signer)?,
             acting: settings.acting_user.as_ref().map(|acting| Acting::new(acting, signer.clone())),
             post_search: settings.post_search,
+            versions: settings.unversioned.is_none(),
             timeout: Duration::from_millis(limits.upstream_timeout_ms),
             hold_bytes_max: limits.hold_bytes_max,
             stream_bytes_max: limits.stream_bytes_max,
@@ -177,6 +179,11 @@ impl Upstream {
     /// Whether it answers `POST _search`.
     pub(crate) const fn post_search(&self) -> bool {
         self.post_search
+    }
+
+    /// Whether it keeps versions, so that a write names the one that it changes.
+    pub(crate) const fn versions(&self) -> bool {
+        self.versions
     }
 
     /// Sends, and reads the answer as far as it is held.

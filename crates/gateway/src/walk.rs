@@ -74,7 +74,7 @@ async fn serve(
         }
         interaction => {
             let permit = decide(gateway, served, visit, principal, asked(served, interaction), now)?;
-            let sent = write::prepare(served, visit, &permit, &read.body).await?;
+            let sent = write::prepare(gateway, served, visit, &permit, &read.body).await?;
             one(gateway, served, visit, &permit, sent, now).await
         }
     }

@@ -11,39 +11,52 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::apis::Served;
+use crate::gateway::Gateway;
 use crate::identity::Behalf;
 use crate::judge::{Bases, holds};
+use crate::matching::{self, Match};
 use crate::narrow::{self, Sent};
-use crate::patch;
 use crate::record::Visit;
 use crate::refuse::{Refusal, Unwritable};
 use crate::rewrite::moved_body;
 use crate::upstream::{Content, Reply};
+use crate::{links, patch, path_patch};
 
-const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
+/// The extension that stands for a value that is not told.
+const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+pub(crate) const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
 
 /// What goes upstream with a permitted request.
 ///
 /// # Errors
 /// [`Refusal::Unwritable`], by what is amiss with the body; or what reading the resource as it is met.
 pub(crate) async fn prepare(
+    gateway: &Gateway,
     served: &Served,
     visit: &mut Visit,
     permit: &Permit,
     body: &Bytes,
 ) -> Result<Sent, Refusal> {
     match &permit.asked().interaction {
-        Interaction::Create { resource, .. } => {
+        Interaction::Create { resource, unless } => {
             let value = written(body, *resource, None)?;
             create(served, visit, permit, *resource, &value)?;
-            Ok(sent(served, body))
+            let Some(query) = unless else { return Ok(sent(served, body)) };
+            match matching::find(gateway, served, visit, permit, *resource, query).await? {
+                Match::One(found) => Ok(Sent { aim: id_of(&found), ..Sent::default() }),
+                Match::Hidden => Ok(Sent { unconditional: true, ..sent(served, body) }),
+                Match::Nothing => Ok(sent(served, body)),
+            }
         }
-        Interaction::Update { resource, target } => update(served, visit, permit, *resource, target, body).await,
-        Interaction::Patch { resource, target } => change(served, visit, permit, *resource, target, body).await,
+        Interaction::Update { resource, target } => {
+            update(gateway, served, visit, permit, (*resource, target), body).await
+        }
+        Interaction::Patch { resource, target } => {
+            change(gateway, served, visit, permit, (*resource, target), body).await
+        }
         Interaction::Delete { resource, target } => {
-            let before = before(served, visit, permit, *resource, target).await?;
-            let if_match = before.as_ref().and_then(version);
-            Ok(Sent { if_match, ..Sent::default() })
+            let before = before(gateway, served, visit, permit, (*resource, target)).await?;
+            Ok(aimed(Sent::default(), target, before.as_ref()))
         }
         Interaction::Operation { .. } if !body.is_empty() => Ok(sent(served, body)),
         _ => Ok(Sent::default()),
@@ -64,11 +77,11 @@ fn create(
 }
 
 async fn update(
+    gateway: &Gateway,
     served: &Served,
     visit: &mut Visit,
     permit: &Permit,
-    resource: ResourceType,
-    target: &Target,
+    (resource, target): (ResourceType, &Target),
     body: &Bytes,
 ) -> Result<Sent, Refusal> {
     let id = match target {
@@ -76,64 +89,108 @@ async fn update(
         Target::Matching(_) => None,
     };
     let value = written(body, resource, id)?;
-    let Some(before) = before(served, visit, permit, resource, target).await? else {
+    let Some(before) = before(gateway, served, visit, permit, (resource, target)).await? else {
         create(served, visit, permit, resource, &value)?;
         return Ok(sent(served, body));
     };
+    let value = named_like(&before, value)?;
     let way = allowed(permit, &Change { resource, before: Some(&before), after: &value }, &bases(served))?;
-    let whole = *way.elements == Elements::Whole;
-    let body =
-        if whole { body.clone() } else { Bytes::from(merged(resource, &way.elements, &before, &value).to_string()) };
-    Ok(Sent { if_match: version(&before), ..sent(served, &body) })
+    let body = match &*way.elements {
+        Elements::Whole => Bytes::from(value.to_string()),
+        elements => Bytes::from(merged(resource, elements, &before, &value).to_string()),
+    };
+    Ok(aimed(sent(served, &body), target, Some(&before)))
+}
+
+/// The body of a conditional update under the id of what it found; another id than that is a mistake.
+fn named_like(before: &Value, mut value: Value) -> Result<Value, Refusal> {
+    let id = before.get("id").cloned().unwrap_or_default();
+    let fields = value.as_object_mut().ok_or(Refusal::Unwritable(Unwritable::Mismatch))?;
+    if fields.entry("id").or_insert_with(|| id.clone()) == &id {
+        Ok(value)
+    } else {
+        Err(Refusal::Unwritable(Unwritable::Mismatch))
+    }
 }
 
 async fn change(
+    gateway: &Gateway,
     served: &Served,
     visit: &mut Visit,
     permit: &Permit,
-    resource: ResourceType,
-    target: &Target,
+    (resource, target): (ResourceType, &Target),
     body: &Bytes,
 ) -> Result<Sent, Refusal> {
     let kind = visit.head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_none_or(|kind| kind.split(';').next().unwrap_or_default().trim() != "application/json-patch+json") {
-        return Err(Refusal::Unwritable(Unwritable::PatchKind));
-    }
+    let kind = Kind::of(kind.unwrap_or_default()).ok_or(Refusal::Unwritable(Unwritable::PatchKind))?;
     let operations = json::parse(body).map_err(|_| not_json())?;
-    let before = before(served, visit, permit, resource, target).await?;
-    let touched = patch::touched(&operations).ok_or_else(not_json)?;
+    let before = before(gateway, served, visit, permit, (resource, target)).await?;
+    let touched = match kind {
+        Kind::Json => patch::touched(&operations),
+        Kind::FhirPath => path_patch::touched(resource, &operations),
+    };
+    let touched = touched.ok_or_else(not_json)?;
     let fits = |way: &&WriteNarrowing| patch::permitted(way, resource, &touched).is_ok();
     if !permit.writes().iter().any(|way| fits(&way)) {
         let fault = permit.writes().first().map(|way| patch::permitted(way, resource, &touched));
         return Err(fault.and_then(Result::err).map_or_else(not_json, Refusal::Unwritable));
     }
-    let if_match = before.as_ref().and_then(version);
-    Ok(Sent { patch_type: Some(JSON_PATCH), if_match, ..sent(served, body) })
+    let sent = Sent { patch_type: (kind == Kind::Json).then_some(JSON_PATCH), ..sent(served, body) };
+    Ok(aimed(sent, target, before.as_ref()))
+}
+
+/// The kinds of patch that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    FhirPath,
+}
+
+impl Kind {
+    fn of(content_type: &str) -> Option<Self> {
+        match content_type.split(';').next().unwrap_or_default().trim() {
+            "application/json-patch+json" => Some(Self::Json),
+            "application/fhir+json" => Some(Self::FhirPath),
+            _ => None,
+        }
+    }
+}
+
+/// What is sent, at the version that was read and, of a conditional write, at the one resource that was found.
+fn aimed(sent: Sent, target: &Target, before: Option<&Value>) -> Sent {
+    let aim = before.and_then(id_of).filter(|_| matches!(target, Target::Matching(_)));
+    Sent { if_match: before.and_then(version), aim, ..sent }
+}
+
+fn id_of(resource: &Value) -> Option<Id> {
+    resource.get("id").and_then(Value::as_str).and_then(Id::parse)
 }
 
 /// The resource as it is, if the permit makes it matter: its conditions must hold before the write too.
 async fn before(
+    gateway: &Gateway,
     served: &Served,
     visit: &mut Visit,
     permit: &Permit,
-    resource: ResourceType,
-    target: &Target,
+    (resource, target): (ResourceType, &Target),
 ) -> Result<Option<Value>, Refusal> {
     let deletes = matches!(permit.asked().interaction, Interaction::Delete { .. });
+    if matches!(target, Target::Instance(_)) && !deletes {
+        names_version(served, visit, permit, resource)?;
+    }
     let free = permit.writes().iter().any(|way| way.conditions.is_empty() && *way.elements == Elements::Whole);
-    let Target::Instance(id) = target else {
-        let unconditional = permit.writes().iter().any(|way| way.conditions.is_empty());
-        return if unconditional && (free || deletes) {
-            Ok(None)
-        } else {
-            Err(Refusal::Unwritable(Unwritable::Conditional))
-        };
-    };
     if free && !deletes {
         return Ok(None);
     }
     let behalf = Behalf { principal: permit.principal(), head: &visit.head };
-    let Some(current) = current(served, &behalf, resource, id).await? else {
+    let current = match target {
+        Target::Instance(id) => current(served, &behalf, resource, id).await?,
+        Target::Matching(query) => match matching::find(gateway, served, visit, permit, resource, query).await? {
+            Match::One(found) => Some(found),
+            Match::Hidden | Match::Nothing => None,
+        },
+    };
+    let Some(current) = current else {
         // An update does not create, and what is not there is told like what may not be seen.
         return Err(Refusal::NotFound);
     };
@@ -150,6 +207,18 @@ async fn before(
         }
     }
     Ok(Some(current))
+}
+
+/// Who can see a resource's version says which one is changed, or two who write at once erase each other's words. Who
+/// cannot see it changes the version that the bridge reads.
+fn names_version(served: &Served, visit: &Visit, permit: &Permit, resource: ResourceType) -> Result<(), Refusal> {
+    let seen = permit.narrowing().types.get(&resource).is_some_and(|seen| links::shows_version(&seen.elements));
+    let named = visit.head.headers.contains_key(http::header::IF_MATCH);
+    if named || !seen || !served.upstream.versions() {
+        Ok(())
+    } else {
+        Err(Refusal::Unwritable(Unwritable::Unversioned))
+    }
 }
 
 async fn current(
@@ -190,7 +259,7 @@ fn allowed<'p>(permit: &'p Permit, change: &Change<'_>, bases: &Bases<'_>) -> Re
 
 fn fits(way: &WriteNarrowing, change: &Change<'_>, bases: &Bases<'_>) -> Result<(), Unwritable> {
     let Change { resource, before, after } = change;
-    if *way.elements != Elements::Whole && is_subsetted(after) {
+    if is_subsetted(after) || is_masked(after) {
         return Err(Unwritable::Subsetted);
     }
     let old = before.map(leaves).unwrap_or_default();
@@ -286,6 +355,19 @@ pub(crate) fn gather(value: &Value, path: String, into: &mut Vec<Leaf>) {
 fn is_subsetted(resource: &Value) -> bool {
     let tags = resource.pointer("/meta/tag").and_then(Value::as_array);
     tags.is_some_and(|tags| tags.iter().any(|tag| tag.get("code").and_then(Value::as_str) == Some("SUBSETTED")))
+}
+
+/// Whether a value in it was masked on the way out: an extension `data-absent-reason` with the code `masked`.
+fn is_masked(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => {
+            let text = |name: &str| fields.get(name).and_then(Value::as_str);
+            let masked = text("url") == Some(ABSENT) && text("valueCode") == Some("masked");
+            masked || fields.values().any(is_masked)
+        }
+        Value::Array(values) => values.iter().any(is_masked),
+        _ => false,
+    }
 }
 
 /// The body as the resource that the path names.

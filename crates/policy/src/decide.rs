@@ -29,6 +29,8 @@ pub(crate) use operation::is_unfiltered;
 use recipient::Recipient;
 use way::Way;
 
+pub(crate) use patients::named as patients_named;
+
 impl Policy {
     /// Which facts [`Policy::decide`] needs for this; the door gathers exactly these.
     #[must_use]

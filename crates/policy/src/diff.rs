@@ -10,7 +10,7 @@ use bascule_fhir::{InteractionKind, ResourceType};
 
 use crate::label::Label;
 use crate::policy::{Cell, Policy, Reach};
-use crate::rules::Denied;
+use crate::rules::{Denied, Keeps};
 use crate::{Elements, schema};
 
 pub use circumstance::{Circumstance, Handling, Space};
@@ -239,8 +239,23 @@ fn settings(old: &Policy, new: &Policy) -> Vec<String> {
             after.relations_age_minutes_max, before.relations_age_minutes_max
         ));
     }
+    for what in Keeps::ALL {
+        let keepers = |policy: &Policy| {
+            let roles = policy.roles().filter(|role| role.keeps.contains(&what));
+            roles.map(|role| role.name.to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let (was, is) = (keepers(old), keepers(new));
+        if was != is {
+            changed.push(format!("{} is looked after by [{is}], was by [{was}]", what.name()));
+        }
+    }
     for role in new.roles() {
-        let Some(earlier) = old.role(&role.name) else { continue };
+        let Some(earlier) = old.role(&role.name) else {
+            if role.treating {
+                changed.push(format!("{} gains emergency access", role.name));
+            }
+            continue;
+        };
         if earlier.treating != role.treating {
             changed.push(format!("{} {} emergency access", role.name, if role.treating { "gains" } else { "loses" }));
         }

@@ -322,6 +322,12 @@ pub fn asked(api: &str, text: &str) -> Result<Asked, String> {
     Ok(Asked { api: api.to_owned(), interaction })
 }
 
+/// The patients that a request itself names.
+#[must_use]
+pub fn patients(interaction: &Interaction) -> Vec<Id> {
+    crate::decide::patients_named(interaction).unwrap_or_default()
+}
+
 /// Which facts a door still has to gather, in words, for an explanation that was asked without them.
 #[must_use]
 pub fn needs(needs: &Needs) -> Vec<&'static str> {

@@ -7,7 +7,7 @@ mod role;
 mod settings;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bascule_crypto::digest::sha256;
@@ -37,6 +37,18 @@ impl Policy {
     /// # Errors
     /// Every fault of every file, sorted by file and place.
     pub fn load(files: &[PolicyFile]) -> Result<Self, Vec<Fault>> {
+        Self::read(files, None)
+    }
+
+    /// Reads the files of the policy of a house that has these APIs: a rule about another is a fault.
+    ///
+    /// # Errors
+    /// Every fault of every file, sorted by file and place.
+    pub fn load_for(files: &[PolicyFile], apis: &BTreeSet<String>) -> Result<Self, Vec<Fault>> {
+        Self::read(files, Some(apis))
+    }
+
+    fn read(files: &[PolicyFile], apis: Option<&BTreeSet<String>>) -> Result<Self, Vec<Fault>> {
         if files.is_empty() {
             return Err(vec![Fault::of_file(
                 "policy",
@@ -52,6 +64,7 @@ impl Policy {
             files.iter().map(|file| Reader::open(&file.name, &file.text)).collect();
         let (mut readers, documents): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
         let mut lists = Lists::gather(&documents, &mut readers);
+        lists.know_apis(apis);
         lists.resolve(&mut readers);
         let mut book = Book::default();
         for (index, document) in documents.iter().enumerate() {
@@ -97,7 +110,7 @@ impl Book {
             let id = format!("{}.{}", reader.file(), section.name());
             self.denies.extend(grant::read_deny(&id, section, None, lists, reader));
         }
-        self.settings.read(&mut top, reader);
+        self.settings.read(&mut top, lists, reader);
         top.finish(reader);
     }
 
@@ -111,13 +124,15 @@ impl Book {
     }
 }
 
-/// SHA-256 over the files by name: each as name, length and bytes.
+/// SHA-256 over the files by name, without their folder: the same files are the same policy wherever they lie. Each as
+/// name, length and bytes.
 fn bundle_hash(files: &[PolicyFile]) -> Arc<str> {
+    let name = |file: &PolicyFile| file.name.rsplit('/').next().unwrap_or_default().to_owned();
     let mut sorted: Vec<&PolicyFile> = files.iter().collect();
-    sorted.sort_by(|left, right| left.name.cmp(&right.name));
+    sorted.sort_by_key(|file| name(file));
     let mut bundle = b"bascule-policy-v1\n".to_vec();
     for file in sorted {
-        bundle.extend_from_slice(format!("{}\n{}\n", file.name, file.text.len()).as_bytes());
+        bundle.extend_from_slice(format!("{}\n{}\n", name(file), file.text.len()).as_bytes());
         bundle.extend_from_slice(file.text.as_bytes());
     }
     let hex = sha256(&bundle).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));

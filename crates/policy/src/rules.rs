@@ -22,6 +22,8 @@ pub struct Role {
     pub treating: bool,
     /// What happens where a grant wants a relation with the patient and none is known.
     pub no_relation: NoRelation,
+    /// What of the house its members look after.
+    pub keeps: BTreeSet<Keeps>,
     /// The file that it stands in.
     pub file: String,
     /// What it may do.
@@ -160,6 +162,34 @@ pub enum NoRelation {
     /// Refuse: a hard panel. It is suspended, with an alert, while the feed of relations is stale.
     Refuse,
 }
+
+/// What of the house itself the members of a role look after, beside what they may ask of an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Keeps {
+    /// They propose changes of the policy, approve those of others, and review those that could not wait.
+    Policy,
+    /// They look at access that goes to review, and sign it off.
+    Reviews,
+}
+
+impl Keeps {
+    /// Every word.
+    pub const ALL: [Self; 2] = [Self::Policy, Self::Reviews];
+
+    /// The word in policy files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Reviews => "reviews",
+        }
+    }
+}
+
+/// No role of the person looks after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no role of yours looks after the {} of the house; a role does with keeps = [\"{}\"]", .0.name(), .0.name())]
+pub struct NotKept(pub Keeps);
 
 /// Hours of the day at a fixed offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

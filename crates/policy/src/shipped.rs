@@ -3,7 +3,7 @@
 use crate::{Policy, PolicyFile};
 
 /// Name and text of each file of the folder `policy/`.
-pub const FILES: [(&str, &str); 22] = [
+pub const FILES: [(&str, &str); 23] = [
     ("policy/administrator.toml", include_str!("../../../policy/administrator.toml")),
     ("policy/auditor-counts.toml", include_str!("../../../policy/auditor-counts.toml")),
     ("policy/auditor.toml", include_str!("../../../policy/auditor.toml")),
@@ -21,6 +21,7 @@ pub const FILES: [(&str, &str); 22] = [
     ("policy/personal-representative.toml", include_str!("../../../policy/personal-representative.toml")),
     ("policy/pharmacist.toml", include_str!("../../../policy/pharmacist.toml")),
     ("policy/physician.toml", include_str!("../../../policy/physician.toml")),
+    ("policy/privacy-officer.toml", include_str!("../../../policy/privacy-officer.toml")),
     ("policy/public-health.toml", include_str!("../../../policy/public-health.toml")),
     ("policy/radiologist.toml", include_str!("../../../policy/radiologist.toml")),
     ("policy/researcher.toml", include_str!("../../../policy/researcher.toml")),

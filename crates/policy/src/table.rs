@@ -21,9 +21,25 @@ impl Policy {
         out
     }
 
+    /// One role of the table, for who reads it aloud; with the reason of each grant.
+    #[must_use]
+    pub fn show(&self, role: &str) -> Option<String> {
+        let role = self.role(role)?;
+        let mut out = String::new();
+        self.table_of(role, &mut out);
+        for grant in &role.grants {
+            let because = grant.because.as_deref().unwrap_or("no reason given");
+            let _ = writeln!(out, "  {} ({}:{}): {because}", grant.id, role.file, grant.line);
+        }
+        Some(out)
+    }
+
     fn table_of(&self, role: &Role, out: &mut String) {
         let treats = if role.treating { "; treats, may open emergency access" } else { "" };
         let _ = writeln!(out, "{}: {} ({}){treats}", role.name, role.title, role.purposes.join(", "));
+        for what in &role.keeps {
+            let _ = writeln!(out, "  looks after the {} of the house", what.name());
+        }
         for api in role.grants.iter().flat_map(|grant| &grant.apis).collect::<BTreeSet<_>>() {
             for (line, types) in self.lines(role, api) {
                 let _ = writeln!(out, "  {api}  {}", types.join(" "));

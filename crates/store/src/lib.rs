@@ -23,6 +23,7 @@ pub mod organization;
 pub mod page_link;
 pub mod password;
 pub mod pending;
+pub mod policy_change;
 pub mod provider_session;
 pub mod random;
 pub mod relation;

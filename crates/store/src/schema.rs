@@ -2,7 +2,7 @@
 //! never edited; a change is a new step.
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, FEDERATION];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, crate::policy_change::SHAPE, FEDERATION];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::{PolicyAct, Signed};
+
 /// One act. The same handler serves the socket and the command that found no server running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
@@ -62,6 +64,11 @@ pub(crate) enum Act {
         number: i64,
         note: String,
     },
+    /// Change control of the policy.
+    Policy {
+        act_on: PolicyAct,
+        signed: Option<Signed>,
+    },
     /// Publishes a checkpoint over everything that is in the log now.
     LogFlush,
     /// Destroys keys of the log.
@@ -108,6 +115,7 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::Policy { .. } => "policy",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
             Self::LogShred { .. } => "log-shred",

@@ -2,6 +2,7 @@
 
 mod act;
 mod audit;
+pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod socket;
 

@@ -14,6 +14,7 @@ use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
 use bascule_store::{Store, StoreError, random};
 use serde_json::{Value, json};
 
+use super::policy::PolicyControl;
 use super::{Act, Outcome};
 use crate::clock;
 use crate::day::{end_of_day, start_of_day};
@@ -26,6 +27,8 @@ pub(crate) struct Records {
     pub(crate) api: String,
     /// How long the log's keys are kept.
     pub(crate) retention: Retention,
+    /// The policy in force, and the way to change it.
+    pub(crate) policy: Arc<PolicyControl>,
 }
 
 /// Why an act was refused, in a sentence with its mend.
@@ -49,6 +52,12 @@ impl Records {
             Act::LogRead { what, shown } => {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
+            }
+            Act::Policy { act_on, signed } => {
+                return match self.policy.act(act_on, signed, now).await {
+                    Ok(value) => Outcome::Done(value),
+                    Err(sentence) => Outcome::Refused(sentence),
+                };
             }
             Act::LogShred { subject, reason } => return self.shred(subject, &reason, now).await,
             Act::LogHold { subject, matter } => return self.hold(subject, &matter, by, true, now).await,
@@ -123,9 +132,12 @@ impl Records {
                 self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
-            Act::LogFlush | Act::LogRead { .. } | Act::LogShred { .. } | Act::LogHold { .. } | Act::LogLift { .. } => {
-                Err(Refused("an act of the log, not of the records".to_owned()))
-            }
+            Act::LogFlush
+            | Act::LogRead { .. }
+            | Act::LogShred { .. }
+            | Act::LogHold { .. }
+            | Act::LogLift { .. }
+            | Act::Policy { .. } => Err(Refused("an act of the log or the policy, not of the records".to_owned())),
         }
     }
 

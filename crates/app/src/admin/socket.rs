@@ -10,7 +10,7 @@ use super::act::{Act, Outcome};
 use super::records::Records;
 
 /// A request of more than this many bytes is refused.
-const REQUEST_BYTES_MAX: u64 = 1 << 20;
+const REQUEST_BYTES_MAX: u64 = 32 << 20;
 
 /// The socket of a store folder.
 pub(crate) fn path(store: &Path) -> PathBuf {

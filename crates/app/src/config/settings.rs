@@ -1,5 +1,6 @@
 //! The settings of a house, typed: what `bascule.toml` says once every fault is mended.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -21,6 +22,13 @@ pub(crate) struct Settings {
     pub(crate) head_bytes_max: u64,
     pub(crate) head_timeout_ms: u64,
     pub(crate) connections_max: u64,
+}
+
+impl Settings {
+    /// The names by which rules may name the APIs of this house.
+    pub(crate) fn api_names(&self) -> BTreeSet<String> {
+        self.gateway.apis.iter().map(|entry| entry.api.name.clone()).collect()
+    }
 }
 
 /// An API among people.

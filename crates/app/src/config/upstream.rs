@@ -42,14 +42,26 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_
         }
     };
     let post_search = section.flag("post_search", reader).unwrap_or(true);
+    let unversioned = section.word("unversioned", reader).and_then(|word| reason(&word, reader));
     section.finish(reader);
     Some(UpstreamSettings {
         url: url?,
         ca_pem: ca_pem?,
         credential: credential?,
         post_search,
+        unversioned,
         acting_user: acting_user?,
     })
+}
+
+/// Why something that is asked for everywhere is not asked for here.
+fn reason(word: &Word, reader: &mut Reader<'_>) -> Option<String> {
+    let text = word.text.trim();
+    if text.is_empty() {
+        let mend = "write why, e.g. \"the scheduling system keeps one version only\"";
+        reader.fault(word.span.clone(), "`unversioned` gives no reason", mend);
+    }
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// `acting_user = { header = "X-Acting-User" }`

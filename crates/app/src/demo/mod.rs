@@ -117,7 +117,7 @@ async fn entered(
         None => {
             people::enter_organizations(&records).await?;
             let mut users = people::enter_users(&records, bank).await?;
-            if users.is_empty() {
+            if users.values().all(|user| user.patient.is_none()) {
                 for (number, (id, name)) in bank.first_patients(2).await?.into_iter().enumerate() {
                     let login = format!("patient-{}", number + 1);
                     let (login, user) = people::enter_patient(&records, &login, &id, &name).await?;

@@ -55,7 +55,7 @@ pub(super) async fn enter_organizations(records: &Records) -> Result<(), String>
 pub(super) async fn enter_users(records: &Records, bank: &Bank) -> Result<BTreeMap<String, DemoUser>, String> {
     let mut entered = BTreeMap::new();
     for user in Cast::leading().users {
-        if bank.has(user.fhir_user).await {
+        if user.fhir_user.is_empty() || bank.has(user.fhir_user).await {
             let (name, kept) = enter_user(records, user).await?;
             entered.insert(name, kept);
         }
@@ -96,7 +96,7 @@ async fn add(records: &Records, login: &str, own: &str, kept: DemoUser) -> Resul
         name: login.to_owned(),
         display: Some(kept.name.clone()),
         roles: vec![kept.role.clone()],
-        fhir_user: Some(own.to_owned()),
+        fhir_user: (!own.is_empty()).then(|| own.to_owned()),
         patient: kept.patient.clone(),
     };
     let value = done(records, act).await?;

@@ -229,7 +229,7 @@ async fn search(records: &RecordsArgs, request: Option<&str>, asked: Asked) -> R
 }
 
 /// The entries of one request, each compared with the tree while it is read.
-fn by_request(reader: &LogReader, id: &str) -> Result<Vec<Opened>, LogError> {
+pub(super) fn by_request(reader: &LogReader, id: &str) -> Result<Vec<Opened>, LogError> {
     let mut hits = Vec::new();
     reader.each(&Cursor::default(), |entry| {
         let terminal = !matches!(entry.clear.kind, Kind::Intent | Kind::System | Kind::Continuation);
@@ -241,7 +241,7 @@ fn by_request(reader: &LogReader, id: &str) -> Result<Vec<Opened>, LogError> {
     Ok(hits)
 }
 
-fn row(entry: &Opened) -> Value {
+pub(super) fn row(entry: &Opened) -> Value {
     let clear = entry.about();
     let decision = clear.decision.map(|decision| match decision {
         bascule_audit::Decision::Permit => "permit",

@@ -1,45 +1,83 @@
-//! `bascule policy`: who may see this, what a change opens and closes, the whole table.
+//! `bascule policy`: who may see this, why that was refused, what a change opens and closes, and the change itself.
+
+mod change;
+mod explain;
+mod simulate;
 
 use std::path::Path;
 
-use bascule_fhir::Id;
-use bascule_policy::Policy;
 use bascule_policy::diff::diff;
 use bascule_policy::who_may::Question;
+use bascule_policy::{Policy, PolicyFile};
+use serde_json::Value;
 
-use bascule_policy::explain::{Simulation, asked};
-use bascule_policy::{Api, ApiKind, Exposure, Mode, RecipientClass};
-use bascule_smart::Requested;
-
+use crate::admin::policy::PolicyAct;
+use crate::admin::{Act, Outcome, socket};
 use crate::cli::{PolicyVerb, RecordsArgs};
 use crate::exit::Exit;
-use crate::{clock, config, policy_folder, terminal};
+use crate::{policy_folder, terminal};
 
-/// Answers from files alone: no server, no record.
-pub(crate) fn run(verb: PolicyVerb) -> Exit {
-    let answered = match &verb {
-        PolicyVerb::WhoMay { element, label, records } => who_may(element, label.as_deref(), records),
-        PolicyVerb::Table { records } => in_force(records).map(|policy| policy.table()),
-        PolicyVerb::Diff { old, new } => differ(old, new),
-        PolicyVerb::Simulate { .. } => simulate(&verb),
-    };
-    match answered {
+/// Answers from the policy in force, from the log (`explain`), or changes it through the house.
+pub(crate) async fn run(verb: PolicyVerb) -> Exit {
+    match answer(verb).await {
         Ok(text) => {
-            terminal::line(text.trim_end());
+            if !text.is_empty() {
+                terminal::line(text.trim_end());
+            }
             Exit::Done
         }
         Err(exit) => exit,
     }
 }
 
-fn in_force(records: &RecordsArgs) -> Result<Policy, Exit> {
-    let file = config::found_here(records.config.as_deref());
-    let settings = config::load(&file).map_err(|faults| terminal::faults(&faults, "Nothing was read."))?;
-    load(&settings.policy)
+async fn answer(verb: PolicyVerb) -> Result<String, Exit> {
+    match &verb {
+        PolicyVerb::Explain { request, role, records } => explain::run(request, role, records).await,
+        PolicyVerb::Status { records } => change::status(records).await,
+        PolicyVerb::Show { role, records } => show(role.as_deref(), records).await,
+        PolicyVerb::Apply { folder, emergency, change } => change::apply(folder, None, *emergency, change).await,
+        PolicyVerb::Schedule { folder, from, change } => change::apply(folder, Some(from), false, change).await,
+        PolicyVerb::Rollback { emergency, change } => change::rollback(*emergency, change).await,
+        PolicyVerb::Approve { number, sign } => change::changed(PolicyAct::Approve { number: *number }, sign).await,
+        PolicyVerb::Withdraw { number, sign } => change::changed(PolicyAct::Withdraw { number: *number }, sign).await,
+        PolicyVerb::Review { number, note, sign } => {
+            change::changed(PolicyAct::Review { number: *number, note: note.clone() }, sign).await
+        }
+        PolicyVerb::Changes { records } => change::changes(records).await,
+        PolicyVerb::WhoMay { element, label, records } => who_may(element, label.as_deref(), records).await,
+        PolicyVerb::Table { records } => in_force(records).await.map(|policy| policy.table()),
+        PolicyVerb::Diff { old, new, records } => differ(old, new.as_deref(), records).await,
+        PolicyVerb::Simulate { .. } => simulate::run(&verb).await,
+    }
 }
 
-fn load(folder: &Path) -> Result<Policy, Exit> {
-    policy_folder::load(folder).map_err(|faults| terminal::faults(&faults, "Nothing was read."))
+/// The policy in force: that of the running house, or, if none runs, that of the configured folder.
+async fn in_force(records: &RecordsArgs) -> Result<Policy, Exit> {
+    let settings = change::settings(records)?;
+    let act = Act::Policy { act_on: PolicyAct::Files { which: None }, signed: None };
+    match socket::ask(&settings.store, &act).await {
+        Ok(Some(Outcome::Done(value))) => loaded(&value),
+        Ok(Some(Outcome::Refused(sentence))) => Err(said(&sentence)),
+        Ok(None) => policy_folder::load(&settings.policy, &settings.api_names())
+            .map_err(|faults| terminal::faults(&faults, "Nothing was read.")),
+        Err(error) => Err(terminal::failed(&format!("admin.sock: {error}"))),
+    }
+}
+
+/// A policy that was in force, by the beginning of its hash or the day.
+async fn kept(which: &str, records: &RecordsArgs) -> Result<Policy, Exit> {
+    loaded(&change::ask(PolicyAct::Files { which: Some(which.to_owned()) }, None, records).await?)
+}
+
+fn loaded(value: &Value) -> Result<Policy, Exit> {
+    let files: Vec<(String, String)> = serde_json::from_value(value.get("files").cloned().unwrap_or_default())
+        .map_err(|error| {
+            terminal::failed(&format!(
+                "the house did not tell its policy: {error}; use the same version of the program"
+            ))
+        })?;
+    let files = files.into_iter().map(|(name, text)| PolicyFile { name, text }).collect::<Vec<_>>();
+    Policy::load(&files).map_err(|faults| terminal::faults(&faults, "Nothing was read."))
 }
 
 fn said(sentence: &str) -> Exit {
@@ -47,8 +85,8 @@ fn said(sentence: &str) -> Exit {
     Exit::Usage
 }
 
-fn who_may(element: &str, label: Option<&str>, records: &RecordsArgs) -> Result<String, Exit> {
-    let policy = in_force(records)?;
+async fn who_may(element: &str, label: Option<&str>, records: &RecordsArgs) -> Result<String, Exit> {
+    let policy = in_force(records).await?;
     let label = match label {
         None => None,
         Some(word) => {
@@ -64,44 +102,31 @@ fn who_may(element: &str, label: Option<&str>, records: &RecordsArgs) -> Result<
     Ok(answer.to_string())
 }
 
-fn differ(old: &Path, new: &Path) -> Result<String, Exit> {
-    Ok(diff(&load(old)?, &load(new)?).to_string())
+async fn show(role: Option<&str>, records: &RecordsArgs) -> Result<String, Exit> {
+    let policy = in_force(records).await?;
+    let head = format!("policy {}\n\n", policy.hash());
+    let Some(role) = role else { return Ok(head + &policy.table()) };
+    let shown = policy.show(role).ok_or_else(|| {
+        let known = policy.roles().map(|role| role.name.as_ref()).collect::<Vec<_>>().join(", ");
+        said(&format!("there is no role `{role}`; choose one of {known}"))
+    })?;
+    Ok(head + &shown)
 }
 
-/// What the policy would say; the API is imagined too, as exposed as can be, so that only the rules speak.
-fn simulate(verb: &PolicyVerb) -> Result<String, Exit> {
-    let PolicyVerb::Simulate { request, role, scope, api, patient, purpose, class, verified, no_agreement, records } =
-        verb
-    else {
-        return Err(Exit::Usage);
+async fn differ(old: &str, new: Option<&str>, records: &RecordsArgs) -> Result<String, Exit> {
+    let old = named(old, records).await?;
+    let new = match new {
+        Some(new) => named(new, records).await?,
+        None => in_force(records).await?,
     };
-    let policy = in_force(records)?;
-    let scopes = Requested::parse(scope).map_err(|fault| said(&fault.to_string()))?;
-    if let Some(unknown) = scopes.unknown.first() {
-        return Err(said(&format!("`{unknown}` is no scope")));
+    Ok(diff(&old, &new).to_string())
+}
+
+/// A folder if there is one, else a policy that was in force.
+async fn named(which: &str, records: &RecordsArgs) -> Result<Policy, Exit> {
+    if Path::new(which).is_dir() {
+        let loaded = policy_folder::load_any(Path::new(which));
+        return loaded.map_err(|faults| terminal::faults(&faults, "Nothing was read."));
     }
-    let class = RecipientClass::parse(class).ok_or_else(|| {
-        let known = RecipientClass::ALL.map(RecipientClass::name).join(" | ");
-        said(&format!("`{class}` is no class of recipient; choose one of {known}"))
-    })?;
-    let simulation = Simulation {
-        roles: role.clone(),
-        scopes: scopes.scopes,
-        patient: patient.as_deref().and_then(Id::parse),
-        fhir_user: None,
-        purpose: purpose.clone(),
-        class,
-        verified: *verified,
-        agreement: !no_agreement,
-    };
-    let imagined = Api {
-        name: api.clone(),
-        kind: ApiKind::Fhir,
-        service: "ehr".to_owned(),
-        exposure: Exposure::ThirdParty,
-        mode: Mode::Enforce,
-    };
-    let asked = asked(api, request).map_err(|sentence| said(&sentence))?;
-    let explanation = simulation.explain(&policy, asked, &imagined, clock::now());
-    explanation.map(|explanation| explanation.to_string()).map_err(|fault| said(&fault.to_string()))
+    kept(which, records).await
 }

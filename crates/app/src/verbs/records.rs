@@ -57,7 +57,13 @@ impl Records {
     pub(crate) fn of(house: &House) -> Self {
         let api = house.settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
         let retention = Retention { years: house.settings.audit.retention_years };
-        Self { store: Arc::clone(&house.store), log: house.log.clone(), api, retention }
+        Self {
+            store: Arc::clone(&house.store),
+            log: house.log.clone(),
+            api,
+            retention,
+            policy: Arc::clone(&house.policy),
+        }
     }
 }
 

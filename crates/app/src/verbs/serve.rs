@@ -16,7 +16,7 @@ pub(crate) async fn run(args: &ConfigArgs) -> Exit {
         Ok(settings) => settings,
         Err(faults) => return terminal::faults(&faults, "Nothing was started."),
     };
-    let found = super::check::check(&settings, &args.config.display().to_string());
+    let found = super::check::beside_policy(&settings, &args.config.display().to_string());
     if !found.faults.is_empty() {
         return terminal::faults(&found.faults, "Nothing was started.");
     }
@@ -45,7 +45,7 @@ pub(crate) async fn serve(running: Running) -> Exit {
     };
     loop {
         tokio::select! {
-            _ = hangup.recv() => running.reload(),
+            _ = hangup.recv() => running.reload().await,
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }

@@ -1,6 +1,6 @@
 //! The bridge as the portal sees it: FHIR over https, with the patient's token.
 
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use bascule_wire::{Client, ClientSettings, collect, empty, full};
 use form_urlencoded::Serializer;
@@ -114,14 +114,18 @@ impl Bridge {
         self.send(Method::POST, &url, Some(token), Some(said)).await.and_then(|answer| accepted(answer, true)).map(drop)
     }
 
-    /// Changes a resource by a JSON Patch.
+    /// Changes a resource by a JSON Patch, in the version that is there now.
     pub(super) async fn patch(&self, token: &str, path: &str, operations: &Value) -> Result<(), Trouble> {
         let url = format!("{}/{path}", self.base);
+        let now = self.read(token, path).await?;
+        let version = now.pointer("/meta/versionId").and_then(Value::as_str);
         let said = ("application/json-patch+json", operations.to_string());
-        self.send(Method::PATCH, &url, Some(token), Some(said))
-            .await
-            .and_then(|answer| accepted(answer, true))
-            .map(drop)
+        let mut request = Self::request(Method::PATCH, &url, Some(token), Some(said))?;
+        let named = version.and_then(|version| HeaderValue::from_str(&format!("W/\"{version}\"")).ok());
+        if let Some(named) = named {
+            request.headers_mut().insert(IF_MATCH, named);
+        }
+        self.answer(request).await.and_then(|answer| accepted(answer, true)).map(drop)
     }
 
     async fn json(&self, url: &str, token: Option<&str>) -> Result<Value, Trouble> {
@@ -139,6 +143,15 @@ impl Bridge {
         token: Option<&str>,
         said: Option<(&'static str, String)>,
     ) -> Result<Answer, Trouble> {
+        self.answer(Self::request(method, url, token, said)?).await
+    }
+
+    fn request(
+        method: Method,
+        url: &str,
+        token: Option<&str>,
+        said: Option<(&'static str, String)>,
+    ) -> Result<Request<bascule_wire::Body>, Trouble> {
         let mut request = Request::new(empty());
         if let Some((kind, body)) = said {
             *request.body_mut() = full(body);
@@ -153,7 +166,7 @@ impl Bridge {
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        self.answer(request).await
+        Ok(request)
     }
 
     /// Sends what an OAuth library asks to be sent.

@@ -108,6 +108,7 @@ impl House {
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
             post_search: false,
             acting_user: None,
+            unversioned: None,
         };
         let mut served = ApiSettings { api, path: "/fhir".into(), upstream, issuers: Vec::new() };
         change(&mut served);

@@ -11,6 +11,7 @@
 mod authority;
 mod batch;
 mod bulk;
+mod conditional;
 mod door;
 mod faults;
 mod house;

@@ -7,6 +7,7 @@ use crate::house::{Answer, Caller, House, hospital};
 use crate::upstream::Toy;
 
 const FHIR: (&str, &str) = ("content-type", "application/fhir+json");
+const FIRST: (&str, &str) = ("if-match", "W/\"1\"");
 
 async fn put(house: &House, token: &str, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let headers: Vec<_> = headers.iter().copied().chain([FHIR]).collect();
@@ -24,7 +25,7 @@ fn moved(id: &str) -> Value {
 async fn an_update_changes_what_is_granted_and_keeps_the_rest() {
     let toy = Toy::start(hospital()).await;
     let house = House::before(toy.address).await;
-    let answer = put(&house, &house.scheduler(), "aa", &[], &moved("aa")).await;
+    let answer = put(&house, &house.scheduler(), "aa", &[FIRST], &moved("aa")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert!(!answer.text.contains("HIDDEN"), "{}", answer.text);
     let now = toy.resource("Appointment", "aa").unwrap();
@@ -42,7 +43,7 @@ async fn an_element_that_is_not_granted_is_not_written() {
     let token = house.scheduler();
     let mut body = moved("aa");
     body["description"] = json!("changed");
-    let answer = put(&house, &token, "aa", &[], &body).await;
+    let answer = put(&house, &token, "aa", &[FIRST], &body).await;
     assert_eq!(answer.status, 403, "{}", answer.text);
     assert!(answer.text.contains("`description`"), "{}", answer.text);
     body = json!({ "resourceType": "Appointment", "status": "booked", "description": "new" });
@@ -58,7 +59,7 @@ async fn a_subsetted_copy_is_not_written_back() {
     let house = House::before(toy.address).await;
     let token = house.scheduler();
     let copy = house.get(&token, "/Appointment/aa").await.json();
-    let answer = put(&house, &token, "aa", &[], &copy).await;
+    let answer = put(&house, &token, "aa", &[FIRST], &copy).await;
     assert_eq!(answer.status, 422, "{}", answer.text);
     assert!(answer.text.contains("PATCH"));
 }
@@ -76,9 +77,9 @@ async fn a_body_of_another_resource_than_the_path_names_is_refused() {
     let toy = Toy::start(hospital()).await;
     let house = House::before(toy.address).await;
     let token = house.scheduler();
-    assert_eq!(put(&house, &token, "aa", &[], &moved("ab")).await.status, 400);
+    assert_eq!(put(&house, &token, "aa", &[FIRST], &moved("ab")).await.status, 400);
     let other = json!({ "resourceType": "Observation", "id": "aa" });
-    assert_eq!(put(&house, &token, "aa", &[], &other).await.status, 400);
+    assert_eq!(put(&house, &token, "aa", &[FIRST], &other).await.status, 400);
     let xml = [("content-type", "application/fhir+xml")];
     assert_eq!(house.ask(Method::PUT, &token, "/Appointment/aa", &xml, "<Appointment/>").await.status, 415);
     assert_eq!(toy.asked().len(), 0);
@@ -129,7 +130,7 @@ fn writing_patient(house: &House, id: &str) -> String {
 }
 
 async fn patch(house: &House, token: &str, id: &str, operations: Value) -> Answer {
-    let kind = [("content-type", "application/json-patch+json")];
+    let kind = [("content-type", "application/json-patch+json"), ("if-match", "W/\"1\"")];
     house.ask(Method::PATCH, token, &format!("/Appointment/{id}"), &kind, &operations.to_string()).await
 }
 

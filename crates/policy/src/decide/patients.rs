@@ -8,7 +8,7 @@ use crate::facts::Fact;
 use crate::{schema, search};
 
 /// The patients that the request itself names; `None` if it names none.
-pub(super) fn named(interaction: &Interaction) -> Option<Vec<Id>> {
+pub(crate) fn named(interaction: &Interaction) -> Option<Vec<Id>> {
     match interaction {
         Interaction::Read { resource, id, .. }
         | Interaction::Vread { resource, id, .. }

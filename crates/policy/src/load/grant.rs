@@ -28,7 +28,7 @@ pub(super) fn read(
 ) -> Option<Grant> {
     let id = section.name().trim_start_matches("role.").to_owned();
     let line = reader.line(section.span().start);
-    let apis = apis(&mut section, common, reader);
+    let apis = apis(&mut section, common, lists, reader);
     let types = types(&mut section, lists, reader);
     let only_count = only(&mut section, reader);
     let (interactions, operations) = interactions(&mut section, reader);
@@ -51,7 +51,7 @@ pub(super) fn read_deny(
 ) -> Option<Deny> {
     let line = reader.line(section.span().start);
     let nobody = Common { role: String::new(), apis: Vec::new(), patients: Patients::Everyone, purposes: Vec::new() };
-    let apis = apis(&mut section, common.unwrap_or(&nobody), reader);
+    let apis = apis(&mut section, common.unwrap_or(&nobody), lists, reader);
     let every = section.words("resource", reader);
     let types = match every.as_deref() {
         Some([one]) if one.text == "*" => None,
@@ -127,7 +127,7 @@ fn denied_paths(resource: ResourceType, word: &Word, strict: bool, reader: &mut 
     }
 }
 
-fn apis(section: &mut Section<'_>, common: &Common, reader: &mut Reader<'_>) -> Vec<String> {
+fn apis(section: &mut Section<'_>, common: &Common, lists: &Lists, reader: &mut Reader<'_>) -> Vec<String> {
     let words = section.words("api", reader).unwrap_or_else(|| common.apis.clone());
     if words.is_empty() {
         let place =
@@ -138,6 +138,7 @@ fn apis(section: &mut Section<'_>, common: &Common, reader: &mut Reader<'_>) -> 
             format!("write api = \"…\" {place}"),
         );
     }
+    words.iter().for_each(|word| lists.api(word, reader));
     words.into_iter().map(|word| word.text).collect()
 }
 

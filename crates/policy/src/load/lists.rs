@@ -1,7 +1,7 @@
 //! Lists with a name: `[elements]` and `[resources]`. Names are global over all files, a list may name others by
 //! `@name`, and no list may lead back to itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bascule_fhir::ResourceType;
@@ -17,6 +17,8 @@ pub(super) const KEYS: [&str; 2] = ["elements", "resources"];
 pub(super) struct Lists {
     elements: BTreeMap<String, List>,
     resources: BTreeMap<String, List>,
+    /// The APIs of the house; `None` is not told.
+    apis: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,23 @@ impl Lists {
         }
         let list = List { file, file_name, name: name.span.clone(), words, whole: Vec::new() };
         self.of_mut(kind).insert(name.text.clone(), list);
+    }
+
+    /// The names by which a rule may name an API.
+    pub(super) fn know_apis(&mut self, apis: Option<&BTreeSet<String>>) {
+        self.apis = apis.cloned();
+    }
+
+    /// A rule about an API that the house does not have would never act, and whoever reads it would believe it did.
+    pub(super) fn api(&self, word: &Word, reader: &mut Reader<'_>) {
+        let Some(apis) = self.apis.as_ref().filter(|apis| !apis.contains(&word.text)) else { return };
+        let mend = suggest(&word.text, apis.iter().map(String::as_str));
+        let mend = if mend.is_empty() {
+            format!("the house has {}", apis.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+        } else {
+            mend
+        };
+        reader.fault(word.span.clone(), format!("no such api: `{}`", word.text), mend);
     }
 
     /// Replaces names by what they stand for, and refuses those that are unknown or lead back.

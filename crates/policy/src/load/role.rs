@@ -1,12 +1,13 @@
 //! `[role.NAME]`: a title, what its grants have in common, its grants and denies.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::grant::{self, Common};
 use super::lists::Lists;
 use super::words;
 use crate::read::{Reader, Section, Word};
-use crate::rules::{Grant, Patients, Role};
+use crate::rules::{Grant, Keeps, Patients, Role};
 
 pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader: &mut Reader<'_>) -> Role {
     check_name(name, reader);
@@ -27,6 +28,8 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
         patients: patients.unwrap_or(Patients::Everyone),
         purposes: purposes.clone(),
     };
+    let keeps = section.words("keeps", reader).unwrap_or_default();
+    let keeps: BTreeSet<Keeps> = keeps.iter().filter_map(|word| words::keeps(word, reader)).collect();
     let treating = section.flag("treating", reader).unwrap_or(false);
     let mut grants = Vec::new();
     for (key, emergency) in [("grant", false), ("emergency", true)] {
@@ -46,7 +49,7 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
         let id = inner.name().trim_start_matches("role.").to_owned();
         denies.extend(grant::read_deny(&id, inner, Some(&common), lists, reader));
     }
-    if grants.is_empty() && denies.is_empty() {
+    if grants.is_empty() && denies.is_empty() && keeps.is_empty() {
         reader.fault(
             name.span.clone(),
             format!("role `{}` grants nothing", name.text),
@@ -61,6 +64,7 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
         purposes,
         treating,
         no_relation: no_relation.unwrap_or_default(),
+        keeps,
         file: reader.file().to_owned(),
         grants,
         denies,

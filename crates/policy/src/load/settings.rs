@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lists::Lists;
 use super::words;
 use crate::label::Label;
 use crate::read::{Reader, Section, Word};
@@ -55,9 +56,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn read(&mut self, top: &mut Section<'_>, reader: &mut Reader<'_>) {
+    pub(super) fn read(&mut self, top: &mut Section<'_>, lists: &Lists, reader: &mut Reader<'_>) {
         if let Some(consent) = top.section("consent", reader) {
             for (api, section) in consent.named_sections(reader) {
+                lists.api(&api, reader);
                 self.consent(&api, section, reader);
             }
         }

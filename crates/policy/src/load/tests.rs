@@ -493,3 +493,18 @@ fn the_hash_is_of_names_and_texts_in_any_order() {
     assert_ne!(sorted, hash(&[file("a", &two), file("b", &one)]));
     assert_ne!(sorted, hash(&[file("a", &one)]));
 }
+
+#[test]
+fn a_rule_about_an_api_that_the_house_does_not_have_is_refused() {
+    let text = "[role.desk]\ntitle = \"D\"\npurpose = [\"HOPERAT\"]\napi = \"ehr\"\n[[role.desk.grant]]\napi = [\"ehr\", \"ehr-2\"]\nresource = \"Patient\"\ninteractions = [\"read\"]\nelements = [\"name\"]\n[[role.desk.grant]]\nresource = \"Slot\"\ninteractions = [\"read\"]\nelements = [\"start\"]\n[consent.pacs]\ndefault = [\"TREAT\"]\n";
+    let files = [PolicyFile { name: "p.toml".to_owned(), text: text.to_owned() }];
+    let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert!(Policy::load_for(&files, &known(&["ehr", "ehr-2", "pacs"])).is_ok());
+    let places = |names: &[&str]| {
+        let faults = Policy::load_for(&files, &known(names)).unwrap_err();
+        faults.iter().map(|fault| (fault.line, fault.message.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&["ehr", "pacs"]), [(6, "no such api: `ehr-2`".to_owned())]);
+    assert_eq!(places(&["ehr-2", "pacs"]).len(), 2, "the role's own word, once, and the grant's");
+    assert_eq!(places(&["ehr", "ehr-2"]), [(14, "no such api: `pacs`".to_owned())]);
+}

@@ -8,7 +8,7 @@ use crate::fault::{nearest, suggest};
 use crate::label::Label;
 use crate::purpose::{PURPOSES, is_purpose};
 use crate::read::{Reader, Section, Word};
-use crate::rules::{Hours, NoRelation, Patients};
+use crate::rules::{Hours, Keeps, NoRelation, Patients};
 use crate::{Exposure, RecipientClass};
 
 pub(super) fn resource(word: &Word, reader: &mut Reader<'_>) -> Option<ResourceType> {
@@ -71,6 +71,11 @@ pub(super) fn patients(word: &Word, reader: &mut Reader<'_>) -> Option<Patients>
 pub(super) fn no_relation(word: &Word, reader: &mut Reader<'_>) -> Option<NoRelation> {
     let words = NoRelation::ALL.map(|one| (one.name(), one));
     choice(word, &words, "`no-relation` cannot be", reader)
+}
+
+pub(super) fn keeps(word: &Word, reader: &mut Reader<'_>) -> Option<Keeps> {
+    let words = Keeps::ALL.map(|one| (one.name(), one));
+    choice(word, &words, "`keeps` cannot be", reader)
 }
 
 pub(super) fn exposure(word: &Word, reader: &mut Reader<'_>) -> Option<Exposure> {
