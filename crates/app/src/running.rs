@@ -1,5 +1,6 @@
 //! A running house: the client's door open, `admin.sock` answering, settings that can be read again.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use bascule_gateway::smart::{
 };
 use bascule_gateway::{Gateway, Rooms};
 use bascule_policy::Policy;
-use bascule_smart::server::{ApiBase, Server};
+use bascule_smart::server::{ApiBase, MutualTls, Server};
 use bascule_store::log::retire::RetireRule;
 use bascule_wire::{Client, ClientSettings, ListenLimits, ReloadableTls, collect, empty, serve};
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ use crate::config::{self, Settings};
 use crate::door::Door;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
-use crate::verbs::check::tls_files;
+use crate::verbs::check::{mutual_tls_files, tls_files};
 use crate::{policy_folder, smart_log};
 
 /// Bytes of a client's key set.
@@ -41,6 +42,9 @@ pub(crate) struct Running {
     house: House,
     config: PathBuf,
     tls: ReloadableTls,
+    /// That of the second listener.
+    mutual_tls: Option<ReloadableTls>,
+    serving_second: Option<JoinHandle<()>>,
     door: Door,
     /// The authorization server in force.
     smart: Arc<ArcSwap<SmartState>>,
@@ -65,10 +69,14 @@ impl Running {
         let lifetimes = server.lifetimes;
         house.policy.say_beginning(now).await?;
         let tls = ReloadableTls::load(tls_files(&house.settings)).map_err(|error| error.to_string())?;
-        let address = house.settings.listen.https;
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            format!("cannot listen on {address}: {error}; end what listens there, or choose another port")
-        })?;
+        let listener = bind(house.settings.listen.https).await?;
+        let second = match (&house.settings.listen.mtls, mutual_tls_files(&house.settings)) {
+            (Some(second), Some(files)) => {
+                let tls = ReloadableTls::load(files).map_err(|error| error.to_string())?;
+                Some((bind(second.https).await?, tls))
+            }
+            _ => None,
+        };
         let (gateway, smart) = gateway(&house, &house.settings, server)?;
         let (door, smart) = (Door::new(gateway), Arc::new(ArcSwap::from_pointee(smart)));
         let (stop, stopped) = watch::channel(false);
@@ -81,6 +89,16 @@ impl Running {
                 }
             })
         };
+        let limits = listen_limits(&house.settings);
+        let mutual_tls = second.as_ref().map(|(_, tls)| tls.clone());
+        let serving_second = second.map(|(listener, tls)| {
+            let (stopped, service) = (stopped.clone(), door.clone());
+            tokio::spawn(async move {
+                if let Err(error) = serve(listener, Some(tls), service, limits, until(stopped)).await {
+                    tracing::error!(%error, "the listener for certificates ended");
+                }
+            })
+        });
         let keeper = Housekeeper {
             store: Arc::clone(&house.store),
             log: house.log.clone(),
@@ -94,7 +112,21 @@ impl Running {
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
         let housekeeping = tokio::spawn(keeper.run(stopped));
         let config = config.to_owned();
-        Ok(Self { smart, rechecking, house, config, tls, door, stop, serving, admin, housekeeping, schedule })
+        Ok(Self {
+            smart,
+            rechecking,
+            mutual_tls,
+            serving_second,
+            house,
+            config,
+            tls,
+            door,
+            stop,
+            serving,
+            admin,
+            housekeeping,
+            schedule,
+        })
     }
 
     /// The house behind the doors.
@@ -124,7 +156,8 @@ impl Running {
                 );
             }
         };
-        if let Err(error) = ReloadableTls::load(tls_files(&settings)) {
+        let files_of_tls = [Some(tls_files(&settings)), mutual_tls_files(&settings)];
+        if let Some(Err(error)) = files_of_tls.into_iter().flatten().map(ReloadableTls::load).find(Result::is_err) {
             return tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
         }
         let hash = match self.house.policy.read_again(policy, &files, clock::now()).await {
@@ -133,8 +166,10 @@ impl Running {
                 return tracing::error!(error, "the new policy is refused; the last accepted one stays in force");
             }
         };
-        if let Err(error) = self.tls.reload() {
-            tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
+        for tls in [Some(&self.tls), self.mutual_tls.as_ref()].into_iter().flatten() {
+            if let Err(error) = tls.reload() {
+                tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
+            }
         }
         self.door.exchange(gateway);
         self.smart.store(Arc::new(smart));
@@ -161,6 +196,9 @@ impl Running {
         self.admin.abort();
         self.schedule.abort();
         let _ended = self.serving.await;
+        if let Some(second) = self.serving_second {
+            let _ended = second.await;
+        }
         let _kept = self.housekeeping.await;
         let _asked = self.rechecking.await;
         // Walks whose client has hung up still run to their end, and into the log.
@@ -201,7 +239,21 @@ fn server(settings: &Settings) -> Server {
         fhir: entry.api.kind == bascule_policy::ApiKind::Fhir,
         title: named.title.clone().unwrap_or_else(|| entry.api.name.clone()),
     });
-    Server::new(issuer, apis.collect())
+    let mut server = Server::new(issuer, apis.collect());
+    let listen = &settings.listen;
+    let second = listen.mtls.as_ref();
+    server.mutual_tls = MutualTls {
+        by_authority: listen.client_ca.is_some() || second.is_some_and(|second| second.client_ca.is_some()),
+        self_signed: listen.self_signed_clients || second.is_some_and(|second| second.self_signed),
+        url: second.map(|second| second.public_url.as_str().trim_end_matches('/').to_owned()),
+    };
+    server
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}; end what listens there, or choose another port"))
 }
 
 fn gateway(house: &House, settings: &Settings, server: Server) -> Result<(Gateway, SmartState), String> {
@@ -214,7 +266,8 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<(Gatewa
         SmartLimits::default(),
     )
     .with_providers(&settings.providers)
-    .map_err(|error| error.to_string())?;
+    .map_err(|error| error.to_string())?
+    .with_udap(settings.udap.clone());
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),

@@ -372,6 +372,9 @@ fn denied(reason: &DenialReason) -> Words {
         }
         DenialReason::ElementNotGranted { element } => no(format!("no role of this access grants writing `{element}`")),
         DenialReason::OutsideCompartment => no("this access does not extend to that patient".to_owned()),
+        DenialReason::NotSenderConstrained { exposure } => no(format!(
+            "{exposure} APIs take only tokens that are bound to the caller: ask for one with DPoP (RFC 9449) or mutual TLS (RFC 8705)"
+        )),
         DenialReason::Agreement { missing } => no(format!("not for this recipient: {missing}")),
         DenialReason::Consent => no("a consent or restriction on file does not permit this access".to_owned()),
         DenialReason::Purpose { asserted } => {
@@ -398,6 +401,7 @@ pub(crate) const fn cause_of(reason: &DenialReason) -> &'static str {
         DenialReason::ParameterNotGranted { .. } => "parameter-not-granted",
         DenialReason::ElementNotGranted { .. } => "element-not-granted",
         DenialReason::OutsideCompartment => "outside-compartment",
+        DenialReason::NotSenderConstrained { .. } => "not-sender-constrained",
         DenialReason::Agreement { .. } => "agreement",
         DenialReason::Consent => "consent",
         DenialReason::Purpose { .. } => "purpose",

@@ -182,9 +182,11 @@ async fn before(
     if free && !deletes {
         return Ok(None);
     }
-    let behalf = Behalf { principal: permit.principal(), head: &visit.head };
     let current = match target {
-        Target::Instance(id) => current(served, &behalf, resource, id).await?,
+        Target::Instance(id) => {
+            let behalf = Behalf { principal: permit.principal(), head: &visit.head };
+            current(served, &behalf, resource, id).await?
+        }
         Target::Matching(query) => match matching::find(gateway, served, visit, permit, resource, query).await? {
             Match::One(found) => Some(found),
             Match::Hidden | Match::Nothing => None,

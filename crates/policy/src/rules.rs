@@ -217,6 +217,8 @@ pub struct Settings {
     pub sensitive: Arc<[Label]>,
     /// A feed of relations older than this is not known.
     pub relations_age_minutes_max: u64,
+    /// APIs of these exposures take only tokens that are bound to a key or certificate of who shows them.
+    pub sender_constrained: Vec<Exposure>,
 }
 
 impl Hours {

@@ -120,7 +120,10 @@ fn checked(
     if metadata.pushed_only && !pushed {
         return Err(Refusal::request("this client must push its requests (RFC 9126)"));
     }
-    let challenge = pkce::challenge(parameters.value("code_challenge"), parameters.value("code_challenge_method"))
+    let (challenge, method) = (parameters.value("code_challenge"), parameters.value("code_challenge_method"));
+    // No challenge is an empty one, which no verifier fits.
+    let without = metadata.pkce_optional && challenge.is_none() && method.is_none();
+    let challenge = if without { Ok(String::new()) } else { pkce::challenge(challenge, method) }
         .map_err(|error| Refusal::request(error.to_string()))?;
     let api = audience(parameters, metadata, server)?;
     let launch = parameters.value("launch").map(str::to_owned);
@@ -158,6 +161,10 @@ fn response(parameters: &Parameters) -> Result<(), Refusal> {
 
 fn audience(parameters: &Parameters, metadata: &ClientMetadata, server: &Server) -> Result<String, Refusal> {
     let bases = || server.apis.iter().map(|api| api.base.as_str()).collect::<Vec<_>>().join(", ");
+    if let (None, Some(_), [only]) = (parameters.value("aud"), &metadata.udap, server.apis.as_slice()) {
+        // UDAP knows no `aud`; with one API there is no doubt which is meant.
+        return Ok(only.name.clone());
+    }
     let audience = parameters.value("aud").ok_or_else(|| {
         Refusal::request(format!("`aud` is missing: it must be the FHIR base of this server: {}", bases()))
     })?;

@@ -23,9 +23,11 @@ pub mod principal;
 pub mod refusal;
 pub mod scope;
 pub mod server;
+pub mod tls_auth;
 pub mod token_request;
 pub mod token_response;
 pub mod totp;
+pub mod udap;
 
 pub use binding::{Binding, HeldToken, NotPossessed, Possession, Scheme};
 pub use client::{AuthMethod, ClientMetadata, GrantType, MetadataError};

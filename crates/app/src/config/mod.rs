@@ -10,6 +10,7 @@ mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod udap;
 mod upstream;
 
 use std::path::{Path, PathBuf};

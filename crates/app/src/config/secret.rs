@@ -41,8 +41,22 @@ pub(super) fn pem_file(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Opt
 
 /// A private key that signs for us. The algorithm is that of the key: ES384, RS384 or ES256.
 pub(super) fn signing_key(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<Arc<SigningKey>> {
+    key_for(&ALGORITHMS, word, base, reader)
+}
+
+/// The same for UDAP, whose RSA keys sign with RS256.
+pub(super) fn udap_key(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<Arc<SigningKey>> {
+    key_for(&[SigningAlgorithm::Es384, SigningAlgorithm::Rs256, SigningAlgorithm::Es256], word, base, reader)
+}
+
+fn key_for(
+    algorithms: &[SigningAlgorithm],
+    word: &Word,
+    base: &Path,
+    reader: &mut Reader<'_>,
+) -> Option<Arc<SigningKey>> {
     let pem = Secret::new(text(word, base, reader)?);
-    let key = ALGORITHMS.into_iter().find_map(|algorithm| SigningKey::from_pem(algorithm, &pem).ok());
+    let key = algorithms.iter().copied().find_map(|algorithm| SigningKey::from_pem(algorithm, &pem).ok());
     if key.is_none() {
         reader.fault_at_secret(
             word.span.clone(),

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) named: Vec<Named>,
     /// Other providers as the login.
     pub(crate) providers: Vec<bascule_gateway::smart::federation::ProviderSettings>,
+    /// The UDAP community that the house is a member of.
+    pub(crate) udap: Option<bascule_gateway::smart::UdapSettings>,
     pub(crate) head_bytes_max: u64,
     pub(crate) head_timeout_ms: u64,
     pub(crate) connections_max: u64,
@@ -47,6 +49,19 @@ pub(crate) struct Listen {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) client_ca: Option<PathBuf>,
+    /// Whether clients may show certificates of no authority.
+    pub(crate) self_signed_clients: bool,
+    /// A second listener that asks for certificates, so that browsers at the first are never asked.
+    pub(crate) mtls: Option<MutualTlsListen>,
+}
+
+/// `[listen.mtls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MutualTlsListen {
+    pub(crate) https: SocketAddr,
+    pub(crate) public_url: url::Url,
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) self_signed: bool,
 }
 
 /// `[audit]`

@@ -92,6 +92,9 @@ fn check_roles(settings: &Settings, policy: &bascule_policy::Policy, file: &str,
 }
 
 fn check_certificate(settings: &Settings, file: &str, found: &mut Found) {
+    if let Some(Err(error)) = mutual_tls_files(settings).map(ReloadableTls::load) {
+        found.faults.push(Fault::of_file(file, format!("[listen.mtls]: {error}"), "name a PEM file of authorities"));
+    }
     let tls = ReloadableTls::load(tls_files(settings));
     match tls.and_then(|tls| tls.days_left()) {
         Ok(days) if days < CERTIFICATE_DAYS_WARN => {
@@ -113,7 +116,18 @@ pub(crate) fn tls_files(settings: &Settings) -> TlsFiles {
         certificate: settings.listen.certificate.clone(),
         key: settings.listen.key.clone(),
         client_ca: settings.listen.client_ca.clone(),
+        self_signed_clients: settings.listen.self_signed_clients,
     }
+}
+
+/// The files of the second listener, if there is one: the same certificate, and what it asks of clients.
+pub(crate) fn mutual_tls_files(settings: &Settings) -> Option<TlsFiles> {
+    let second = settings.listen.mtls.as_ref()?;
+    Some(TlsFiles {
+        client_ca: second.client_ca.clone(),
+        self_signed_clients: second.self_signed,
+        ..tls_files(settings)
+    })
 }
 
 fn as_json(found: &Found) -> serde_json::Value {

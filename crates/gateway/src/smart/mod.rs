@@ -25,6 +25,7 @@ mod register;
 mod respond;
 mod revoke;
 mod token;
+mod udap;
 mod userinfo;
 
 use axum::Router;
@@ -33,6 +34,7 @@ use axum::routing::{get, post};
 
 pub use keys::ensure_signing_keys;
 pub use state::{Caller, FetchKeys, FetchedKeys, Record, SmartLimits, SmartState};
+pub use udap::UdapSettings;
 
 /// Bytes of a form; assertions and scopes are the longest.
 const FORM_BYTES_MAX: usize = 65_536;
@@ -47,6 +49,7 @@ pub fn router(state: SmartState) -> Router {
         .route("/oauth/federate", get(federation::begin))
         .route("/oauth/federated", get(federation::back))
         .route("/oauth/ehr-launch/{app}", get(federation::from_ehr))
+        .route("/oauth/udap/register", post(udap::register))
         .route("/oauth/backchannel-logout", post(federation::logout::logout))
         .route("/oauth/patient", post(patient::submit))
         .route("/oauth/consent", post(consent::submit))
@@ -70,6 +73,8 @@ pub fn router(state: SmartState) -> Router {
     for path in state.api_paths() {
         let route = format!("{path}/.well-known/smart-configuration");
         router = router.route(&route, get(discovery::smart).options(cors::preflight_any));
+        let route = format!("{path}/.well-known/udap");
+        router = router.route(&route, get(udap::metadata).options(cors::preflight_any));
     }
     router.layer(DefaultBodyLimit::max(FORM_BYTES_MAX)).with_state(state)
 }

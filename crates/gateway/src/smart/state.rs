@@ -18,6 +18,7 @@ use url::Url;
 use super::federation::{ProviderSettings, Providers};
 use super::respond::Failure;
 use super::throttle::Throttles;
+use super::udap::UdapSettings;
 
 /// Bytes of a `User-Agent` that are kept.
 const USER_AGENT_BYTES_MAX: usize = 256;
@@ -31,6 +32,10 @@ pub struct Caller {
     pub user_agent: String,
     /// SHA-256 of the client certificate of the connection.
     pub certificate: Option<Sha256>,
+    /// The certificate itself, in DER.
+    pub certificate_der: Option<Vec<u8>>,
+    /// Whether its chain leads to an authority of the listener.
+    pub certificate_verified: bool,
 }
 
 impl Caller {
@@ -45,6 +50,8 @@ impl Caller {
             address: peer.map_or_else(|| "unknown".to_owned(), |peer| peer.address.ip().to_string()),
             user_agent: user_agent.split_at(end).0.to_owned(),
             certificate: peer.and_then(|peer| peer.certificate.as_ref()).map(|certificate| sha256(certificate)),
+            certificate_der: peer.and_then(|peer| peer.certificate.as_ref()).map(|one| one.as_ref().to_vec()),
+            certificate_verified: peer.is_some_and(|peer| peer.verified),
         }
     }
 }
@@ -113,6 +120,7 @@ struct Inner {
     fetch_keys: FetchKeys,
     throttles: Throttles,
     providers: OnceLock<Providers>,
+    udap: OnceLock<UdapSettings>,
     keys: Cache<String, Arc<super::keys::CachedKeys>>,
 }
 
@@ -131,8 +139,8 @@ impl SmartState {
     ) -> Self {
         let keys = Cache::new(KEY_SETS_MAX);
         let throttles = Throttles::new(limits);
-        let providers = OnceLock::new();
-        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, providers, keys }))
+        let (providers, udap) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, providers, udap, keys }))
     }
 
     /// The same with other providers as the login. They are set once.
@@ -142,6 +150,19 @@ impl SmartState {
     pub fn with_providers(self, settings: &[ProviderSettings]) -> Result<Self, TlsError> {
         let _set_before = self.0.providers.set(Providers::new(settings)?);
         Ok(self)
+    }
+
+    /// The same as a member of a UDAP community. It is set once.
+    #[must_use]
+    pub fn with_udap(self, settings: Option<UdapSettings>) -> Self {
+        if let Some(settings) = settings {
+            let _set_before = self.0.udap.set(settings);
+        }
+        self
+    }
+
+    pub(crate) fn udap(&self) -> Option<&UdapSettings> {
+        self.0.udap.get()
     }
 
     pub(crate) fn providers(&self) -> &Providers {

@@ -234,6 +234,8 @@ struct Made {
     refresh: Option<Secret>,
     tokens: NewTokens,
     seconds: i64,
+    /// What an id_token is signed with.
+    algorithm: SigningAlgorithm,
 }
 
 impl Made {
@@ -264,7 +266,7 @@ impl Made {
             expires: now.plus_seconds(seconds),
             refresh: refresh.as_ref().map(|token| (sha256(token.expose()), now.plus_seconds(refresh_seconds))),
         };
-        Ok(Self { access, refresh, tokens, seconds })
+        Ok(Self { access, refresh, tokens, seconds, algorithm: client.metadata.id_token_algorithm })
     }
 }
 
@@ -284,9 +286,9 @@ async fn finish(
 ) -> Result<Response, Failure> {
     let id_token = match user {
         Some(user) if grant.scopes.has(&Scope::OpenId) => {
-            let key = state.store().signing_key(SigningAlgorithm::Rs256, now)?;
-            let made = id_token(&key, state.server(), grant, &subject(user), &made.access, now);
-            made.map_err(|error| Refusal::new(OauthError::ServerError, error.to_string()))?
+            let key = state.store().signing_key(made.algorithm, now)?;
+            let signed = id_token(&key, state.server(), grant, &subject(user), &made.access, now);
+            signed.map_err(|error| Refusal::new(OauthError::ServerError, error.to_string()))?
         }
         _ => None,
     };

@@ -11,6 +11,7 @@
 
 #[path = "../it/authority.rs"]
 mod authority;
+mod authority_of;
 mod house;
 
 mod as_asymmetric;
@@ -22,6 +23,7 @@ mod el_ehr_launch;
 mod federation;
 mod gp_gaps;
 mod in_introspection;
+mod mutual_tls;
 mod negative;
 mod ng_invalid;
 mod oi_openid;
@@ -34,3 +36,4 @@ mod rv_revocation;
 mod sc_scopes;
 mod sender_constrained;
 mod sl_standalone;
+mod ud_udap;

@@ -242,6 +242,7 @@ pub(super) fn reason(reason: &DenialReason) -> String {
         DenialReason::ParameterNotGranted { parameter } => format!("parameter {parameter}"),
         DenialReason::ElementNotGranted { element } => format!("element {element}"),
         DenialReason::OutsideCompartment => "outside".to_owned(),
+        DenialReason::NotSenderConstrained { exposure } => format!("not sender-constrained: {exposure}"),
         DenialReason::Agreement { missing } => format!("agreement: {missing}"),
         DenialReason::Consent => "consent".to_owned(),
         DenialReason::Purpose { asserted } => format!("purpose {asserted}"),
