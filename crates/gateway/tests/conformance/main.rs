@@ -23,6 +23,7 @@ mod el_ehr_launch;
 mod federation;
 mod gp_gaps;
 mod in_introspection;
+mod key_rotation;
 mod mutual_tls;
 mod negative;
 mod ng_invalid;

@@ -41,8 +41,8 @@ impl Member {
 fn house_with(authority: &Authority, change: impl FnOnce(&mut Community)) -> House {
     let house = House::with(|server| server.apis.truncate(1), SmartLimits::default());
     house.clock.store(authority.now.seconds(), std::sync::atomic::Ordering::Relaxed);
-    bascule_gateway::smart::ensure_signing_keys(&house.store, &bascule_smart::Lifetimes::default(), house.now())
-        .unwrap();
+    // The keys of the house begin in the future of a clock that was set back.
+    house.store.make_signing_key(SigningAlgorithm::Rs256, house.now(), house.now().plus_seconds(1)).unwrap();
     let mut community = Community {
         uri: Some("https://community.example".into()),
         anchors: Anchors::from_pem(&authority.pem).unwrap(),

@@ -10,6 +10,7 @@
 
 mod authority;
 mod batch;
+mod bound;
 mod bulk;
 mod conditional;
 mod door;
