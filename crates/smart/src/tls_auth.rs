@@ -23,9 +23,12 @@ pub enum TlsName {
     Email(String),
 }
 
+/// Makes a name of a member's text.
+pub(crate) type MakeName = fn(String) -> TlsName;
+
 impl TlsName {
     /// The members of RFC 8705, each with its maker.
-    pub(crate) const MEMBERS: [(&'static str, fn(String) -> Self); 5] = [
+    pub(crate) const MEMBERS: [(&'static str, MakeName); 5] = [
         ("tls_client_auth_subject_dn", Self::SubjectDn),
         ("tls_client_auth_san_dns", Self::Dns),
         ("tls_client_auth_san_uri", Self::Uri),
