@@ -30,6 +30,8 @@ pub(crate) enum Verb {
     /// Verify, search and export the audit log
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// A witness of other houses' audit logs: cosigns what only grew, refuses a second history
+    Witness(WitnessArgs),
     /// The embedded FHIR R4 server alone
     Ehr(EhrArgs),
     /// People who sign in
@@ -121,6 +123,16 @@ pub(crate) struct ConfigArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WitnessArgs {
+    /// The witness's configuration; SIGHUP reads its list of logs again
+    #[arg(long, value_name = "FILE", default_value = "witness.toml")]
+    pub(crate) config: PathBuf,
+    /// Show the requests that it refused because they contradict what it cosigned, and end
+    #[arg(long)]
+    pub(crate) evidence: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -178,6 +190,27 @@ pub(crate) enum OutcomeArg {
     Minor,
     Serious,
     Major,
+}
+
+/// What a person has reviewed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ReviewKind {
+    /// Who may do what, 164.308(a)(4)(ii)(C)
+    Access,
+    /// What was done, 164.308(a)(1)(ii)(D)
+    Activity,
+    /// What was done in emergencies
+    BreakGlass,
+}
+
+impl ReviewKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Activity => "activity",
+            Self::BreakGlass => "break-glass",
+        }
+    }
 }
 
 /// Whose sealed parts.
@@ -272,6 +305,41 @@ pub(crate) enum AuditVerb {
         /// A new or empty folder
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Suspend what accountings of disclosures tell of an agency (45 CFR 164.528(a)(2))
+    Suspend {
+        /// The agency, as organizations are named
+        #[arg(long)]
+        recipient: String,
+        /// The last day, `YYYY-MM-DD`; a day that is past ends a suspension
+        #[arg(long, value_name = "DAY")]
+        until: String,
+        /// The agency's statement, by its reference; 30 days at most without one in writing
+        #[arg(long)]
+        statement: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Try the emergency reserve out: write, sync, read back; the log tells of it, and the evidence pack
+    Drill {
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Sign off a review of accesses, activity or broken glass; the log tells of it, and the evidence pack
+    Review {
+        /// What was reviewed
+        kind: ReviewKind,
+        /// First day that was reviewed, `YYYY-MM-DD`
+        #[arg(long, value_name = "DAY")]
+        from: String,
+        /// Last day, `YYYY-MM-DD`
+        #[arg(long, value_name = "DAY")]
+        to: String,
+        /// What was found; stands in the log in clear, so name no person
+        #[arg(long)]
+        note: String,
         #[command(flatten)]
         records: RecordsArgs,
     },

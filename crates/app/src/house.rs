@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use bascule_fhir::Timestamp;
 use bascule_policy::fault::{self, Fault};
+use bascule_store::log::reserve::ReserveSettings;
 use bascule_store::log::{Log, LogError, LogSettings};
 use bascule_store::{Store, StoreError};
 
 use crate::admin::policy::PolicyControl;
 use crate::admin::policy::begin::begin;
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{Emergency, Settings};
 
 /// Everything that a verb needs to act for the house.
 pub(crate) struct House {
@@ -67,7 +68,19 @@ impl House {
 pub(crate) fn log_settings(settings: &Settings) -> LogSettings {
     let audit = &settings.audit;
     let usual = LogSettings::new(&settings.store, audit.lock.clone(), &audit.node, &audit.origin);
-    LogSettings { folder: audit.folder.clone(), keys_folder: settings.store.join("keys"), ..usual }
+    let emergency = match &audit.emergency {
+        Some(Emergency::Reserve { file, hours, accesses_per_hour }) => {
+            Some(ReserveSettings { file: file.clone(), hours: *hours, accesses_per_hour: *accesses_per_hour })
+        }
+        Some(Emergency::Deny) | None => None,
+    };
+    LogSettings {
+        emergency,
+        folder: audit.folder.clone(),
+        keys_folder: settings.store.join("keys"),
+        durability: audit.durability,
+        ..usual
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), HouseError> {

@@ -27,15 +27,18 @@ pub(crate) enum Chore {
     SigningKeys,
     /// Destroy the signing keys of logs whose quarter is over.
     RetireLogKeys,
+    /// Carry over into the log what the emergency reserve holds.
+    CarryOver,
 }
 
 impl Chore {
-    const ALL: [Self; 3] = [Self::Sweep, Self::SigningKeys, Self::RetireLogKeys];
+    const ALL: [Self; 4] = [Self::Sweep, Self::SigningKeys, Self::RetireLogKeys, Self::CarryOver];
 
     /// How often it is done.
     const fn every(self) -> Duration {
         match self {
             Self::Sweep => Duration::from_secs(300),
+            Self::CarryOver => Duration::from_secs(5),
             Self::SigningKeys | Self::RetireLogKeys => Duration::from_secs(86_400),
         }
     }
@@ -45,6 +48,7 @@ impl Chore {
             Self::Sweep => "sweep",
             Self::SigningKeys => "signing-keys",
             Self::RetireLogKeys => "retire-log-keys",
+            Self::CarryOver => "carry-over",
         }
     }
 }
@@ -116,6 +120,7 @@ impl Housekeeper {
             Chore::Sweep => self.sweep().await,
             Chore::SigningKeys => self.signing_keys().await,
             Chore::RetireLogKeys => self.retire_log_keys().await,
+            Chore::CarryOver => self.carry_over().await,
         }
     }
 
@@ -134,6 +139,21 @@ impl Housekeeper {
             (self.record)(event, house_itself()).await?;
         }
         Ok(())
+    }
+
+    /// While the log takes nothing, this fails every few seconds, and says so.
+    async fn carry_over(&self) -> Result<(), String> {
+        match self.log.carry_over(clock::now()).await {
+            Ok(0) => Ok(()),
+            Ok(entries) => {
+                tracing::warn!(
+                    entries,
+                    "the log takes entries again; those of the emergency reserve were carried over"
+                );
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     async fn retire_log_keys(&self) -> Result<(), String> {

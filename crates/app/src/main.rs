@@ -15,6 +15,8 @@ mod running;
 mod smart_log;
 mod terminal;
 mod verbs;
+mod witness;
+mod witnessing;
 
 use std::process::ExitCode;
 
@@ -63,6 +65,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Check(args) => verbs::check::run(&args),
         Verb::Policy(verb) => verbs::policy::run(verb).await,
         Verb::Audit(verb) => verbs::audit::run(verb).await,
+        Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
         Verb::User(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,

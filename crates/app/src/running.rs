@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use bascule_gateway::smart::{
     FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, federation, router,
 };
-use bascule_gateway::{Gateway, Rooms};
+use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, MutualTls, Server};
 use bascule_store::log::retire::RetireRule;
@@ -25,6 +25,7 @@ use crate::door::Door;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::{mutual_tls_files, tls_files};
+use crate::witnessing::Witnessing;
 use crate::{policy_folder, smart_log};
 
 /// Bytes of a client's key set.
@@ -53,6 +54,7 @@ pub(crate) struct Running {
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    witnessing: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
 }
 
@@ -67,6 +69,15 @@ impl Running {
             record(event, house_itself()).await?;
         }
         let lifetimes = server.lifetimes;
+        let witnesses = house.settings.audit.witnesses.iter().map(|witness| witness.key.clone()).collect();
+        let witnessing = Witnessing::new(&house.settings, house.log.clone(), Arc::clone(&house.store))?;
+        if let Some(witnessing) = &witnessing {
+            house.log.flush().await.map_err(|error| error.to_string())?;
+            if let Err(sentence) = witnessing.at_start().await {
+                house.close().await;
+                return Err(sentence);
+            }
+        }
         house.policy.say_beginning(now).await?;
         let tls = ReloadableTls::load(tls_files(&house.settings)).map_err(|error| error.to_string())?;
         let listener = bind(house.settings.listen.https).await?;
@@ -104,8 +115,9 @@ impl Running {
             log: house.log.clone(),
             record,
             lifetimes,
-            retire: RetireRule { witnesses: Vec::new(), grace_days: house.settings.audit.grace_days },
+            retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
+        let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let records = Arc::new(Records::of(&house));
         let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
         let rechecking = tokio::spawn(recheck(Arc::clone(&smart), stopped.clone()));
@@ -125,6 +137,7 @@ impl Running {
             serving,
             admin,
             housekeeping,
+            witnessing,
             schedule,
         })
     }
@@ -201,6 +214,9 @@ impl Running {
         }
         let _kept = self.housekeeping.await;
         let _asked = self.rechecking.await;
+        if let Some(witnessing) = self.witnessing {
+            let _asked = witnessing.await;
+        }
         // Walks whose client has hung up still run to their end, and into the log.
         let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
@@ -239,7 +255,14 @@ fn server(settings: &Settings) -> Server {
         fhir: entry.api.kind == bascule_policy::ApiKind::Fhir,
         title: named.title.clone().unwrap_or_else(|| entry.api.name.clone()),
     });
-    let mut server = Server::new(issuer, apis.collect());
+    // The log is an API of the bridge itself, the last of its APIs.
+    let log = ApiBase {
+        name: AUDIT_API.to_owned(),
+        base: format!("{issuer}{AUDIT_PATH}"),
+        fhir: false,
+        title: "The audit log".to_owned(),
+    };
+    let mut server = Server::new(issuer, apis.chain([log]).collect());
     let listen = &settings.listen;
     let second = listen.mtls.as_ref();
     server.mutual_tls = MutualTls {
@@ -275,8 +298,9 @@ fn gateway(house: &House, settings: &Settings, server: Server) -> Result<(Gatewa
         smart: router(smart.clone()),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
     };
+    let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
     let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;
-    Ok((gateway, smart))
+    Ok((gateway.reading_as(reading), smart))
 }
 
 /// Asks providers, round by round, whether their users are still there, until the house closes.

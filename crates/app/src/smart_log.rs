@@ -19,7 +19,13 @@ pub(crate) fn record(log: Log) -> Record {
         let log = log.clone();
         Box::pin(async move {
             let entry = entry(&event, caller, clock::now())?;
-            log.append(entry, None).await.map(drop).map_err(|error| error.to_string())
+            // Without a token there is no care: what lets somebody in may be recorded in the emergency reserve, refusals not.
+            let lets_in = matches!(
+                event,
+                SmartEvent::SignedIn { .. } | SmartEvent::CodeIssued { .. } | SmartEvent::TokenIssued { .. }
+            );
+            let kept = if lets_in { log.append_for_care(entry, None).await } else { log.append(entry, None).await };
+            kept.map(drop).map_err(|error| error.to_string())
         })
     })
 }

@@ -38,6 +38,13 @@ fn the_keeper_of_the_log_holds_searches_and_makes_evidence() {
     assert_eq!(audit(&["verify", "--witness", &key, "--quorum", "2"]).0, 64);
     assert_eq!(audit(&["verify", "--witness", "nonsense"]).0, 64);
 
+    let (status, out, error) = audit(&["drill"]);
+    assert_eq!(status, 0, "{error}");
+    assert!(out.contains("passed"), "{out}");
+    let days = ["--from", "2026-01-01", "--to", "2026-03-31", "--note", "nothing to be mended"];
+    assert_eq!(audit(&[&["review", "access"][..], &days].concat()).0, 0);
+    assert_eq!(audit(&["review", "activity", "--from", "2026-02-01", "--to", "2026-01-01", "--note", "x"]).0, 64);
+
     let pack = demo.folder.path().join("pack");
     let pack_text = pack.display().to_string();
     let span = ["evidence", "--from", "2020-01-01", "--to", "2100-01-01", "--out", &pack_text];
@@ -50,6 +57,11 @@ fn the_keeper_of_the_log_holds_searches_and_makes_evidence() {
         changes.contains("case 7") && changes.contains("\"lifted\"") && changes.contains("shard-open"),
         "{changes}"
     );
+    assert!(read("drills.ndjson").contains("passed"));
+    assert!(read("reviews.ndjson").contains("nothing to be mended"));
+    assert!(read("in-force.csv").lines().count() > 1, "the first policy is in force");
+    assert!(read("approvals.csv").starts_with("change,kind,state"));
+    assert!(read("alerts.csv").starts_with("alert,at,rule"));
     assert!(read("verification.json").contains("\"holds\": true"));
     assert!(read("counts.csv").starts_with("kind,client,outcome,entries\n"));
     assert!(read("index.html").contains("Entries"));

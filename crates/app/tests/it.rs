@@ -18,3 +18,4 @@ mod roads;
 mod support;
 mod synthea;
 mod walks;
+mod witness;

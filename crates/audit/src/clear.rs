@@ -207,9 +207,15 @@ pub struct Clear {
     /// What happened to the bridge itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub system: Option<serde_json::Value>,
+    /// How many refusals of one address and cause this entry stands for, if it is a count.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub times: u64,
     /// Element paths kept back.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub withheld: Vec<String>,
+    /// How many resources were kept back whole.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub withheld_resources: u64,
     /// How many more element paths were kept back than `withheld` names.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub withheld_unnamed: u64,

@@ -40,6 +40,10 @@ pub struct AccessFacts {
     pub observed: Option<String>,
     /// Element paths kept back.
     pub withheld: Vec<String>,
+    /// Resources kept back whole.
+    pub withheld_resources: u64,
+    /// How many refusals this stands for, if it is a count of them.
+    pub times: u64,
     /// Whether it counts for an accounting of disclosures.
     pub disclosure: bool,
     /// Whether the emergency rule was used.
@@ -182,7 +186,9 @@ impl Entry {
             rule: words(facts.rule),
             status: facts.status,
             withheld: facts.withheld.iter().take(WITHHELD_MAX).map(|path| word(path)).collect(),
+            withheld_resources: facts.withheld_resources,
             withheld_unnamed,
+            times: facts.times,
             ..blank(kind, outcome, now)
         };
         let patients = facts.patients.into_iter().map(PatientPart::bounded).collect();
@@ -254,7 +260,9 @@ fn blank(kind: Kind, outcome: Outcome, now: Timestamp) -> Clear {
         rule: None,
         status: 0,
         system: None,
+        times: 0,
         withheld: Vec::new(),
+        withheld_resources: 0,
         withheld_unnamed: 0,
     }
 }

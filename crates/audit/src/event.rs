@@ -107,7 +107,8 @@ fn meta(entry: &Opened, with_patient: bool, verb: Verb) -> Option<Value> {
         let patient = if with_patient { "Patient" } else { "" };
         format!("{BALP}/StructureDefinition/IHE.BasicAudit.{patient}{profile}")
     });
-    let redacted = !entry.about().withheld.is_empty() || entry.about().withheld_unnamed > 0;
+    let about = entry.about();
+    let redacted = !about.withheld.is_empty() || about.withheld_unnamed > 0 || about.withheld_resources > 0;
     let label = redacted.then(|| coding(OBSERVATION_VALUE, "REDACTED", "redacted"));
     match (named, label) {
         (None, None) => None,
@@ -224,6 +225,8 @@ fn details(entry: &Opened) -> Vec<Value> {
     say("would-refuse", about.observed.clone());
     say("break-glass", about.break_glass.then(|| "yes".to_owned()));
     about.withheld.iter().for_each(|path| say("withheld", Some(path.clone())));
+    say("withheld-resources", (about.withheld_resources > 0).then(|| about.withheld_resources.to_string()));
+    say("times", (about.times > 0).then(|| about.times.to_string()));
     say("withheld-more", (about.withheld_unnamed > 0).then(|| about.withheld_unnamed.to_string()));
     let recipient = entry.agent.as_ref().and_then(|agent| agent.recipient.as_ref());
     say("recipient", recipient.map(|recipient| recipient.name.clone()));

@@ -54,6 +54,33 @@ pub enum SystemEvent {
         /// How many.
         lost: u64,
     },
+    /// The entries that follow were made while the log could not be written, and stood in the emergency reserve.
+    CarriedOver {
+        /// How many.
+        entries: u64,
+    },
+    /// The emergency reserve was tried out: written, synced, read back.
+    Drill {
+        /// What was tried: `emergency-reserve`.
+        what: String,
+        /// `passed` or why not.
+        result: String,
+        /// Who, by role or user id of the console.
+        by: String,
+    },
+    /// A person has reviewed something and signs it off (45 CFR 164.308(a)(1)(ii)(D), 164.308(a)(4)).
+    Review {
+        /// `access`, `activity`, `break-glass`.
+        what: String,
+        /// First day that was reviewed.
+        from: String,
+        /// Last day.
+        to: String,
+        /// What was found.
+        note: String,
+        /// Who, by role or user id of the console.
+        by: String,
+    },
     /// A setting, a policy or a mode changed.
     Changed {
         /// What: `policy`, `config`, `durability`, `emergency`, …
@@ -152,6 +179,13 @@ impl SystemEvent {
             }
             Self::ClockStep { micros } => json!({"event": "clock-step", "micros": micros}),
             Self::Gap { lost } => json!({"event": "gap", "lost": lost}),
+            Self::CarriedOver { entries } => json!({"entries": entries, "event": "carried-over"}),
+            Self::Drill { what, result, by } => {
+                json!({"by": by, "event": "drill", "result": result, "what": what})
+            }
+            Self::Review { what, from, to, note, by } => {
+                json!({"by": by, "event": "review", "from": from, "note": note, "to": to, "what": what})
+            }
             Self::Changed { what, from, to } => json!({"event": "changed", "from": from, "to": to, "what": what}),
             Self::Hold { act, on, matter, by } => {
                 json!({"act": act, "by": by, "event": "hold", "matter": matter, "on": on})

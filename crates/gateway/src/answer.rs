@@ -38,6 +38,13 @@ impl Response {
         Self::of(Content::None, Some(receipt))
     }
 
+    /// Something that the house says of itself to whom it concerns, after the record is durable. No byte of it came from an upstream.
+    pub(crate) fn told(body: Vec<u8>, receipt: &Receipt) -> Self {
+        let mut told = Self::of(Content::Held(Bytes::from(body)), Some(receipt));
+        told.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        told
+    }
+
     /// A stream that a filter fills, after the intent is durable. What is sent must come from the filter: the sender
     /// goes to [`crate::stream`] only, which alone calls this.
     pub(crate) fn stream(_intent: &Intent) -> (Self, Sender<Bytes, BodyError>) {

@@ -61,6 +61,11 @@ impl Apis {
         })
     }
 
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.iter().map(|served| served.api.name.clone()).collect()
+    }
+
     /// The API of that name.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Served>> {
         self.0.iter().find(|served| served.api.name == name).cloned()

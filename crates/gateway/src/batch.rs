@@ -20,7 +20,7 @@ use crate::gateway::Gateway;
 use crate::head::Head;
 use crate::record::Visit;
 use crate::refuse::Refusal;
-use crate::{parameters, transaction, walk, write};
+use crate::{keep, parameters, transaction, walk, write};
 
 /// Entries of one batch that are under way at once.
 const AT_ONCE: usize = 4;
@@ -100,7 +100,7 @@ pub(crate) async fn close(
 ) -> Result<Response, Refusal> {
     visit.inner = inner;
     let entry = Entry::disclosure(visit.facts(200), now);
-    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, visit, entry, now).await?;
     Ok(Response::batch(kind, parts, &receipt))
 }
 

@@ -17,8 +17,7 @@ use crate::issuers::Issuers;
 /// [`StoreError`]: the shelf cannot say, and nothing passes.
 pub(crate) async fn credentials(
     store: &Store,
-    issuers: &Issuers,
-    api: &str,
+    issuers: Option<(&Issuers, &str)>,
     head: &Head,
     address: &str,
     now: Timestamp,
@@ -29,9 +28,9 @@ pub(crate) async fn credentials(
         Presented::Bearer(token) => (Scheme::Bearer, token),
         Presented::Dpop(token) => (Scheme::Dpop, token),
     };
-    let held = match store.credentials(&sha256(token.as_bytes()))? {
-        Some(held) => Some(held),
-        None => issuers.read(store, api, token, now).await?,
+    let held = match (store.credentials(&sha256(token.as_bytes()))?, issuers) {
+        (None, Some((issuers, api))) => issuers.read(store, api, token, now).await?,
+        (held, _) => held,
     };
     let Some(held) = held else { return Ok(unknown(head, true)) };
     let dpop_key = match scheme {

@@ -30,7 +30,7 @@ impl Raised {
         Self(Cache::builder().max_capacity(RAISED_MAX).time_to_live(RAISED_ONCE_IN).build())
     }
 
-    fn is_new(&self, what: &str) -> bool {
+    pub(crate) fn is_new(&self, what: &str) -> bool {
         self.0.entry(sha256(what.as_bytes())).or_insert(()).is_fresh()
     }
 }

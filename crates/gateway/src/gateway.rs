@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -24,12 +24,14 @@ use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
 use crate::duties::Raised;
+use crate::floods::Floods;
 use crate::head::Head;
 use crate::headers;
 use crate::identity::Signer;
 use crate::narrow::Frame;
 use crate::origins::{self, Origins};
 use crate::pages::{Bearer, Page, Pages};
+use crate::reading::{self, AUDIT_API, ReadingSettings};
 use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::settings::{Limits, Settings};
@@ -60,6 +62,8 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    floods: Floods,
+    reading: OnceLock<ReadingSettings>,
 }
 
 /// What a door needs beside its settings.
@@ -105,6 +109,8 @@ impl Gateway {
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
             raised: Raised::new(),
+            floods: Floods::default(),
+            reading: OnceLock::new(),
             limits,
         })))
     }
@@ -120,6 +126,19 @@ impl Gateway {
     pub async fn idle(&self) {
         let all = u32::try_from(self.0.limits.requests_in_flight_max).unwrap_or(u32::MAX);
         let _ = self.0.in_flight.acquire_many(all).await;
+        crate::floods::tell_all(self).await;
+    }
+
+    /// What a monitor reads: whether care goes on in the emergency reserve, or nothing passes.
+    fn health(&self) -> String {
+        match (self.0.log.failure(), self.0.log.emergency()) {
+            (None, Some(state)) if state.bytes_used > 0 => "degraded: the emergency reserve holds entries\n".to_owned(),
+            (None, _) => "up\n".to_owned(),
+            (Some(_), Some(_)) => {
+                "degraded: the audit log is down; clinical care is recorded in the emergency reserve\n".to_owned()
+            }
+            (Some(_), None) => "down: the audit log is down, and nothing passes\n".to_owned(),
+        }
     }
 
     /// Answers one request. What reaches an upstream walks in a task of its own, so that a client that hangs up does
@@ -128,13 +147,16 @@ impl Gateway {
         let now = now();
         let path = request.uri().path();
         if path == "/healthz" {
-            return plain(full(format!("up\npolicy {}\n", self.policy().hash())), "text/plain");
+            return plain(full(format!("{}policy {}\n", self.health(), self.policy().hash())), "text/plain");
         }
         if path == "/favicon.ico" {
             // Browsers ask by themselves; an error in their console would only worry people.
             let mut nothing = plain(bascule_wire::empty(), "image/x-icon");
             *nothing.status_mut() = http::StatusCode::NO_CONTENT;
             return nothing;
+        }
+        if path.starts_with("/audit/") {
+            return self.at_log(request, now).await;
         }
         if path.starts_with("/oauth/") || path.contains("/.well-known/") {
             return self.smart(request).await;
@@ -148,12 +170,36 @@ impl Gateway {
         response
     }
 
+    /// Answers a request about the log itself, within the bound on requests at once.
+    async fn at_log(self, request: Request<Body>, now: Timestamp) -> Response<Body> {
+        let (parts, _) = request.into_parts();
+        let Ok(place) = Arc::clone(&self.0.in_flight).try_acquire_owned() else {
+            let request_id = uuid::Uuid::new_v4().to_string();
+            let head = Head::new(parts, request_id.clone(), now, self.0.limits.user_agent_bytes_max);
+            let mut visit = Visit::new(head, AUDIT_API.to_owned(), "GET".to_owned());
+            let refusal = walk::refused(&self, &mut visit, Refusal::Overloaded, now).await;
+            return refusal.answer(&request_id, self.public_url());
+        };
+        let walking = tokio::spawn(async move {
+            let response = reading::answer(&self, parts, now).await;
+            drop(place);
+            response
+        });
+        walking.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a reading of the log ended in a fault of ours");
+            Refusal::Fault { at: "reading" }.answer("", "")
+        })
+    }
+
     /// Answers a request at the path of an API.
     async fn at_api(self, parts: Parts, body: Body, now: Timestamp) -> Response<Body> {
         let request_id = uuid::Uuid::new_v4().to_string();
         let head = Head::new(parts, request_id.clone(), now, self.0.limits.user_agent_bytes_max);
         let Some((served, rest)) = self.0.apis.find(&head.path) else {
-            return Refusal::NoSuchApi.answer(&request_id, self.public_url());
+            let said = format!("{} {}", head.method, head.path);
+            let mut visit = Visit::new(head, "none".to_owned(), said);
+            let refusal = walk::refused(&self, &mut visit, Refusal::NoSuchApi, now).await;
+            return refusal.answer(&request_id, self.public_url());
         };
         if head.method == Method::OPTIONS {
             let mut response = Response::new(empty());
@@ -212,16 +258,16 @@ impl Gateway {
         response
     }
 
-    /// What the shelf knows of the presented token.
+    /// What the shelf, or an issuer of that API, knows of the presented token.
     pub(crate) async fn credentials(
         &self,
-        served: &Served,
+        served: Option<&Served>,
         head: &Head,
         now: Timestamp,
     ) -> Result<Credentials, Refusal> {
         let address = format!("{}{}", self.0.origin, head.path);
-        let found =
-            crate::credentials::credentials(&self.0.store, &served.issuers, &served.api.name, head, &address, now);
+        let issuers = served.map(|served| (&served.issuers, served.api.name.as_str()));
+        let found = crate::credentials::credentials(&self.0.store, issuers, head, &address, now);
         found.await.map_err(|error| {
             tracing::error!(request = head.request_id, %error, "a token cannot be looked up");
             Refusal::StoreUnavailable
@@ -274,6 +320,29 @@ impl Gateway {
         &self.0.raised
     }
 
+    /// Lets the log be read in that way; the first word counts.
+    #[must_use]
+    pub fn reading_as(self, settings: ReadingSettings) -> Self {
+        let _first = self.0.reading.set(settings);
+        self
+    }
+
+    /// How the log may be read.
+    pub(crate) fn reading(&self) -> ReadingSettings {
+        self.0.reading.get().copied().unwrap_or_default()
+    }
+
+    /// The names under which patients stand in the log: the APIs, and the log itself.
+    pub(crate) fn api_names(&self) -> Vec<String> {
+        let mut names = self.0.apis.names();
+        names.push(AUDIT_API.to_owned());
+        names
+    }
+
+    pub(crate) fn floods(&self) -> &Floods {
+        &self.0.floods
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }
@@ -319,7 +388,7 @@ fn plain(body: Body, content_type: &'static str) -> Response<Body> {
 
 /// The clock, read once a request: from here on, time is an argument.
 #[expect(clippy::disallowed_methods, reason = "the gateway is a door, and reads the clock once a request")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

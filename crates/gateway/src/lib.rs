@@ -17,11 +17,13 @@ mod capability;
 mod credentials;
 mod duties;
 mod facts;
+mod floods;
 mod head;
 mod headers;
 mod identity;
 mod issuers;
 mod judge;
+mod keep;
 mod key_set;
 mod links;
 mod matching;
@@ -34,6 +36,7 @@ mod pages;
 mod parameters;
 mod patch;
 mod path_patch;
+mod reading;
 mod record;
 mod refill;
 mod refuse;
@@ -44,6 +47,7 @@ mod upstream;
 mod write;
 
 pub use gateway::{Gateway, GatewayService, Rooms};
+pub use reading::{AUDIT_API, AUDIT_PATH, ReadingSettings};
 pub use settings::{
     ActingUserSettings, ApiSettings, ClientProof, ExchangeSettings, IssuerSettings, Limits, OauthSettings, Settings,
     UpstreamCredential, UpstreamSettings, Verification,

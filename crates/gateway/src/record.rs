@@ -126,6 +126,7 @@ impl Visit {
     pub(crate) fn facts_with(&self, status: u16, released: &Released) -> AccessFacts {
         let mut facts = self.facts(status);
         facts.withheld = released.withheld_elements().to_vec();
+        facts.withheld_resources = released.withheld_resources();
         let left = patients(released.resources());
         if !left.is_empty() {
             facts.patients = left;

@@ -80,6 +80,13 @@ pub(crate) enum Refusal {
     StoreUnavailable,
     /// The body of a write says what it may not, or not what it must.
     Unwritable(Unwritable),
+    /// A search parameter of the log that cannot be read, or is not offered.
+    Unsearchable {
+        /// Which.
+        parameter: String,
+    },
+    /// Only a patient, or who stands for one, may ask that.
+    NoPatient,
     /// A fault of our own.
     Fault {
         /// Where, for the log.
@@ -158,6 +165,8 @@ impl Refusal {
     pub(crate) const fn cause(&self) -> &'static str {
         match self {
             Self::NoSuchApi => "no-such-api",
+            Self::Unsearchable { .. } => "unsearchable",
+            Self::NoPatient => "no-patient",
             Self::Unreadable(_) => "unreadable",
             Self::Body(BodyError::TooLarge { .. }) => "body-too-large",
             Self::Body(_) => "body-broke-off",
@@ -230,6 +239,18 @@ impl Refusal {
             Self::NoSuchApi => {
                 words(StatusCode::NOT_FOUND, IssueCode::NotFound, "no API of this bridge answers at this path")
             }
+            Self::Unsearchable { parameter } => words(
+                StatusCode::BAD_REQUEST,
+                IssueCode::Invalid,
+                format!(
+                    "the log cannot be searched by this `{parameter}`; there are date, patient, agent, outcome, type, subtype, action, _count"
+                ),
+            ),
+            Self::NoPatient => words(
+                StatusCode::FORBIDDEN,
+                IssueCode::Forbidden,
+                "only a patient, or who stands for one, may ask who has looked; sign in with a patient in context",
+            ),
             Self::Unreadable(fault) => unreadable(fault),
             Self::Body(BodyError::TooLarge { bytes_max }) => words(
                 StatusCode::PAYLOAD_TOO_LARGE,

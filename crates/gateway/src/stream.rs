@@ -22,7 +22,7 @@ use crate::apis::Served;
 use crate::gateway::Gateway;
 use crate::record::{Patients, Visit, hex, ids_of};
 use crate::refuse::Refusal;
-use crate::{duties, links};
+use crate::{duties, keep, links};
 
 /// A body that streams.
 pub(crate) struct Came {
@@ -105,7 +105,9 @@ impl Flow {
         match self.flow(&mut sender).await {
             Ok((facts, last)) => {
                 duties::review(&gateway, &permit, &ids_of(&facts.patients), &request, now);
-                if let Err(error) = log.append(Entry::disclosure(*facts, now), Some(intent)).await {
+                if let Err(error) =
+                    keep::append_of(&log, Some(&permit), Entry::disclosure(*facts, now), Some(intent)).await
+                {
                     tracing::error!(request, %error, "a stream's record cannot be kept");
                     sender.abort(BodyError::BrokenOff("the record cannot be kept".to_owned()));
                     return;
@@ -116,7 +118,9 @@ impl Flow {
             Err(Broken { cause, mut facts }) => {
                 tracing::warn!(request, cause, "a stream broke off");
                 facts.cause = Some(cause.to_owned());
-                if let Err(error) = log.append(Entry::broken_off(*facts, now), Some(intent)).await {
+                if let Err(error) =
+                    keep::append_of(&log, Some(&permit), Entry::broken_off(*facts, now), Some(intent)).await
+                {
                     tracing::error!(request, %error, "a stream's record cannot be kept");
                 }
                 sender.abort(BodyError::BrokenOff(cause.to_owned()));
@@ -176,8 +180,12 @@ async fn data(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
 
 fn said(facts: AccessFacts, mut listed: Patients, finished: &Finished) -> AccessFacts {
     listed.add(finished.resources());
-    let mut facts =
-        AccessFacts { patients: listed.into_parts(), withheld: finished.withheld_elements().to_vec(), ..facts };
+    let mut facts = AccessFacts {
+        patients: listed.into_parts(),
+        withheld: finished.withheld_elements().to_vec(),
+        withheld_resources: finished.withheld_resources(),
+        ..facts
+    };
     facts.agent.digests = Some(Digests {
         received: Some(hex(finished.received_digest())),
         released: Some(hex(finished.released_digest())),

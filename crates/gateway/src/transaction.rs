@@ -22,7 +22,7 @@ use crate::narrow;
 use crate::record::{Visit, digest, hex};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content};
-use crate::{links, walk, write};
+use crate::{keep, links, walk, write};
 
 /// Walks a transaction.
 pub(crate) async fn serve(
@@ -49,7 +49,7 @@ pub(crate) async fn serve(
     }
     let body = Bytes::from(json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries }).to_string());
     visit.digests.sent = Some(digest(&body));
-    visit.intent = Some(gateway.log().intend(Entry::intent(visit.facts(0), now)).await.map_err(Refusal::audit)?);
+    visit.intent = Some(keep::intend(gateway, visit, now).await?);
     let content_type = Some(HeaderValue::from_static("application/fhir+json"));
     let call =
         Call { method: Method::POST, address: String::new(), content_type, body, if_none_exist: None, if_match: None };
@@ -150,7 +150,7 @@ async fn disclosed(
         }
         None => Entry::disclosure(step.visit.facts(status.as_u16()), now),
     };
-    let receipt = gateway.log().append(entry, None).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, &mut step.visit, entry, now).await?;
     let response = match released {
         Some(released) => Response::held(released, &receipt),
         None => Response::bare(&receipt),

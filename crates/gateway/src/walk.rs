@@ -16,6 +16,7 @@ use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
 use crate::facts::gather;
+use crate::floods::Told;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::Behalf;
@@ -23,7 +24,7 @@ use crate::narrow::{self, Sent};
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, links, parameters, refill, stream, write};
+use crate::{batch, bulk, duties, floods, keep, links, parameters, refill, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -50,7 +51,7 @@ async fn serve(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     visit.asked = ask::glance(&visit.head, rest).map(|interaction| asked(served, interaction));
-    let credentials = gateway.credentials(served, &visit.head, now).await?;
+    let credentials = gateway.credentials(Some(served), &visit.head, now).await?;
     let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
     let read = parameters::folded(ask::read(&visit.head, rest, body, gateway.limits()).await?)?;
@@ -129,13 +130,13 @@ async fn exchange(
     visit.address.clone_from(&call.address);
     let head = visit.head.clone();
     let behalf = Behalf { principal: permit.principal(), head: &head };
-    let intend = gateway.log().intend(Entry::intent(visit.facts(0), now));
     let reply = if call.changes() {
-        visit.intent = Some(intend.await.map_err(Refusal::audit)?);
+        visit.intent = Some(keep::intend(gateway, visit, now).await?);
         served.upstream.send(call, &head.headers, &behalf).await
     } else {
+        let intend = keep::intend(gateway, visit, now);
         let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &head.headers, &behalf));
-        visit.intent = Some(intent.map_err(Refusal::audit)?);
+        visit.intent = Some(intent?);
         reply
     };
     disclose(gateway, served, visit, permit, reply.map_err(Refusal::Upstream)?, now).await
@@ -176,7 +177,7 @@ async fn disclose(
     };
     visit.digests.released = Some(crate::record::hex(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
-    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
     let mut head = head;
     duties::notice(&mut head, permit, Some(released.body()));
@@ -225,7 +226,7 @@ async fn bare(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let entry = Entry::disclosure(visit.facts(status.as_u16()), now);
-    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &visit.written_ids(), &visit.head.request_id, now);
     Ok(Response::bare(&receipt).with(status, head))
 }
@@ -234,10 +235,20 @@ async fn bare(
 pub(crate) async fn refused(gateway: &Gateway, visit: &mut Visit, refusal: Refusal, now: Timestamp) -> Refusal {
     tracing::info!(request = visit.head.request_id, status = refusal.status().as_u16(), %refusal, "ended early");
     let facts = visit.facts_of(&refusal);
+    if visit.principal.is_none() {
+        // Of strangers, a flood is told as a count.
+        match gateway.floods().take(&visit.head.address, refusal.cause(), &facts, now) {
+            Told::Each => {}
+            Told::Counted { begins } => {
+                begins.into_iter().for_each(|key| floods::tell_later(gateway, key));
+                return refusal;
+            }
+        }
+    }
     let entry = if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };
-    match gateway.log().append(entry, visit.intent.take()).await {
+    match keep::append(gateway, visit, entry, now).await {
         Ok(_) => refusal,
-        Err(error) => Refusal::audit(error),
+        Err(unkept) => unkept,
     }
 }
 

@@ -67,7 +67,7 @@ pub enum Refusal {
     /// 409: the witness is at another size than the log believes. The body tells which.
     #[error("the witness is at size {0}")]
     OtherSize(u64),
-    /// 409: the same size with another root. Two histories: evidence to keep.
+    /// 422: the same size with another root. Two histories: evidence to keep.
     #[error("the same size with another root")]
     OtherRoot,
     /// 422: the proof does not hold. Two histories, or a broken log: evidence to keep.
@@ -83,8 +83,8 @@ impl Refusal {
             Self::BadRequest(_) => 400,
             Self::NotSigned => 403,
             Self::UnknownLog => 404,
-            Self::OtherSize(_) | Self::OtherRoot => 409,
-            Self::Inconsistent => 422,
+            Self::OtherSize(_) => 409,
+            Self::OtherRoot | Self::Inconsistent => 422,
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
         rewritten.publish();
         check(&request(&rewritten, 1000), Some(checkpoint(&old)), Err(422));
         let same_size = MemoryLog::of_size(1700);
-        check(&request(&rewritten, 1700), Some(checkpoint(&same_size)), Err(409));
+        check(&request(&rewritten, 1700), Some(checkpoint(&same_size)), Err(422));
         check(&request(&MemoryLog::of_size(900), 900), Some(checkpoint(&old)), Err(409));
         check(&request(&old, 2000), None, Err(400));
         let mut unsigned = request(&old, 0);

@@ -161,7 +161,8 @@ fn response(parameters: &Parameters) -> Result<(), Refusal> {
 
 fn audience(parameters: &Parameters, metadata: &ClientMetadata, server: &Server) -> Result<String, Refusal> {
     let bases = || server.apis.iter().map(|api| api.base.as_str()).collect::<Vec<_>>().join(", ");
-    if let (None, Some(_), [only]) = (parameters.value("aud"), &metadata.udap, server.apis.as_slice()) {
+    let mut fhir = server.apis.iter().filter(|api| api.fhir);
+    if let (None, Some(_), Some(only), None) = (parameters.value("aud"), &metadata.udap, fhir.next(), fhir.next()) {
         // UDAP knows no `aud`; with one API there is no doubt which is meant.
         return Ok(only.name.clone());
     }

@@ -55,10 +55,11 @@ impl TlsName {
             Self::Uri(name) => certificate.uris.iter().any(|known| known == name),
             Self::Email(name) => certificate.emails.iter().any(|known| known == name),
             Self::Ip(name) => {
-                let Ok(address) = name.parse::<std::net::IpAddr>() else { return false };
-                let bytes = match address {
-                    std::net::IpAddr::V4(address) => address.octets().to_vec(),
-                    std::net::IpAddr::V6(address) => address.octets().to_vec(),
+                let parsed = url::Host::parse(name).or_else(|_| url::Host::parse(&format!("[{name}]")));
+                let bytes = match parsed {
+                    Ok(url::Host::Ipv4(address)) => address.octets().to_vec(),
+                    Ok(url::Host::Ipv6(address)) => address.octets().to_vec(),
+                    _ => return false,
                 };
                 certificate.addresses.contains(&bytes)
             }

@@ -32,6 +32,7 @@ pub mod schema;
 pub mod session;
 pub mod setting;
 pub mod signing_key;
+pub mod suspension;
 pub mod token;
 pub mod user;
 

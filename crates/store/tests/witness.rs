@@ -128,8 +128,8 @@ fn a_rewrite_with_the_real_key_is_caught_by_the_witness_and_by_a_kept_checkpoint
     let with_kept = VerifyOptions { kept: Some(kept), ..VerifyOptions::default() };
     assert!(!verify(&settings.folder, &with_kept).holds());
     assert!(!verify(&settings.folder, &options()).holds(), "no witness cosigned the rewritten log");
-    assert_eq!(ask(&memory, &shard), Err(409), "the same size with another root");
-    assert_eq!(memory.evidence("gateway.example/audit/node-1/2026q4").unwrap()[0].0, 409);
+    assert_eq!(ask(&memory, &shard), Err(422), "the same size with another root");
+    assert_eq!(memory.evidence("gateway.example/audit/node-1/2026q4").unwrap()[0].0, 422);
     if let Some(holds) = foreign_verify(&shard, &["-o", kept_file.to_str().unwrap()]) {
         assert!(!holds, "a stranger's tool must refuse it as well");
     }

@@ -86,6 +86,27 @@ pub(crate) enum Act {
         subject: LogSubject,
         matter: String,
     },
+    /// Suspends what accountings tell of a recipient (164.528(a)(2)).
+    LogSuspend {
+        recipient: String,
+        /// The last day; a day that is past ends it.
+        until: String,
+        /// The agency's statement, by its reference.
+        statement: String,
+    },
+    /// Tries the emergency reserve out.
+    LogDrill,
+    /// Says in the log that a person has reviewed something, and what came of it.
+    LogReview {
+        /// `access`, `activity`, `break-glass`
+        kind: String,
+        /// First day that was reviewed.
+        from: String,
+        /// Last day.
+        to: String,
+        /// What was found; names no person.
+        note: String,
+    },
     /// Says in the log that somebody read it.
     LogRead {
         /// `search`, `export`, `accounting`
@@ -118,6 +139,9 @@ impl Act {
             Self::Policy { .. } => "policy",
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
+            Self::LogDrill => "log-drill",
+            Self::LogSuspend { .. } => "log-suspend",
+            Self::LogReview { .. } => "log-review",
             Self::LogShred { .. } => "log-shred",
             Self::LogHold { .. } => "log-hold",
             Self::LogLift { .. } => "log-lift",

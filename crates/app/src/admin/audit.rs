@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bascule_audit::SystemEvent;
+use bascule_audit::accounting::Suspension;
 use bascule_fhir::{Id, Timestamp};
 use bascule_store::keys::Subject;
 use bascule_store::log::LogError;
@@ -10,7 +12,7 @@ use serde_json::json;
 
 use super::records::Records;
 use super::{LogSubject, Outcome};
-use crate::day::start_of_day;
+use crate::day::{end_of_day, start_of_day};
 
 impl Records {
     /// Destroys the keys of a month or a patient, if retention and holds allow it.
@@ -22,6 +24,46 @@ impl Records {
         match self.shredded(subject, reason, now).await {
             Ok(on) => Outcome::Done(json!({ "shredded": on })),
             Err(sentence) => Outcome::Refused(sentence),
+        }
+    }
+
+    /// Suspends what accountings tell of a recipient, and says so in the log. The recipient's name stands there in clear: it is an
+    /// agency's, not a person's.
+    pub(super) async fn suspend(
+        &self,
+        recipient: String,
+        until: &str,
+        statement: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Outcome {
+        let Some(until) = end_of_day(until) else {
+            return Outcome::Refused(format!("`{until}` is not a day; write 2026-12-31"));
+        };
+        let to = format!("{recipient} until {}: {statement}", until.to_instant());
+        if let Err(error) = self.store.suspend(&Suspension { recipient, until }, now) {
+            return Outcome::Refused(error.to_string());
+        }
+        let event = SystemEvent::Changed { what: "accounting-suspension".to_owned(), from: by.to_owned(), to };
+        self.say(&event, now, json!({ "suspended-until": until.to_instant() })).await
+    }
+
+    /// Tries the emergency reserve out, and says so in the log, also if it fails.
+    pub(super) async fn drill(&self, by: &str, now: Timestamp) -> Outcome {
+        let log = self.log.clone();
+        let done = tokio::task::spawn_blocking(move || log.drill_emergency()).await;
+        let result = match done {
+            Ok(Ok(())) => "passed".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let event =
+            SystemEvent::Drill { what: "emergency-reserve".to_owned(), result: result.clone(), by: by.to_owned() };
+        let state = self.log.emergency().unwrap_or_default();
+        let said = json!({ "drill": "emergency-reserve", "result": result, "bytes": state.bytes_max });
+        match self.say(&event, now, said).await {
+            Outcome::Done(_) if result != "passed" => Outcome::Refused(format!("the drill failed: {result}")),
+            outcome => outcome,
         }
     }
 

@@ -53,6 +53,14 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::LogSuspend { recipient, until, statement } => {
+                return self.suspend(recipient, &until, &statement, by, now).await;
+            }
+            Act::LogDrill => return self.drill(by, now).await,
+            Act::LogReview { kind, from, to, note } => {
+                let event = SystemEvent::Review { what: kind, from, to, note, by: by.to_owned() };
+                return self.say(&event, now, Value::Null).await;
+            }
             Act::Policy { act_on, signed } => {
                 return match self.policy.act(act_on, signed, now).await {
                     Ok(value) => Outcome::Done(value),
@@ -77,7 +85,7 @@ impl Records {
         }
     }
 
-    async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
+    pub(super) async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
         match self.log.append(Entry::system(event, now), None).await {
             Ok(_) => Outcome::Done(value),
             Err(error) => Outcome::Refused(format!("it was done and could not be logged: {error}")),
@@ -133,6 +141,9 @@ impl Records {
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
             Act::LogFlush
+            | Act::LogDrill
+            | Act::LogSuspend { .. }
+            | Act::LogReview { .. }
             | Act::LogRead { .. }
             | Act::LogShred { .. }
             | Act::LogHold { .. }

@@ -6,7 +6,7 @@ use bascule_policy::fault::suggest;
 use bascule_policy::read::{Reader, Section, Word};
 
 /// A text that must be there.
-pub(super) fn required_word(
+pub(crate) fn required_word(
     section: &mut Section<'_>,
     key: &'static str,
     example: &str,
@@ -20,7 +20,7 @@ pub(super) fn required_word(
 }
 
 /// A table that must be there: a missing section does not mean "none".
-pub(super) fn required_section<'t>(
+pub(crate) fn required_section<'t>(
     section: &mut Section<'t>,
     key: &'static str,
     reader: &mut Reader<'_>,

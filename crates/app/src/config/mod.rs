@@ -2,7 +2,9 @@
 
 mod api;
 mod ask;
+mod audit;
 mod credential;
+mod dangerous;
 mod issuer;
 mod provider;
 mod read;
@@ -17,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use bascule_policy::fault::Fault;
 
-pub(crate) use settings::Settings;
+pub(crate) use ask::{required_section, required_word};
+pub(crate) use settings::{Emergency, Settings, Witness};
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]

@@ -9,8 +9,8 @@ use bascule_policy::read::{Reader, Section};
 use url::Url;
 
 use super::ask::{first, number, required_section, required_word};
-use super::settings::{Audit, Listen, MutualTlsListen, Settings};
-use super::{api, provider, udap};
+use super::settings::{Listen, MutualTlsListen, Settings};
+use super::{api, audit, dangerous, provider, udap};
 
 const MEBI: u64 = 1 << 20;
 
@@ -33,13 +33,16 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
     let listen = required_section(top, "listen", reader).and_then(|section| read_listen(section, base, reader));
     let store = required_section(top, "store", reader).and_then(|section| read_folder(section, base, reader));
     let audit =
-        required_section(top, "audit", reader).and_then(|section| read_audit(section, base, store.as_deref(), reader));
+        required_section(top, "audit", reader).and_then(|section| audit::read(section, base, store.as_deref(), reader));
     let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
     let (apis, named): (Vec<_>, Vec<_>) = api::read_all(top, base, reader).into_iter().unzip();
     let providers = provider::read_all(top, &apis, base, reader);
     let public_url = listen.as_ref().map(|(_, public_url)| public_url);
     let udap = udap::read(top, &apis, public_url, base, reader);
     let bounds = read_limits(top, reader);
+    let dangerous = dangerous::read(top, reader);
+    let audit = audit.map(|audit| dangerous::weaken(audit, &dangerous));
+    audit::decided(audit.as_ref(), &apis, top, reader);
     let (listen, public_url) = listen?;
     let gateway = bascule_gateway::Settings { public_url, apis, limits: bounds.gateway };
     Some(Settings {
@@ -51,6 +54,7 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         named,
         providers,
         udap,
+        dangerous: dangerous.named,
         head_bytes_max: bounds.head_bytes_max,
         head_timeout_ms: bounds.head_timeout_ms,
         connections_max: bounds.connections_max,
@@ -121,36 +125,6 @@ fn read_folder(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -
     let folder = required_word(&mut section, "folder", "\"data\"", reader).map(|word| base.join(word.text));
     section.finish(reader);
     folder
-}
-
-fn read_audit(mut section: Section<'_>, base: &Path, store: Option<&Path>, reader: &mut Reader<'_>) -> Option<Audit> {
-    let folder = required_word(&mut section, "folder", "\"data/audit\"", reader).map(|word| base.join(word.text));
-    let node = section.word("node", reader).map_or_else(|| "gateway-1".to_owned(), |word| word.text);
-    let origin = required_word(&mut section, "origin", "\"gateway.example/audit\"", reader).map(|word| word.text);
-    let lock = required_word(&mut section, "lock", "\"lock/bascule-lock.db\"", reader);
-    if node.is_empty() || !node.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        reader.fault(
-            first(&section),
-            "`node` is part of a path and of the log's name",
-            "use letters, digits and hyphens",
-        );
-    }
-    let lock = lock.map(|word| {
-        let path = base.join(&word.text);
-        if store.is_some_and(|store| path.starts_with(store)) {
-            let mend = "put it beside: a backup of the folder must not bring it back";
-            reader.fault(word.span, "the lock stands in the data folder", mend);
-        }
-        path
-    });
-    let mut small = |key, default, bounds: std::ops::RangeInclusive<u32>| {
-        let (low, high) = (u64::from(*bounds.start()), u64::from(*bounds.end()));
-        u32::try_from(number(&mut section, key, default, low..=high, reader)).unwrap_or(*bounds.end())
-    };
-    let grace_days = small("grace_days", 30, 1..=366);
-    let retention_years = small("retention_years", 6, 6..=100);
-    section.finish(reader);
-    Some(Audit { folder: folder?, node, origin: origin?, lock: lock?, grace_days, retention_years })
 }
 
 struct Bounds {

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use bascule_ledger::VerifierKey;
+use bascule_store::log::Durability;
+
 /// Everything that `bascule.toml` says.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -21,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) providers: Vec<bascule_gateway::smart::federation::ProviderSettings>,
     /// The UDAP community that the house is a member of.
     pub(crate) udap: Option<bascule_gateway::smart::UdapSettings>,
+    /// Settings under `[dangerous]` that are on, each in words; repeated at every start.
+    pub(crate) dangerous: Vec<&'static str>,
     pub(crate) head_bytes_max: u64,
     pub(crate) head_timeout_ms: u64,
     pub(crate) connections_max: u64,
@@ -29,7 +34,8 @@ pub(crate) struct Settings {
 impl Settings {
     /// The names by which rules may name the APIs of this house.
     pub(crate) fn api_names(&self) -> BTreeSet<String> {
-        self.gateway.apis.iter().map(|entry| entry.api.name.clone()).collect()
+        let own = std::iter::once(bascule_gateway::AUDIT_API.to_owned());
+        self.gateway.apis.iter().map(|entry| entry.api.name.clone()).chain(own).collect()
     }
 }
 
@@ -75,4 +81,44 @@ pub(crate) struct Audit {
     pub(crate) grace_days: u32,
     /// Years for which the keys of sealed parts are kept after the entry.
     pub(crate) retention_years: u32,
+    /// What an answer waits for.
+    pub(crate) durability: Durability,
+    /// Who cosigns the log's checkpoints.
+    pub(crate) witnesses: Vec<Witness>,
+    /// How often they are asked, in seconds; also how much of the log's growth a witness can see.
+    pub(crate) witness_interval_seconds: u32,
+    /// What happens to clinical care while the log cannot be written (45 CFR 164.312(a)(2)(ii)). `None`: nobody has decided,
+    /// which is accepted only where no API is clinical.
+    pub(crate) emergency: Option<Emergency>,
+    /// Whether checkpoints and tiles are shown to everybody below `/audit/log/`.
+    pub(crate) publish: bool,
+    /// Whether patients see who of the staff has looked by name; else by role.
+    pub(crate) staff_by_name: bool,
+}
+
+/// A witness of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Witness {
+    /// Its submission prefix; `/add-checkpoint` follows.
+    pub(crate) url: url::Url,
+    /// Its public key, from the witness itself.
+    pub(crate) key: VerifierKey,
+    /// PEM of the only authorities to trust; `None` trusts the operating system's.
+    pub(crate) ca_pem: Option<String>,
+}
+
+/// What happens to clinical care while the log cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Emergency {
+    /// 503, like everything else.
+    Deny,
+    /// It goes on, recorded in a reserve of bounded size.
+    Reserve {
+        /// The reserve: beside, never in, the data folder; best on another disk.
+        file: PathBuf,
+        /// How long it should last.
+        hours: u32,
+        /// How many accesses an hour it is sized for.
+        accesses_per_hour: u32,
+    },
 }

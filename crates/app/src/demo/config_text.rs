@@ -20,6 +20,7 @@ folder = "data/audit"
 node = "demo"
 origin = "localhost/bascule-demo"
 lock = "lock/bascule-lock.db"
+emergency = {{ file = "reserve/emergency", hours = 4, accesses_per_hour = 500 }}
 
 [policy]
 folder = "policy"

@@ -62,6 +62,7 @@ async fn open(args: &DemoRun) -> Result<Demo, String> {
     config_text::write(&folder, args.port, &bank.base)?;
     let settings = config::load(&folder.config())
         .map_err(|faults| bascule_policy::fault::render(&faults, "The demo's own configuration is refused."))?;
+    crate::witnessing::before_opening(&settings).await?;
     let house = House::open(settings, clock::now()).map_err(|error| error.to_string())?;
     let portal = PortalSettings {
         ca_pem: Some(tls.ca_pem.clone()),

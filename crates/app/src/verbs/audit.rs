@@ -46,6 +46,19 @@ pub(crate) async fn run(verb: AuditVerb) -> Exit {
         AuditVerb::Lift { subject, matter, records } => {
             return records::run((Act::LogLift { subject: subject.into_subject(), matter }, records)).await;
         }
+        AuditVerb::Suspend { recipient, until, statement, records } => {
+            return records::run((Act::LogSuspend { recipient, until, statement }, records)).await;
+        }
+        AuditVerb::Drill { records } => return records::run((Act::LogDrill, records)).await,
+        AuditVerb::Review { kind, from, to, note, records } => match [&from, &to].map(|day| start_of_day(day)) {
+            [Some(first), Some(last)] if first <= last => {
+                let act = Act::LogReview { kind: kind.name().to_owned(), from, to, note };
+                return records::run((act, records)).await;
+            }
+            [None, _] => Err(no_day(&from)),
+            [_, None] => Err(no_day(&to)),
+            _ => Err(format!("{to} lies before {from}")),
+        },
         AuditVerb::Evidence { from, to, out, records } => evidence::run(&records, &from, &to, &out).await,
         AuditVerb::Export { records, from, out } => export(&records, from.as_deref(), &out).await,
         AuditVerb::Disclosures { patient, csv, records } => disclosures(&records, &patient, csv).await,
@@ -117,8 +130,19 @@ async fn verified(
             terminal::line(&format!("{}  {} entries ({kinds})", shard.origin, shard.size));
             terminal::line(&format!("  root {}  key {}", shard.root.to_base64(), shard.vkey));
         }
+        for logs in &report.logs {
+            let (shards, dropped) = (logs.shards, logs.dropped);
+            terminal::line(&format!(
+                "{}  log of logs, {shards} shards, {dropped} of them deleted after retention",
+                logs.origin
+            ));
+            terminal::line(&format!("  key {}", logs.vkey));
+        }
         for fault in &report.faults {
             terminal::line(&format!("FAULT {fault}"));
+        }
+        for warning in &report.warnings {
+            terminal::line(&format!("WARNING {warning}"));
         }
         terminal::line(&report.claim());
     }
@@ -133,7 +157,11 @@ pub(super) fn report_json(report: &Report) -> Value {
     json!({
         "holds": report.holds(),
         "shards": shards.collect::<Vec<_>>(),
+        "logOfLogs": report.logs.iter().map(|logs| {
+            json!({ "origin": logs.origin, "size": logs.size, "shards": logs.shards, "dropped": logs.dropped })
+        }).collect::<Vec<_>>(),
         "faults": report.faults,
+        "warnings": report.warnings,
         "claim": report.claim(),
     })
 }
@@ -209,6 +237,7 @@ async fn search(records: &RecordsArgs, request: Option<&str>, asked: Asked) -> R
         let reader = reader(&settings)?;
         let text = |error: LogError| error.to_string();
         match request {
+            // A request is looked for in the log itself: what the index lacks must not stay hidden.
             Some(id) => by_request(&reader, id).map_err(text)?,
             None => {
                 let mut index = Index::open(&settings.store.join("audit-index.db")).map_err(text)?;
@@ -293,7 +322,10 @@ async fn disclosures(records: &RecordsArgs, patient: &str, csv: bool) -> Result<
         patient: format!("Patient/{patient}"),
         from: now.plus_seconds(-ACCOUNTING_SECONDS),
         until: now.plus_seconds(1),
-        suspensions: Vec::new(),
+        suspensions: {
+            let store = bascule_store::Store::open(&settings.store.join("bascule.db"), now);
+            store.and_then(|store| store.suspensions()).map_err(|error| error.to_string())?
+        },
         now,
     };
     let lines = {

@@ -60,6 +60,12 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
 pub(crate) fn beside_policy(settings: &Settings, file: &str) -> Found {
     let mut found = Found::default();
     check_certificate(settings, file, &mut found);
+    found.warnings.extend(settings.dangerous.iter().map(|said| format!("[dangerous] {said}")));
+    if settings.audit.witnesses.is_empty() {
+        let without = "the audit log has no witness: whoever holds its signing key could write another history; name one \
+                       outside this organization under [audit] witness";
+        found.warnings.push(without.to_owned());
+    }
     for (api, named) in settings.gateway.apis.iter().zip(&settings.named) {
         if named.owner.is_none() {
             found

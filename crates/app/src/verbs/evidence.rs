@@ -14,6 +14,7 @@ use bascule_fhir::Timestamp;
 use bascule_store::log::LogError;
 use bascule_store::log::read::{Cursor, LogReader};
 use bascule_store::log::verify::{Report, VerifyOptions, verify};
+use bascule_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::cli::RecordsArgs;
@@ -24,7 +25,7 @@ use crate::verbs::audit::{flush, no_day, reader, report_json, said, settings};
 use crate::{clock, policy_folder, terminal};
 
 /// What lies in the folder, in the order in which it is best read.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 15] = [
     ("index.html", "the summary, for people"),
     ("verification.json", "what verifying the whole log found when this was made, and what it claims"),
     (
@@ -32,6 +33,15 @@ const FILES: [(&str, &str); 9] = [
         "each log's signed checkpoint, its public key (vkey) and, if there is one, the cosigned checkpoint",
     ),
     ("policy/", "the policy files in force when this was made"),
+    (
+        "policies/",
+        "the files of each policy that entries of these days were made under, by its hash, as far as they were kept",
+    ),
+    ("in-force.csv", "which policy was in force since when"),
+    ("approvals.csv", "every change of the policy: who proposed it and why, who approved it, who reviewed it"),
+    ("reviews.ndjson", "reviews of access, of activity and of broken glass that a person has signed off"),
+    ("drills.ndjson", "drills of the emergency reserve"),
+    ("alerts.csv", "every alert raised in these days, broken glass among them, and who has looked at it when"),
     ("policies.csv", "every policy under which an entry was made: hash, first and last entry, entries"),
     ("changes.ndjson", "everything that happened to the bridge itself: starts, changes, approvals, holds, readings"),
     ("counts.csv", "entries by kind, client and outcome"),
@@ -52,6 +62,11 @@ pub(super) async fn run(records: &RecordsArgs, from: &str, to: &str, out: &Path)
         Counted::read(&reader, &span, out)?
     };
     let hash = write_policy(out, &settings)?;
+    {
+        let store = Store::open(&settings.store.join("bascule.db"), clock::now()).map_err(|error| error.to_string())?;
+        write_policies(out, &store, &counted, &span)?;
+        write_alerts(out, &store, &span)?;
+    }
     write(out, "verification.json", &format!("{:#}\n", report_json(&report)))?;
     write(out, "counts.csv", &counted.counts_csv())?;
     write(out, "policies.csv", &counted.policies_csv())?;
@@ -152,6 +167,8 @@ impl Counted {
 /// The lists of whole entries, written while the log is read.
 struct Lists {
     changes: BufWriter<File>,
+    reviews: BufWriter<File>,
+    drills: BufWriter<File>,
     break_glass: BufWriter<File>,
     refusals: BufWriter<File>,
 }
@@ -161,6 +178,8 @@ impl Lists {
         let open = |name| File::create(out.join(name)).map(BufWriter::new).map_err(failing(out, name));
         Ok(Self {
             changes: open("changes.ndjson")?,
+            reviews: open("reviews.ndjson")?,
+            drills: open("drills.ndjson")?,
             break_glass: open("break-glass.ndjson")?,
             refusals: open("refusals.ndjson")?,
         })
@@ -170,7 +189,14 @@ impl Lists {
         let line = line(entry);
         let put = |file: &mut BufWriter<File>| writeln!(file, "{line}").map_err(|error| error.to_string());
         match entry.clear.kind {
-            Kind::System => put(&mut self.changes)?,
+            Kind::System => {
+                put(&mut self.changes)?;
+                match entry.clear.system.as_ref().and_then(|system| system.get("event")?.as_str()) {
+                    Some("review") => put(&mut self.reviews)?,
+                    Some("drill" | "carried-over") => put(&mut self.drills)?,
+                    _ => {}
+                }
+            }
             Kind::Refusal => put(&mut self.refusals)?,
             _ => {}
         }
@@ -178,7 +204,7 @@ impl Lists {
     }
 
     fn close(mut self) -> Result<(), String> {
-        let files = [&mut self.changes, &mut self.break_glass, &mut self.refusals];
+        let files = [&mut self.changes, &mut self.reviews, &mut self.drills, &mut self.break_glass, &mut self.refusals];
         files.into_iter().try_for_each(|file| file.flush().map_err(|error| error.to_string()))
     }
 }
@@ -299,6 +325,69 @@ fn write_policy(out: &Path, settings: &Settings) -> Result<String, String> {
         write(out, &format!("policy/{name}"), &file.text)?;
     }
     Ok(bascule_policy::Policy::load(&files).map_err(faults)?.hash().to_owned())
+}
+
+/// The policies of these days, as they were; which was in force since when; and how each came into force, with who approved it.
+fn write_policies(out: &Path, store: &Store, counted: &Counted, span: &Span) -> Result<(), String> {
+    let text = |error: StoreError| error.to_string();
+    for hash in counted.policies.keys() {
+        match store.kept_policy(hash) {
+            Ok(files) if !files.is_empty() => {
+                for (name, file) in files {
+                    let name = Path::new(&name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    write(out, &format!("policies/{hash}/{name}"), &file)?;
+                }
+            }
+            _ => write(out, &format!("policies/{hash}/NOT-KEPT"), "The files of this policy were not kept.\n")?,
+        }
+    }
+    let mut in_force = "sequence,since,policy,change\n".to_owned();
+    for one in store.policies_in_force().map_err(text)?.iter().filter(|one| one.at < span.until) {
+        let change = one.change.map(|change| change.to_string()).unwrap_or_default();
+        in_force += &format!("{},{},{},{change}\n", one.sequence, one.at.to_instant(), csv(&one.hash));
+    }
+    write(out, "in-force.csv", &in_force)?;
+    let mut approvals =
+        "change,kind,state,proposed,author,reason,decided,approver,reviewed,reviewed by,review,before,after\n"
+            .to_owned();
+    for one in store.policy_changes().map_err(text)?.iter().filter(|one| one.proposed < span.until) {
+        let change = &one.change;
+        let (when, by, words) =
+            one.reviewed.clone().map_or_else(Default::default, |(at, by, words)| (at.to_instant(), by, words));
+        let cells = [
+            change.kind.name().to_owned(),
+            one.state.name().to_owned(),
+            one.proposed.to_instant(),
+            change.author.clone(),
+            change.reason.clone(),
+            one.decided.map(Timestamp::to_instant).unwrap_or_default(),
+            one.approver.clone().unwrap_or_default(),
+            when,
+            by,
+            words,
+            change.before.clone(),
+            change.after.clone(),
+        ];
+        let cells: Vec<String> = cells.iter().map(|cell| csv(cell)).collect();
+        approvals += &format!("{},{}\n", one.number, cells.join(","));
+    }
+    write(out, "approvals.csv", &approvals)
+}
+
+/// Alerts, and who has looked at them. Ids only, never values of records.
+fn write_alerts(out: &Path, store: &Store, span: &Span) -> Result<(), String> {
+    let alerts = store.alerts(false).map_err(|error| error.to_string())?;
+    let mut text = "alert,at,rule,severity,client,said,acknowledged,by\n".to_owned();
+    for one in alerts.iter().filter(|one| span.holds(one.alert.at)) {
+        let (when, by) =
+            one.acknowledged.as_ref().map_or_else(Default::default, |(at, by)| (at.to_instant(), by.clone()));
+        let client = one.alert.client.clone().unwrap_or_default();
+        let cells = [one.alert.at.to_instant(), one.alert.rule.clone(), one.alert.severity.clone(), client];
+        let rest = [one.alert.said.clone(), when, by];
+        let cells: Vec<String> = cells.iter().chain(&rest).map(|cell| csv(cell)).collect();
+        text += &format!("{},{}\n", one.number, cells.join(","));
+    }
+    write(out, "alerts.csv", &text)
 }
 
 fn make_empty(out: &Path) -> Result<(), String> {

@@ -43,6 +43,7 @@ pub(crate) async fn ask(settings: Settings, act: &Act) -> Result<Outcome, String
     match socket::ask(&settings.store, act).await {
         Ok(Some(outcome)) => Ok(outcome),
         Ok(None) => {
+            crate::witnessing::before_opening(&settings).await?;
             let house = House::open(settings, clock::now()).map_err(|error| error.to_string())?;
             let outcome = Records::of(&house).act(act.clone(), "command").await;
             house.close().await;

@@ -8,7 +8,7 @@ use crate::cli::ConfigArgs;
 use crate::exit::Exit;
 use crate::house::House;
 use crate::running::Running;
-use crate::{clock, config, terminal};
+use crate::{clock, config, terminal, witnessing};
 
 /// Settles the configuration, opens the house, serves.
 pub(crate) async fn run(args: &ConfigArgs) -> Exit {
@@ -22,6 +22,9 @@ pub(crate) async fn run(args: &ConfigArgs) -> Exit {
     }
     for warning in &found.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(sentence) = witnessing::before_opening(&settings).await {
+        return terminal::failed(&sentence);
     }
     let house = match House::open(settings, clock::now()) {
         Ok(house) => house,

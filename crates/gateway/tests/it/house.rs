@@ -88,12 +88,30 @@ impl House {
 
     /// With the API as `change` makes it.
     pub(crate) async fn changed(upstream: &str, limits: Limits, change: impl FnOnce(&mut ApiSettings)) -> Self {
+        Self::made(upstream, limits, change, |_, settings| settings).await
+    }
+
+    /// With other settings of the log, made of the folder and the usual ones.
+    pub(crate) async fn with_log(
+        upstream: &str,
+        limits: Limits,
+        change: impl FnOnce(&Path, LogSettings) -> LogSettings,
+    ) -> Self {
+        Self::made(upstream, limits, |_| (), change).await
+    }
+
+    async fn made(
+        upstream: &str,
+        limits: Limits,
+        change: impl FnOnce(&mut ApiSettings),
+        change_log: impl FnOnce(&Path, LogSettings) -> LogSettings,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
         let store = Arc::new(Store::open(&data.join("bascule.db"), now()).unwrap());
         let settings = LogSettings::new(&data, folder.path().join("lock/lock.db"), "n1", "bridge.example/audit");
-        let log = Log::open(settings, now()).unwrap();
+        let log = Log::open(change_log(folder.path(), settings), now()).unwrap();
         let policy = Arc::new(ArcSwap::from_pointee(policy("", "")));
         let api = Api {
             name: "ehr".into(),
@@ -315,7 +333,7 @@ impl House {
 
 fn shard(node: &Path) -> PathBuf {
     let folders = std::fs::read_dir(node).unwrap().map(|entry| entry.unwrap().path());
-    folders.filter(|path| path.join("checkpoint").exists()).max().unwrap()
+    folders.filter(|path| path.join("checkpoint").exists() && !path.ends_with("logs")).max().unwrap()
 }
 
 /// The roles that come with the house, and more.

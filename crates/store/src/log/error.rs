@@ -60,6 +60,9 @@ pub enum LogError {
     /// The disk is nearly full.
     #[error("the audit log's disk has fewer than {0} bytes left")]
     DiskFull(u64),
+    /// The emergency reserve is used up.
+    #[error("the emergency reserve of {0} bytes is used up")]
+    ReserveFull(u64),
     /// The entry could not be sealed.
     #[error(transparent)]
     Audit(#[from] bascule_audit::AuditError),

@@ -41,9 +41,37 @@ pub struct Search {
     pub kind: Option<String>,
     /// Only disclosures that must be accounted for.
     pub disclosures: bool,
+    /// Only what the request of that id left.
+    pub request: Option<String>,
+    /// Only the entry with that random name, in hex.
+    pub id: Option<String>,
+    /// Only what comes after this one in the order of hits.
+    pub after: Option<Place>,
     /// Hits at most; 0 is [`HITS_MAX`].
     pub limit: u64,
 }
+
+/// Where a hit stands in the order of hits: the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Microseconds since 1970.
+    pub at: i64,
+    /// Which log.
+    pub origin: String,
+    /// Its index there.
+    pub index: u64,
+}
+
+impl Place {
+    /// Of a hit.
+    #[must_use]
+    pub fn of(entry: &Opened) -> Self {
+        Self { at: entry.about().at, origin: entry.position.origin.clone(), index: entry.position.index }
+    }
+}
+
+/// Of what form an index file is; one of another form is made again.
+const FORM: i64 = 2;
 
 /// Hits that a search gives at most.
 pub const HITS_MAX: u64 = 10_000;
@@ -55,15 +83,26 @@ impl Index {
     /// `Lock` (the database's error).
     pub fn open(path: &Path) -> Result<Self, LogError> {
         let database = Connection::open(path)?;
+        database.busy_timeout(std::time::Duration::from_secs(30))?;
+        let form: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if form != FORM {
+            database.execute_batch(&format!(
+                "DROP TABLE IF EXISTS patient; DROP TABLE IF EXISTS entry; DROP TABLE IF EXISTS shard;
+                 PRAGMA user_version = {FORM};"
+            ))?;
+        }
         database.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
              CREATE TABLE IF NOT EXISTS shard (id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, size INTEGER NOT NULL);
              CREATE TABLE IF NOT EXISTS entry (shard INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,
                  kind TEXT NOT NULL, client TEXT, outcome INTEGER NOT NULL, disclosure INTEGER NOT NULL, user BLOB,
+                 id BLOB NOT NULL, request TEXT,
                  PRIMARY KEY (shard, number)) WITHOUT ROWID;
              CREATE INDEX IF NOT EXISTS entry_at ON entry (at);
              CREATE INDEX IF NOT EXISTS entry_client ON entry (client, at);
              CREATE INDEX IF NOT EXISTS entry_user ON entry (user, at);
+             CREATE INDEX IF NOT EXISTS entry_id ON entry (id);
+             CREATE INDEX IF NOT EXISTS entry_request ON entry (request);
              CREATE TABLE IF NOT EXISTS patient (blind BLOB NOT NULL, shard INTEGER NOT NULL, number INTEGER NOT NULL,
                  PRIMARY KEY (blind, shard, number)) WITHOUT ROWID;",
         )?;
@@ -157,10 +196,17 @@ impl Index {
         also(" AND at < ?", search.until.map(|until| Value::Integer(until.micros())));
         also(" AND outcome = ?", search.outcome.map(|outcome| Value::Integer(i64::from(outcome.code()))));
         also(" AND kind = ?", search.kind.clone().map(Value::Text));
+        also(" AND request = ?", search.request.clone().map(Value::Text));
+        also(" AND entry.id = ?", search.id.as_deref().map(|id| Value::Blob(hex::decode(id).unwrap_or_default())));
+        if let Some(after) = &search.after {
+            also(" AND (at, origin, entry.number) < (?", Some(Value::Integer(after.at)));
+            also(", ?", Some(Value::Text(after.origin.clone())));
+            also(", ?)", i64::try_from(after.index).ok().map(Value::Integer));
+        }
         also(" AND disclosure = ?", search.disclosures.then_some(Value::Integer(1)));
         let limit = if search.limit == 0 { HITS_MAX } else { search.limit.min(HITS_MAX) };
         also(
-            " ORDER BY at DESC, entry.shard DESC, entry.number DESC LIMIT ?",
+            " ORDER BY at DESC, origin DESC, entry.number DESC LIMIT ?",
             i64::try_from(limit).ok().map(Value::Integer),
         );
         let mut statement = self.0.prepare(&sql)?;
@@ -181,8 +227,8 @@ impl Index {
         let mut taken = 0;
         {
             let mut add_entry = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO entry (shard, number, at, kind, client, outcome, disclosure, user)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR REPLACE INTO entry (shard, number, at, kind, client, outcome, disclosure, user, id, request)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?;
             let mut add_patient = transaction
                 .prepare_cached("INSERT OR IGNORE INTO patient (blind, shard, number) VALUES (?1, ?2, ?3)")?;
@@ -203,6 +249,8 @@ impl Index {
                     entry.clear.outcome.code(),
                     about.disclosure,
                     subject.map(|subject| reader.keys().blind_agent(subject).to_vec()),
+                    hex::decode(&entry.clear.id).unwrap_or_default(),
+                    about.request,
                 ])?;
                 let api = about.api.as_deref().unwrap_or_default();
                 for patient in entry.patients.iter().flatten() {

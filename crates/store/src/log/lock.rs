@@ -45,6 +45,14 @@ impl LockStore {
         }))
     }
 
+    /// The last checkpoint of every log with that prefix, as it was signed.
+    pub(crate) fn all_of(&self, prefix: &str) -> rusqlite::Result<Vec<String>> {
+        let database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = database
+            .prepare_cached("SELECT note FROM last WHERE substr(origin, 1, length(?1)) = ?1 ORDER BY origin")?;
+        statement.query_map([prefix], |row| row.get(0))?.collect()
+    }
+
     /// The origin of any log with that prefix that was signed at more than size 0.
     pub(crate) fn any_of(&self, prefix: &str) -> rusqlite::Result<Option<String>> {
         let database = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,13 +7,18 @@
 //! **Trust**: who can rewrite the tiles can do nothing that a verifier with an older checkpoint would miss. Who holds a
 //! shard's signing key can sign another history of that shard; a witness, or anybody who kept a checkpoint, notices.
 
+mod carry;
 mod disk;
 mod error;
+pub mod history;
 pub mod index;
 mod lock;
+pub mod log_of_logs;
+pub mod published;
 mod publisher;
 pub mod read;
 mod recover;
+pub mod reserve;
 pub mod retire;
 mod sequencer;
 mod settings;
@@ -22,6 +27,7 @@ mod shard;
 mod simulation;
 mod threads;
 pub mod verify;
+pub mod verify_logs;
 mod wal;
 pub mod witness;
 
@@ -41,6 +47,7 @@ pub use settings::{Durability, LogSettings};
 pub use shard::{Shard, epoch_of};
 
 use crate::keys::{KeyStore, NewKey};
+use reserve::Reserve;
 use sequencer::{Placed, Work};
 use threads::{Queued, Threads};
 
@@ -52,9 +59,12 @@ struct Inner {
     queue: mpsc::Sender<Queued>,
     keys: Arc<KeyStore>,
     settings: LogSettings,
+    ground: recover::Ground,
     shared: Arc<Shared>,
     threads: Mutex<Option<Threads>>,
     held: Mutex<Option<File>>,
+    /// What was carried over from the emergency reserve and still stands there.
+    carried: Mutex<std::collections::HashSet<EntryId>>,
 }
 
 /// What the threads tell the handles.
@@ -64,6 +74,8 @@ pub(crate) struct Shared {
     note: Mutex<String>,
     disk_full: AtomicBool,
     lost: AtomicU64,
+    reserve: OnceLock<Reserve>,
+    log_of_logs: Mutex<()>,
 }
 
 impl Shared {
@@ -75,6 +87,11 @@ impl Shared {
 
     pub(crate) fn check(&self) -> Result<(), LogError> {
         self.failed.get().map_or(Ok(()), |why| Err(LogError::Stopped(why.clone())))
+    }
+
+    pub(crate) fn bring_up_to_date(&self, ground: &recover::Ground, now: Timestamp) -> Result<(), LogError> {
+        let _one_at_a_time = self.log_of_logs.lock().unwrap_or_else(PoisonError::into_inner);
+        log_of_logs::bring_up_to_date(ground, now)
     }
 
     pub(crate) fn show(&self, note: String) {
@@ -169,15 +186,22 @@ impl Log {
         let lock = Arc::new(lock::LockStore::open(&settings.lock_file)?);
         let ground = recover::Ground { settings: settings.clone(), disk, keys: Arc::clone(&keys), lock };
         let shared = Arc::new(Shared::default());
+        if let Some(emergency) = &settings.emergency {
+            let origin = format!("{}/{}/emergency", settings.origin, settings.node);
+            let _first = shared.reserve.set(Reserve::open(emergency, &origin)?);
+        }
         let recovered = recover::recover(&ground, now)?;
-        let (queue, threads) = threads::start(ground, recovered, Arc::clone(&shared), now)?;
+        shared.bring_up_to_date(&ground, now)?;
+        let (queue, threads) = threads::start(ground.clone(), recovered, Arc::clone(&shared), now)?;
         Ok(Self(Arc::new(Inner {
             queue,
             keys,
             settings,
+            ground,
             shared,
             threads: Mutex::new(Some(threads)),
             held: Mutex::new(Some(held)),
+            carried: Mutex::default(),
         })))
     }
 
@@ -199,16 +223,24 @@ impl Log {
     /// # Errors
     /// [`LogError`]: the answer must not leave.
     pub async fn append(&self, entry: Entry, intent: Option<Intent>) -> Result<Receipt, LogError> {
+        let receipt = self.append_closing(entry, intent.as_ref().map(|intent| intent.id)).await?;
+        intent.map(Intent::close);
+        Ok(receipt)
+    }
+
+    async fn append_closing(&self, entry: Entry, closes: Option<EntryId>) -> Result<Receipt, LogError> {
         let at = entry.at();
         let mut keys = Vec::new();
-        let closes = intent.as_ref().map(|intent| intent.id);
         let mut pieces = Vec::new();
         for piece in entry.into_pieces() {
             pieces.push(self.seal(piece, closes.filter(|_| pieces.is_empty()), &mut keys)?);
         }
         let placed = self.submit(Work::Append { pieces, closes, at, keys }).await?;
-        intent.map(Intent::close);
         placed.map(|placed| Receipt { placed }).ok_or_else(|| LogError::Stopped("no place was given".to_owned()))
+    }
+
+    pub(crate) fn bring_log_of_logs_up_to_date(&self, now: Timestamp) -> Result<(), LogError> {
+        self.0.shared.bring_up_to_date(&self.0.ground, now)
     }
 
     /// Makes a checkpoint of all that is durable now, and returns it.
@@ -295,6 +327,19 @@ impl Log {
     fn stopped(&self) -> LogError {
         LogError::Stopped(self.failure().unwrap_or("it was closed").to_owned())
     }
+}
+
+/// The last checkpoint of each log of this node, as it was signed, out of the lock store. A witness never saw a later one.
+///
+/// # Errors
+/// `Lock` if the lock store cannot be read.
+pub fn last_signed(settings: &LogSettings) -> Result<Vec<bascule_ledger::Note>, LogError> {
+    if !settings.lock_file.exists() {
+        return Ok(Vec::new());
+    }
+    let prefix = format!("{}/{}/", settings.origin, settings.node);
+    let notes = lock::LockStore::open(&settings.lock_file)?.all_of(&prefix)?;
+    notes.iter().map(|note| Ok(bascule_ledger::Note::parse(note)?)).collect()
 }
 
 /// Takes the folder for this process alone.

@@ -49,6 +49,9 @@ impl Log {
             self.append(Entry::system(&event, now), None).await?;
             retired.push(origin);
         }
+        if !retired.is_empty() {
+            self.bring_log_of_logs_up_to_date(now)?;
+        }
         Ok(retired)
     }
 
@@ -137,7 +140,8 @@ impl Log {
             reason: "retention is over".to_owned(),
         };
         self.append(Entry::system(&event, now), None).await?;
-        fs::remove_dir_all(&folder).map_err(LogError::file("removing", &folder))
+        fs::remove_dir_all(&folder).map_err(LogError::file("removing", &folder))?;
+        self.bring_log_of_logs_up_to_date(now)
     }
 
     fn ended_shards(&self, now: Timestamp) -> Result<Vec<Shard>, LogError> {

@@ -29,6 +29,18 @@ pub(crate) enum Work {
     Abandon { intent: EntryId },
     /// Entries that were lost before they came here.
     Lost { count: u64, at: Timestamp },
+    /// What the emergency reserve held while the log could not be written.
+    CarryOver { held: Carried, at: Timestamp },
+}
+
+/// A part of what the emergency reserve held.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) keys: Vec<NewKey>,
+    /// Entries with the intents that they close.
+    pub(crate) entries: Vec<(Option<EntryId>, Vec<u8>)>,
+    /// Intents that are still open.
+    pub(crate) open: Vec<(EntryId, Vec<u8>)>,
 }
 
 /// Where an entry stands.
@@ -153,8 +165,25 @@ impl Sequencer {
                 Ok(None)
             }
             Work::Abandon { intent } => self.draft_unknown(draft, intent),
+            Work::CarryOver { held, at } => self.draft_carried(draft, held, at).map(Some),
             Work::Lost { count, at } => self.draft_system(draft, &SystemEvent::Gap { lost: count }, at).map(Some),
         }
+    }
+
+    /// Entries keep their own times, which lie before those of their neighbours: the entry before them says how many.
+    fn draft_carried(&mut self, draft: &mut Draft, held: Carried, at: Timestamp) -> Result<Placed, LogError> {
+        let Carried { keys, entries, open } = held;
+        self.draft_keys(draft, keys);
+        let event = SystemEvent::CarriedOver { entries: entries.len() as u64 };
+        let placed = self.draft_system(draft, &event, at)?;
+        for (closes, bytes) in entries {
+            self.draft_entry(draft, bytes, closes);
+        }
+        for (id, bytes) in open {
+            draft.records.push(Record::Intent { id, bytes: bytes.clone() });
+            draft.opened.push((id, bytes));
+        }
+        Ok(placed)
     }
 
     fn draft_keys(&self, draft: &mut Draft, keys: Vec<NewKey>) {

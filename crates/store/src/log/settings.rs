@@ -42,6 +42,8 @@ pub struct LogSettings {
     pub segment_bytes_max: u64,
     /// The log accepts nothing while fewer bytes than these are free, so that it can still say why.
     pub reserve_bytes: u64,
+    /// Where clinical care is recorded while the log cannot be written; `None`: nowhere, and it is refused.
+    pub emergency: Option<super::reserve::ReserveSettings>,
     /// By how much entries' times may go back, or run ahead of the steady clock, before a clock-step entry says so.
     pub clock_step_max_ms: u64,
 }
@@ -63,6 +65,7 @@ impl LogSettings {
             checkpoint_interval_ms: 1_000,
             segment_bytes_max: 64 << 20,
             reserve_bytes: 64 << 20,
+            emergency: None,
             clock_step_max_ms: 120_000,
         }
     }
@@ -96,6 +99,8 @@ impl LogSettings {
             Some(
                 "`lock_file` lies in the data folder; put it beside, so that a restored backup does not bring it along",
             )
+        } else if self.emergency.as_ref().is_some_and(|reserve| reserve.file.starts_with(data)) {
+            Some("the emergency reserve lies in the data folder; put it beside, best on another disk")
         } else if self.queue_entries_max == 0 || self.batch_entries_max == 0 || self.checkpoint_interval_ms == 0 {
             Some("a bound is zero")
         } else {

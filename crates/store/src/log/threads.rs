@@ -10,6 +10,7 @@ use bascule_audit::SystemEvent;
 use bascule_fhir::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use super::carry;
 use super::publisher::{Durable, Ended, Publisher, Start};
 use super::recover::{Ground, Recovered, previous_of, signer_of};
 use super::sequencer::{Committed, Placed, Sequencer, Work};
@@ -32,7 +33,7 @@ pub(crate) enum Queued {
 /// What the publisher is told.
 enum Told {
     Committed { entries: Vec<Durable>, keys: Vec<NewKey>, ended: Option<Ended> },
-    Next { shard: Shard, reply: SyncSender<Result<SystemEvent, LogError>> },
+    Next { shard: Shard, at: Timestamp, reply: SyncSender<Result<SystemEvent, LogError>> },
     Flush(oneshot::Sender<Result<String, LogError>>),
     Stop(oneshot::Sender<Result<(), LogError>>),
 }
@@ -92,6 +93,7 @@ impl Sequencing {
             let committed = self.sequencer.commit_system(&event, now)?;
             self.tell(committed)?;
         }
+        self.carry_over(now)?;
         let open: Vec<_> = self.sequencer.open.keys().copied().collect();
         let works = open.into_iter().map(|intent| Work::Abandon { intent }).collect();
         let mut committed = self.sequencer.write_batch(works)?;
@@ -104,6 +106,20 @@ impl Sequencing {
         let event = SystemEvent::Start { version, recovered, torn_bytes };
         let committed = self.sequencer.commit_system(&event, now)?;
         self.tell(committed)
+    }
+
+    /// What the emergency reserve held when the process ended comes before all else: it closes intents.
+    fn carry_over(&mut self, now: Timestamp) -> Result<(), LogError> {
+        let Some(reserve) = self.shared.reserve.get() else { return Ok(()) };
+        let held = reserve.held()?;
+        let works = carry::works(&held, &carry::already(&self.ground, &held)?, now);
+        for work in works {
+            let mut committed = self.sequencer.write_batch(vec![work])?;
+            self.sequencer.settle(&mut committed)?;
+            self.ground.keys.mark_written(&committed.keys);
+            self.tell(committed)?;
+        }
+        reserve.carried_over(&held).map(drop)
     }
 
     fn run(mut self, mut queued: mpsc::Receiver<Queued>) {
@@ -187,7 +203,7 @@ impl Sequencing {
         let committed = self.sequencer.close_shard(shard, at)?;
         self.tell(committed)?;
         let (reply, answer) = sync_channel(1);
-        self.send(Told::Next { shard, reply })?;
+        self.send(Told::Next { shard, at, reply })?;
         let event = answer.recv().map_err(|_| self.stopped())??;
         let committed = self.sequencer.open_shard(shard, &event, at)?;
         self.tell(committed)
@@ -263,8 +279,8 @@ impl Publishing {
                 }
                 Ok(())
             }
-            Told::Next { shard, reply } => {
-                let next = self.next(shard);
+            Told::Next { shard, at, reply } => {
+                let next = self.next(shard, at);
                 let failed = next.as_ref().err().map(ToString::to_string);
                 let _ = reply.send(next);
                 failed.map_or(Ok(()), |why| Err(LogError::Stopped(why)))
@@ -292,7 +308,7 @@ impl Publishing {
     }
 
     /// Shows the last checkpoint of this shard, and begins the next. What the next shard's first entry says.
-    fn next(&mut self, shard: Shard) -> Result<SystemEvent, LogError> {
+    fn next(&mut self, shard: Shard, at: Timestamp) -> Result<SystemEvent, LogError> {
         self.publish()?;
         self.publisher.derive()?;
         self.publisher.show()?;
@@ -309,6 +325,7 @@ impl Publishing {
         next.derive()?;
         self.shared.show(next.show()?);
         self.publisher = next;
+        self.shared.bring_up_to_date(&self.ground, at)?;
         shard_open(&self.ground, shard)
     }
 }

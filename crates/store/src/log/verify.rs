@@ -11,6 +11,8 @@ use bascule_ledger::verify::{Verified, verify_prefix, verify_since, verify_whole
 use bascule_ledger::{Checkpoint, Hash, LedgerError, Note, VerifierKey};
 
 use super::Shard;
+use super::history::{self, Times};
+use super::verify_logs::{self, LogOfLogsReport};
 use super::witness::{check_cosigned, cosigned_in};
 
 /// What to hold the log against.
@@ -61,8 +63,12 @@ pub struct ShardReport {
 pub struct Report {
     /// The shards, in their order.
     pub shards: Vec<ShardReport>,
+    /// The log of logs of each node.
+    pub logs: Vec<LogOfLogsReport>,
     /// What is wrong, each with its place. Empty: the log verifies.
     pub faults: Vec<String>,
+    /// What a person should look at, though every hash and signature holds: times that a witness contradicts.
+    pub warnings: Vec<String>,
 }
 
 impl Report {
@@ -104,6 +110,10 @@ impl Report {
                 entries - covered.min(entries)
             ));
         }
+        if !self.logs.is_empty() {
+            let named: u64 = self.logs.iter().map(|logs| logs.shards).sum();
+            claim.push_str(&format!(" The log of logs names {named} shard(s), and none is missing."));
+        }
         if self.shards.iter().any(|shard| !shard.key_was_given) {
             claim.push_str(" The verifier key was taken from beside the log; compare it with the published one.");
         }
@@ -116,6 +126,7 @@ impl Report {
 #[must_use]
 pub fn verify(folder: &Path, options: &VerifyOptions) -> Report {
     let mut report = Report::default();
+    let folder_asked = folder;
     let folders = shard_folders(folder);
     if folders.is_empty() {
         report.faults.push(format!("{}: no log is here (no `checkpoint` file)", folder.display()));
@@ -125,7 +136,8 @@ pub fn verify(folder: &Path, options: &VerifyOptions) -> Report {
     for folder in folders {
         let mut faults = Vec::new();
         let kept = kept.as_ref().and_then(|kept| kept.as_ref().ok());
-        match verify_shard(&folder, options, kept, &mut faults) {
+        let mut warnings = Vec::new();
+        match verify_shard(&folder, options, kept, &mut faults, &mut warnings) {
             Ok(shard) => {
                 kept_was_used |= shard.kept.is_some() || kept.is_some_and(|kept| kept.origin == shard.origin);
                 check_link(&report, &shard, &folder, &mut faults);
@@ -133,8 +145,11 @@ pub fn verify(folder: &Path, options: &VerifyOptions) -> Report {
             }
             Err(error) => faults.push(error.to_string()),
         }
-        report.faults.extend(faults.into_iter().map(|fault| format!("{}: {fault}", folder.display())));
+        let placed = |said: String| format!("{}: {said}", folder.display());
+        report.faults.extend(faults.into_iter().map(placed));
+        report.warnings.extend(warnings.into_iter().map(placed));
     }
+    verify_logs::check(&mut report, folder_asked, &options.keys);
     match kept {
         Some(Err(error)) => report.faults.push(format!("the kept checkpoint: {error}")),
         Some(Ok(kept)) if !kept_was_used => {
@@ -178,6 +193,7 @@ fn verify_shard(
     options: &VerifyOptions,
     kept: Option<&Checkpoint>,
     faults: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<ShardReport, LedgerError> {
     let text = |name: &str| fs::read_to_string(folder.join(name)).map_err(|_| LedgerError::Missing(name.to_owned()));
     let own = VerifierKey::parse(&text("vkey")?)?;
@@ -197,7 +213,9 @@ fn verify_shard(
         faults.push(format!("{} witnesses cosigned it, {} are required", cosigned.len(), options.quorum));
     }
     let kept = kept.filter(|kept| kept.origin == checkpoint.origin);
-    let mut check = EntryCheck { last_at: i64::MIN, stepped: false, kinds: BTreeMap::new(), faults };
+    let times = Times::new(history::read(folder, key, &options.witnesses));
+    let mut check =
+        EntryCheck { last_at: i64::MIN, stepped: false, carried: 0, times, kinds: BTreeMap::new(), faults, warnings };
     let seen = |index: u64, bytes: &[u8]| {
         check.entry(index, bytes);
         Ok(())
@@ -230,11 +248,18 @@ fn verify_shard(
 /// another order than they began.
 const DISORDER_MICROS_MAX: i64 = 120_000_000;
 
+/// Faults, and warnings, that are said of one shard.
+const SAID_MAX: usize = 100;
+
 struct EntryCheck<'a> {
     last_at: i64,
     stepped: bool,
+    /// Entries that follow out of the emergency reserve, with times of their own.
+    carried: u64,
+    times: Times,
     kinds: BTreeMap<String, u64>,
     faults: &'a mut Vec<String>,
+    warnings: &'a mut Vec<String>,
 }
 
 impl EntryCheck<'_> {
@@ -246,6 +271,15 @@ impl EntryCheck<'_> {
         let clear = record.clear();
         *self.kinds.entry(kind_name(clear.kind).to_owned()).or_default() += 1;
         let event = clear.system.as_ref().and_then(|system| system.get("event")?.as_str());
+        if let Some(left) = self.carried.checked_sub(1) {
+            self.carried = left;
+            return;
+        }
+        if event == Some("carried-over") {
+            self.carried = clear.system.as_ref().and_then(|system| system.get("entries")?.as_u64()).unwrap_or(0);
+        }
+        let wrong = self.times.check(index, clear);
+        self.warnings.extend(wrong.filter(|_| self.warnings.len() < SAID_MAX));
         self.stepped |= matches!(event, Some("clock-step" | "start"));
         if clear.at < self.last_at.saturating_sub(DISORDER_MICROS_MAX) && !self.stepped {
             self.fault(format!("entry {index} is dated before the one before it, and no clock step was recorded"));
@@ -257,8 +291,7 @@ impl EntryCheck<'_> {
     }
 
     fn fault(&mut self, fault: String) {
-        const FAULTS_MAX: usize = 100;
-        if self.faults.len() < FAULTS_MAX {
+        if self.faults.len() < SAID_MAX {
             self.faults.push(fault);
         }
     }

@@ -164,6 +164,23 @@ pub(crate) fn read_segment(bytes: &[u8], chain: &mut Option<Chain>, last: bool) 
     Ok(Read { head: Some(head), records, torn_bytes: 0 })
 }
 
+/// Reads batches as long as each follows the one before, and tells how many bytes they take. What comes after may be anything but
+/// a sound batch of this chain, whose numbers lie below `end`.
+pub(crate) fn read_chain(bytes: &[u8], chain: &mut Chain, end: u64) -> Result<(Vec<Record>, usize), Damaged> {
+    let mut records = Vec::new();
+    let mut at = 0;
+    while let Some(batch) = bytes.get(at..).and_then(decode_batch).filter(|batch| batch.follows(*chain)) {
+        *chain = Chain { next: batch.number + 1, previous: batch.crc };
+        at += batch.bytes;
+        records.extend(batch.records);
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    if batches(rest).any(|batch| batch.number >= chain.next && batch.number < end) {
+        return Err(Damaged { at });
+    }
+    Ok((records, at))
+}
+
 struct Batch {
     number: u64,
     previous: u32,
@@ -180,9 +197,13 @@ impl Batch {
 
 /// Whether a sound batch of that number or a later one begins anywhere in `bytes`.
 fn any_batch_from(bytes: &[u8], number: u64) -> bool {
+    batches(bytes).any(|batch| batch.number >= number)
+}
+
+/// Every sound batch that begins anywhere in `bytes`.
+fn batches(bytes: &[u8]) -> impl Iterator<Item = Batch> {
     let starts = bytes.windows(BATCH_MAGIC.len()).enumerate().filter(|(_, window)| *window == BATCH_MAGIC);
-    let mut sound = starts.filter_map(|(place, _)| bytes.get(place..).and_then(decode_batch));
-    sound.any(|batch| batch.number >= number)
+    starts.filter_map(|(place, _)| bytes.get(place..).and_then(decode_batch))
 }
 
 fn decode_batch(bytes: &[u8]) -> Option<Batch> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use bascule_ledger::cosignature::cosigners;
+use bascule_ledger::note::KeyKind;
 use bascule_ledger::proof::prove_consistency;
 use bascule_ledger::verify::verify_prefix;
 use bascule_ledger::witness::{AddCheckpoint, Refusal, accept, answer, consider};
@@ -17,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::LogError;
 use super::disk::{Disk, RealDisk};
 use super::read::ShardView;
+use crate::keys::private_file;
 
 /// The file beside a shard's checkpoint with the newest checkpoint that a witness cosigned.
 pub const COSIGNED_FILE: &str = "cosigned";
@@ -48,7 +50,8 @@ impl ShardView {
         keys: &[VerifierKey],
     ) -> Result<Vec<u64>, LogError> {
         let lines = accept(answer, &request.checkpoint, keys)?;
-        let times = lines.iter().map(|(_, time)| *time).collect();
+        let times: Vec<u64> = lines.iter().map(|(_, time)| *time).collect();
+        let earliest = times.iter().copied().min().unwrap_or(0);
         let mut note = self.cosigned().filter(|kept| kept.text == request.checkpoint.text);
         let note = note.get_or_insert_with(|| request.checkpoint.clone());
         for (line, _) in lines {
@@ -57,7 +60,9 @@ impl ShardView {
         }
         let path = self.folder().join(COSIGNED_FILE);
         RealDisk.put(&path, note.to_string().as_bytes()).map_err(LogError::file("writing", &path))?;
-        RealDisk.sync_everything(self.folder()).map_err(LogError::file("syncing", &path))?;
+        let sync = || std::fs::File::open(&path)?.sync_all().and_then(|()| RealDisk.sync_folder(self.folder()));
+        sync().map_err(LogError::file("syncing", &path))?;
+        super::history::keep(self.folder(), note, earliest)?;
         Ok(times)
     }
 
@@ -109,7 +114,8 @@ impl WitnessMemory {
         let database = Connection::open(path)?;
         database.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             CREATE TABLE IF NOT EXISTS last (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL);
+             CREATE TABLE IF NOT EXISTS last (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL,
+                 note TEXT NOT NULL);
              CREATE TABLE IF NOT EXISTS evidence (id INTEGER PRIMARY KEY, origin TEXT NOT NULL, at INTEGER NOT NULL,
                  status INTEGER NOT NULL, request TEXT NOT NULL);",
         )?;
@@ -138,13 +144,17 @@ impl WitnessMemory {
         let last = last_of(&transaction, &asked)?;
         match consider(&request, logs, |_| last) {
             Ok(checkpoint) => {
+                // Made before it is durable, and shown to nobody until it is.
+                let cosigned = answer(&request, signer, now)?;
+                let size = i64::try_from(checkpoint.size).unwrap_or(i64::MAX);
+                let note = format!("{}{cosigned}\n", request.checkpoint);
                 transaction.execute(
-                    "INSERT INTO last (origin, size, root) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (origin) DO UPDATE SET size = ?2, root = ?3",
-                    params![checkpoint.origin, i64::try_from(checkpoint.size).unwrap_or(i64::MAX), checkpoint.root.0],
+                    "INSERT INTO last (origin, size, root, note) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (origin) DO UPDATE SET size = ?2, root = ?3, note = ?4",
+                    params![checkpoint.origin, size, checkpoint.root.0, note],
                 )?;
                 transaction.commit()?;
-                Ok(Ok(answer(&request, signer, now)?))
+                Ok(Ok(cosigned))
             }
             Err(refusal) => {
                 if refusal.is_evidence() {
@@ -154,6 +164,16 @@ impl WitnessMemory {
                 Ok(Err(refusal))
             }
         }
+    }
+
+    /// The checkpoint of a log that was cosigned last, with the log's signature and the cosignature.
+    ///
+    /// # Errors
+    /// `Lock` (the database's error).
+    pub fn latest(&self, origin: &str) -> Result<Option<String>, LogError> {
+        let database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let note = database.query_row("SELECT note FROM last WHERE origin = ?1", [origin], |row| row.get(0));
+        Ok(note.optional()?)
     }
 
     /// The requests, signed by the log, that this witness refused because they contradict what it cosigned: status and body,
@@ -167,6 +187,16 @@ impl WitnessMemory {
         let rows = statement.query_map([origin], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// The key of a witness, in `witness.key` of its folder; made at the first start, readable by its owner only. A key that is
+/// lost, or used with a memory that is lost, is to be retired: a witness that forgot must not cosign again.
+///
+/// # Errors
+/// `Keys` if the file cannot be used, `Ledger` if the name is none.
+pub fn witness_signer(folder: &Path, name: &str) -> Result<NoteSigner, LogError> {
+    let seed = private_file(&folder.join("witness.key"))?;
+    Ok(NoteSigner::from_seed(name, KeyKind::CosignatureEd25519, &seed)?)
 }
 
 fn last_of(database: &Connection, origin: &str) -> Result<Option<Checkpoint>, LogError> {
