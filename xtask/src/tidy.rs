@@ -2,6 +2,7 @@
 //! nothing of one machine, no person who might be real, no world in the rooms below the shelf, no proof that anybody can make.
 
 mod arrows;
+mod conformance;
 mod people;
 mod rooms;
 mod text;
@@ -51,14 +52,17 @@ fn check(root: &Path) -> Result<Vec<Fault>, String> {
     collect(root, &mut files).map_err(|fault| format!("{}: {fault}", root.display()))?;
     files.sort();
     let mut faults = Vec::new();
+    let mut conformance = conformance::Conformance::default();
     for path in files {
         let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let Ok(content) = std::fs::read_to_string(&path) else { continue };
+        conformance.read(&name, &content);
         faults.extend(text::faults(&name, &content));
         faults.extend(people::faults(&name, &content));
         faults.extend(arrows::faults(&name, &content));
         faults.extend(rooms::faults(&name, &content));
     }
+    faults.extend(conformance.faults());
     faults.sort();
     Ok(faults)
 }

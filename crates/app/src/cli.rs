@@ -1,11 +1,14 @@
 //! The verbs of the command line, as clap reads them.
 
+pub(crate) mod exchange;
+mod people;
 mod policy;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::people::{ClientMore, EmergencyVerb, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
 
 /// The secure bridge for healthcare data exchange.
@@ -49,6 +52,16 @@ pub(crate) enum Verb {
     /// Who cares for whom
     #[command(subcommand)]
     Relation(RelationVerb),
+    /// Messages of partners (HL7 v2) on their way into the chart
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeVerb),
+    /// Sealed accounts that work while everything else is down
+    #[command(subcommand)]
+    Emergency(EmergencyVerb),
+    /// End every token and session of a client, user or organization at once, and keep the evidence
+    Kill(KillArgs),
+    /// What was kept as evidence
+    Preserved(RecordsArgs),
     /// What needs a person's eye
     #[command(subcommand)]
     Alert(AlertVerb),
@@ -86,6 +99,9 @@ pub(crate) struct DemoRun {
     /// Port of the portal on 127.0.0.1
     #[arg(long, default_value_t = 8444)]
     pub(crate) portal_port: u16,
+    /// Port on 127.0.0.1 to which the laboratory sends HL7 v2 over MLLP; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) mllp_port: u16,
 }
 
 #[derive(Debug, Subcommand)]
@@ -172,6 +188,15 @@ pub(crate) struct RecordsArgs {
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// A server elsewhere, by its address; then the token of an administrator is needed, out of `BASCULE_TOKEN` or a file
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) server: Option<String>,
+    /// The file with that token
+    #[arg(long, value_name = "FILE", global = true, requires = "server")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The authority of that server's certificate, if the system does not know it
+    #[arg(long, value_name = "FILE", global = true, requires = "server")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -436,6 +461,8 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    #[command(flatten)]
+    More(UserMore),
 }
 
 #[derive(Debug, Subcommand)]
@@ -475,6 +502,8 @@ pub(crate) enum ClientVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    #[command(flatten)]
+    More(ClientMore),
 }
 
 #[derive(Debug, Subcommand)]
@@ -500,6 +529,8 @@ pub(crate) enum OrganizationVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    #[command(flatten)]
+    More(OrganizationMore),
 }
 
 #[derive(Debug, Subcommand)]

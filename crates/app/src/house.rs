@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bascule_fhir::Timestamp;
 use bascule_policy::fault::{self, Fault};
+use bascule_store::delivery::Queue;
 use bascule_store::log::reserve::ReserveSettings;
 use bascule_store::log::{Log, LogError, LogSettings};
 use bascule_store::{Store, StoreError};
@@ -19,6 +20,8 @@ use crate::config::{Emergency, Settings};
 pub(crate) struct House {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<Store>,
+    /// Messages of partners on their way.
+    pub(crate) deliveries: Arc<Queue>,
     pub(crate) log: Log,
     pub(crate) policy: Arc<PolicyControl>,
     /// Held as long as the house is open; the kernel lets it go when the process ends, however it ends.
@@ -49,11 +52,12 @@ impl House {
         }
         let lock = take_lock(&settings.store)?;
         let store = Store::open(&settings.store.join("bascule.db"), now)?;
+        let deliveries = Arc::new(crate::exchange::queue(&settings, &store)?);
         let begun = begin(&settings.policy, &settings.api_names(), &store).map_err(HouseError::Policy)?;
         let log = Log::open(log_settings(&settings), now)?;
         let store = Arc::new(store);
         let policy = Arc::new(PolicyControl::open(begun, &store, &log, &settings));
-        Ok(Self { settings, store, log, policy, _lock: lock })
+        Ok(Self { settings, store, deliveries, log, policy, _lock: lock })
     }
 
     /// Writes the log's last checkpoint.

@@ -7,11 +7,13 @@ mod config;
 mod day;
 mod demo;
 mod door;
+mod exchange;
 mod exit;
 mod house;
 mod housekeeping;
 mod policy_folder;
 mod running;
+mod scim;
 mod smart_log;
 mod terminal;
 mod verbs;
@@ -23,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use cli::{Cli, DemoVerb, Verb};
+use cli::{Cli, DemoVerb, UserVerb, Verb};
 use exit::Exit;
 
 #[global_allocator]
@@ -67,9 +69,13 @@ async fn run(verb: Verb) -> Exit {
         Verb::Audit(verb) => verbs::audit::run(verb).await,
         Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
+        Verb::User(UserVerb::Explain(args)) => verbs::explain::run(&args),
         Verb::User(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,
-            Err(explained) => verbs::explain::run(&explained),
+            Err(error) => {
+                terminal::error(&format!("the feed cannot be read: {error}"));
+                Exit::Usage
+            }
         },
         Verb::Client(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,
@@ -81,6 +87,10 @@ async fn run(verb: Verb) -> Exit {
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Exchange(verb) => verbs::exchange::run(verb).await,
+        Verb::Emergency(verb) => verbs::records::run_people(verb.into_act()).await,
+        Verb::Kill(args) => verbs::records::run_people(args.into_act()).await,
+        Verb::Preserved(records) => verbs::records::run_people((admin::people::PeopleAct::Preserved, records)).await,
         Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
     }
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bascule_gateway::smart::{
-    FetchKeys, FetchedKeys, SmartLimits, SmartState, ensure_signing_keys, federation, router,
-};
+use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartState, Throttles, ensure_signing_keys, federation, router};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, MutualTls, Server};
@@ -22,11 +20,12 @@ use crate::admin::socket;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::door::Door;
+use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::verbs::check::{mutual_tls_files, tls_files};
 use crate::witnessing::Witnessing;
-use crate::{policy_folder, smart_log};
+use crate::{admin, policy_folder, scim, smart_log};
 
 /// Bytes of a client's key set.
 const KEY_SET_BYTES_MAX: usize = 262_144;
@@ -50,12 +49,16 @@ pub(crate) struct Running {
     /// The authorization server in force.
     smart: Arc<ArcSwap<SmartState>>,
     rechecking: JoinHandle<()>,
+    records: Arc<Records>,
+    /// They outlive a reading of the configuration: it forgives nobody.
+    throttles: ArcSwap<Throttles>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
+    exchange: Exchange,
 }
 
 impl Running {
@@ -88,7 +91,9 @@ impl Running {
             }
             _ => None,
         };
-        let (gateway, smart) = gateway(&house, &house.settings, server)?;
+        let records = Arc::new(Records::of(&house));
+        let throttles = Arc::new(Throttles::new(house.settings.sign_in.limits));
+        let (gateway, smart) = gateway(&house, &house.settings, server, &records, &throttles)?;
         let (door, smart) = (Door::new(gateway), Arc::new(ArcSwap::from_pointee(smart)));
         let (stop, stopped) = watch::channel(false);
         let limits = listen_limits(&house.settings);
@@ -118,12 +123,14 @@ impl Running {
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
-        let records = Arc::new(Records::of(&house));
-        let admin = socket::listen(&house.settings.store, records).map_err(|error| format!("admin.sock: {error}"))?;
+        let admin = socket::listen(&house.settings.store, Arc::clone(&records))
+            .map_err(|error| format!("admin.sock: {error}"))?;
         let rechecking = tokio::spawn(recheck(Arc::clone(&smart), stopped.clone()));
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
+        let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
         let config = config.to_owned();
+        let throttles = ArcSwap::new(throttles);
         Ok(Self {
             smart,
             rechecking,
@@ -133,13 +140,21 @@ impl Running {
             config,
             tls,
             door,
+            records,
+            throttles,
             stop,
             serving,
             admin,
             housekeeping,
             witnessing,
             schedule,
+            exchange,
         })
+    }
+
+    /// Where each partner's listener is.
+    pub(crate) fn partners(&self) -> &[(String, std::net::SocketAddr)] {
+        &self.exchange.addresses
     }
 
     /// The house behind the doors.
@@ -160,7 +175,8 @@ impl Running {
             Ok((policy, files)) => (policy, policy_folder::named(files)),
             Err(faults) => return said_faults("policy", &faults),
         };
-        let (gateway, smart) = match gateway(&self.house, &settings, server(&settings)) {
+        let throttles = Arc::new(self.throttles.load().renewed(settings.sign_in.limits));
+        let (gateway, smart) = match gateway(&self.house, &settings, server(&settings), &self.records, &throttles) {
             Ok(gateway) => gateway,
             Err(error) => {
                 return tracing::error!(
@@ -186,6 +202,7 @@ impl Running {
         }
         self.door.exchange(gateway);
         self.smart.store(Arc::new(smart));
+        self.throttles.store(throttles);
         for what in self.needs_restart(&settings) {
             tracing::warn!(what, "this setting is read at the start only");
         }
@@ -208,6 +225,7 @@ impl Running {
         let _nobody_listens = self.stop.send(true);
         self.admin.abort();
         self.schedule.abort();
+        self.exchange.close().await;
         let _ended = self.serving.await;
         if let Some(second) = self.serving_second {
             let _ended = second.await;
@@ -270,6 +288,12 @@ fn server(settings: &Settings) -> Server {
         self_signed: listen.self_signed_clients || second.is_some_and(|second| second.self_signed),
         url: second.map(|second| second.public_url.as_str().trim_end_matches('/').to_owned()),
     };
+    let sign_in = &settings.sign_in;
+    server.lifetimes.session_idle_seconds = sign_in.session_idle_seconds;
+    server.lifetimes.session_seconds = sign_in.session_seconds;
+    server.lifetimes.step_up_seconds = sign_in.step_up_seconds;
+    server.registration = sign_in.registration;
+    server.second_factor_roles.clone_from(&sign_in.second_factor_roles);
     server
 }
 
@@ -279,23 +303,32 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
         .map_err(|error| format!("cannot listen on {address}: {error}; end what listens there, or choose another port"))
 }
 
-fn gateway(house: &House, settings: &Settings, server: Server) -> Result<(Gateway, SmartState), String> {
+fn gateway(
+    house: &House,
+    settings: &Settings,
+    server: Server,
+    records: &Arc<Records>,
+    throttles: &Arc<Throttles>,
+) -> Result<(Gateway, SmartState), String> {
     let smart = SmartState::new(
         Arc::clone(&house.store),
         server,
         Arc::new(clock::now),
         smart_log::record(house.log.clone()),
         fetch_keys(),
-        SmartLimits::default(),
+        settings.sign_in.limits,
     )
+    .with_throttles(Arc::clone(throttles))
     .with_providers(&settings.providers)
     .map_err(|error| error.to_string())?
     .with_udap(settings.udap.clone());
+    let administration = admin::http::router(smart.clone(), Arc::clone(records));
+    let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart.clone()),
+        smart: router(smart.clone()).merge(administration).merge(directory),
         page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };

@@ -70,6 +70,15 @@ fn said(event: &SmartEvent) -> Said {
             Said { user: Some(user), detail: Some(format!("{method}, session {session}")), ..Said::default() }
         }
         E::SignInRefused { user, because } => Said { user, cause: some(because), ..Said::default() },
+        E::SealBroken { user, drill } => {
+            let detail = Some(if drill { "announced drill" } else { "emergency" }.to_owned());
+            Said { user: Some(user), detail, ..Said::default() }
+        }
+        E::Linked { user, api, patient, kind } => {
+            let detail = Some(format!("to {api} Patient/{patient} as {kind}"));
+            Said { user: Some(user), detail, ..Said::default() }
+        }
+        E::LinkRefused { user, because } => Said { user: Some(user), cause: some(because), ..Said::default() },
         E::SignedOut { user, session } => {
             Said { user: Some(user), detail: Some(format!("session {session}")), ..Said::default() }
         }

@@ -11,11 +11,14 @@
 
 mod audit;
 mod crash;
+mod exchange;
 mod mapped;
+mod people;
 mod policy_change;
 mod reload;
 mod roads;
 mod support;
 mod synthea;
+mod visit;
 mod walks;
 mod witness;

@@ -108,6 +108,9 @@ pub const SCHEDULER: &str = "scheduler-app";
 /// `client_id` of the backend that may only count.
 pub const COUNTER: &str = "auditor-counts";
 
+/// `client_id` of the laboratory's system, whose HL7 v2 messages the bridge carries into the chart.
+pub const LABORATORY: &str = "mercy-lab";
+
 static USERS: [User; 8] = [
     User {
         username: "amelie",
@@ -175,7 +178,7 @@ static USERS: [User; 8] = [
     },
 ];
 
-static APPS: [App; 3] = [
+static APPS: [App; 4] = [
     App {
         client_id: PORTAL,
         name: "Mercy patient portal",
@@ -202,6 +205,22 @@ static APPS: [App; 3] = [
         scopes: &["system/*.s"],
         organization: "mercy",
         about: "counts resources of every type, and reads none",
+    },
+    App {
+        client_id: LABORATORY,
+        name: "Mercy laboratory system",
+        proof: Proof::PrivateKeyJwt,
+        role: Some("lab"),
+        scopes: &[
+            "system/Patient.rs",
+            "system/ServiceRequest.rs",
+            "system/Specimen.cruds",
+            "system/Observation.cruds",
+            "system/DiagnosticReport.cruds",
+            "system/Provenance.crs",
+        ],
+        organization: "mercy",
+        about: "reports results over HL7 v2, on orders that the chart has",
     },
 ];
 

@@ -158,7 +158,7 @@ impl Gateway {
         if path.starts_with("/audit/") {
             return self.at_log(request, now).await;
         }
-        if path.starts_with("/oauth/") || path.contains("/.well-known/") {
+        if OURS.iter().any(|ours| path.starts_with(ours)) || path.contains("/.well-known/") {
             return self.smart(request).await;
         }
         let (parts, body) = request.into_parts();
@@ -252,6 +252,8 @@ impl Gateway {
         let offers = capability::offers(&self.policy(), &served.api.name);
         let said = capability::statement(&served.api.name, &served.public_base, self.public_url(), &offers, now);
         let mut response = plain(full(said.to_string()), "application/fhir+json; charset=utf-8");
+        // It is public: pages of any origin may read it.
+        response.headers_mut().insert(http::header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         if let Ok(id) = HeaderValue::from_str(&head.request_id) {
             response.headers_mut().insert(headers::REQUEST_ID, id);
         }
@@ -359,6 +361,9 @@ impl Gateway {
         Arc::clone(&self.0.pages)
     }
 }
+
+/// Paths that are not an API's: the authorization server, administration, the feed of people.
+const OURS: [&str; 3] = ["/oauth/", "/admin/", "/scim/"];
 
 /// The door as a tower service.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 //! The only room that says yes or no to anybody. It owns API, exposure, mode, organization, agreement, consent and
 //! relation as values. Pure.
 
+pub mod administer;
 pub mod api;
 pub mod change;
 pub mod decision;

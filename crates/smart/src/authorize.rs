@@ -10,6 +10,13 @@ use crate::{ClientMetadata, Context, GrantType, Parameters, Requested, Scope, Sc
 /// Bytes of `state`, `nonce`, `launch`, `login_hint`.
 const OPAQUE_BYTES_MAX: usize = 2_048;
 
+/// `acr`: one factor, a password.
+pub const ACR_ONE_FACTOR: &str = "urn:bascule:acr:1";
+/// `acr`: two factors, or a passkey that asked its owner.
+pub const ACR_TWO_FACTORS: &str = "urn:bascule:acr:2";
+/// What we can vouch for.
+pub const ACR_VALUES: [&str; 2] = [ACR_ONE_FACTOR, ACR_TWO_FACTORS];
+
 /// What the request asks of the pages (OpenID Connect Core, `prompt`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prompt {
@@ -46,6 +53,8 @@ pub struct AuthorizeRequest {
     pub login_hint: Option<String>,
     /// The EHR's launch value.
     pub launch: Option<String>,
+    /// Whether the app asks for a proof with two factors (`acr_values`, RFC 9470).
+    pub strong: bool,
     /// RFC 9449 section 10: the key to which the code is to be bound.
     pub dpop_key: Option<String>,
 }
@@ -140,6 +149,7 @@ fn checked(
         max_age_seconds: max_age(parameters)?,
         login_hint: parameters.value("login_hint").map(str::to_owned),
         launch,
+        strong: strong(parameters),
         dpop_key: dpop_key(parameters)?,
     })
 }
@@ -186,6 +196,7 @@ fn scopes(parameters: &Parameters, metadata: &ClientMetadata, launched: bool) ->
     let scopes = requested.scopes.intersect(&metadata.scope).only(|scope| match scope {
         Scope::Resource { context, .. } => *context != Context::System,
         Scope::Launch => launched,
+        Scope::Provision => false,
         _ => true,
     });
     if scopes.is_empty() {
@@ -220,6 +231,12 @@ fn max_age(parameters: &Parameters) -> Result<Option<i64>, Refusal> {
         age.ok_or_else(|| Refusal::request("`max_age` is a number of seconds"))
     };
     parameters.value("max_age").map(parse).transpose()
+}
+
+/// Of several values, in the order of preference, the first that we know counts.
+fn strong(parameters: &Parameters) -> bool {
+    let values = parameters.value("acr_values").unwrap_or_default();
+    values.split_ascii_whitespace().find(|value| ACR_VALUES.contains(value)) == Some(ACR_TWO_FACTORS)
 }
 
 fn dpop_key(parameters: &Parameters) -> Result<Option<String>, Refusal> {

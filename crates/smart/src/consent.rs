@@ -65,6 +65,8 @@ fn choice(scope: &Scope) -> Choice {
         Scope::LaunchPatient => ("Know whose record is meant".to_owned(), false),
         Scope::LaunchEncounter => ("Know which visit is meant".to_owned(), true),
         Scope::OfflineAccess => ("Keep this access when you are not using the app, until you end it".to_owned(), true),
+        Scope::Administer => ("Change users, clients and organizations of this server".to_owned(), true),
+        Scope::Provision => ("Feed the directory of people".to_owned(), true),
         Scope::OrchestrateLaunch => ("Open other apps with what you have open".to_owned(), true),
         Scope::OnlineAccess => ("Keep this access while you are signed in here".to_owned(), true),
     };

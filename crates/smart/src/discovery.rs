@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::authorize::ACR_VALUES;
 use crate::jose::SigningAlgorithm;
 use crate::server::Server;
 use crate::{AuthMethod, GrantType, dpop};
@@ -70,9 +71,23 @@ pub fn openid_configuration(server: &Server) -> Value {
         members.insert("end_session_endpoint".into(), json!(server.endpoint("logout")));
         members.insert("subject_types_supported".into(), json!(["public"]));
         members.insert("id_token_signing_alg_values_supported".into(), json!(["RS256", "ES384"]));
-        let claims =
-            ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "name", "profile", "fhirUser"];
+        let claims = [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "auth_time",
+            "acr",
+            "nonce",
+            "at_hash",
+            "sid",
+            "name",
+            "profile",
+            "fhirUser",
+        ];
         members.insert("claims_supported".into(), json!(claims));
+        members.insert("acr_values_supported".into(), json!(ACR_VALUES));
         members.insert("claims_parameter_supported".into(), json!(false));
         members.insert("request_parameter_supported".into(), json!(false));
         members.insert("request_uri_parameter_supported".into(), json!(false));

@@ -9,14 +9,39 @@ pub enum SmartEvent {
         user: String,
         /// The session.
         session: String,
-        /// `password`, `password+otp`, `federated`.
+        /// `password`, `password+otp`, `passkey`, `sealed secret`, `federated`, …
         method: &'static str,
     },
     /// Somebody could not sign in.
     SignInRefused {
         /// Who, if the login is known.
         user: Option<String>,
-        /// `unknown`, `password`, `disabled`, `throttled`, `otp`.
+        /// `unknown`, `password`, `disabled`, `throttled`, `otp`, `passkey`, `passkey-copied`, …
+        because: &'static str,
+    },
+    /// A sealed emergency account was opened.
+    SealBroken {
+        /// The account.
+        user: String,
+        /// Whether a drill was announced.
+        drill: bool,
+    },
+    /// An account was linked to a record by a code on paper.
+    Linked {
+        /// Whose account.
+        user: String,
+        /// The API.
+        api: String,
+        /// The patient there.
+        patient: String,
+        /// `self`, `parent`, …
+        kind: String,
+    },
+    /// A code on paper was not accepted.
+    LinkRefused {
+        /// Who tried.
+        user: String,
+        /// `code`, `throttled`.
         because: &'static str,
     },
     /// Somebody signed out.
@@ -150,6 +175,9 @@ impl SmartEvent {
         match self {
             Self::SignedIn { .. } => "signed-in",
             Self::SignInRefused { .. } => "sign-in-refused",
+            Self::SealBroken { .. } => "seal-broken",
+            Self::Linked { .. } => "linked",
+            Self::LinkRefused { .. } => "link-refused",
             Self::SignedOut { .. } => "signed-out",
             Self::CodeIssued { .. } => "code-issued",
             Self::AuthorizationRefused { .. } => "authorization-refused",

@@ -39,6 +39,10 @@ pub enum OauthError {
     InvalidToken,
     /// The token lacks a scope.
     InsufficientScope,
+    /// The person cannot prove themselves as strongly as was asked (OpenID Connect, `unmet_authentication_requirements`).
+    UnmetAuthentication,
+    /// The proof behind the access token is too weak or too old (RFC 9470).
+    InsufficientAuthentication,
     /// Too many requests.
     SlowDown,
     /// Our own fault.
@@ -75,6 +79,8 @@ impl OauthError {
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::UnmetAuthentication => "unmet_authentication_requirements",
+            Self::InsufficientAuthentication => "insufficient_user_authentication",
             Self::SlowDown => "slow_down",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",

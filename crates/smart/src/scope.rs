@@ -69,6 +69,10 @@ pub enum Scope {
     /// `smart/orchestrate_launch`: an EHR may put launch contexts ready. No specification defines it; several servers
     /// call it so.
     OrchestrateLaunch,
+    /// `bascule/administer`: a person changes this server's records.
+    Administer,
+    /// `bascule/provision`: a system feeds the directory of people (SCIM).
+    Provision,
 }
 
 /// The scopes of a request or a token.

@@ -54,6 +54,8 @@ pub struct Lifetimes {
     pub session_idle_seconds: i64,
     /// A session in all.
     pub session_seconds: i64,
+    /// A second factor, for what asks for a fresh one.
+    pub step_up_seconds: i64,
 }
 
 impl Default for Lifetimes {
@@ -73,6 +75,7 @@ impl Default for Lifetimes {
             reuse_grace_seconds: 10,
             session_idle_seconds: 1_800,
             session_seconds: 12 * 3_600,
+            step_up_seconds: 600,
         }
     }
 }
@@ -94,6 +97,8 @@ pub struct Server {
     pub registration: bool,
     /// Whether and where clients may show certificates.
     pub mutual_tls: MutualTls,
+    /// Roles whose holders get no token without a second factor.
+    pub second_factor_roles: Vec<String>,
 }
 
 /// Whether and where clients may show certificates (RFC 8705).
@@ -119,6 +124,7 @@ impl Server {
             issuer_as_audience: false,
             registration: false,
             mutual_tls: MutualTls::default(),
+            second_factor_roles: vec!["administrator".to_owned()],
         }
     }
 

@@ -226,8 +226,9 @@ pub fn backend_scopes(metadata: &ClientMetadata, asked: Option<&str>) -> Result<
     }
     let asked = asked.ok_or_else(|| invalid("`scope` is missing".into()))?;
     let requested = Requested::parse(asked).map_err(|error| invalid(error.to_string()))?;
-    let system =
-        |scope: &Scope| matches!(scope, Scope::Resource { context: Context::System, .. } | Scope::OrchestrateLaunch);
+    let system = |scope: &Scope| {
+        matches!(scope, Scope::Resource { context: Context::System, .. } | Scope::OrchestrateLaunch | Scope::Provision)
+    };
     let granted = requested.scopes.only(system).intersect(&metadata.scope);
     if granted.is_empty() {
         let may = metadata.scope.only(system);

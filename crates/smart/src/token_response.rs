@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use crate::authorize::{ACR_ONE_FACTOR, ACR_TWO_FACTORS};
 use crate::jose::{JoseError, SigningAlgorithm, SigningKey};
 use crate::server::{ApiBase, Server};
 use crate::{Binding, Grant, LaunchContext, Scope, Scopes, TokenRecord};
@@ -75,7 +76,7 @@ impl TokenResponse<'_> {
     }
 }
 
-/// Makes an id_token, if the grant has `openid`.
+/// Makes an id_token, if the grant has `openid`. `second_factor`: how the person had proved themselves.
 ///
 /// # Errors
 /// [`JoseError::Key`].
@@ -85,6 +86,7 @@ pub fn id_token(
     grant: &Grant,
     subject: &Subject,
     access_token: &Secret,
+    second_factor: bool,
     now: Timestamp,
 ) -> Result<Option<String>, JoseError> {
     if !grant.scopes.has(&Scope::OpenId) {
@@ -99,6 +101,7 @@ pub fn id_token(
     put("at_hash", json!(access_token_hash(access_token, key.algorithm())));
     if let Some(at) = grant.authenticated {
         put("auth_time", json!(at.seconds()));
+        put("acr", json!(if second_factor { ACR_TWO_FACTORS } else { ACR_ONE_FACTOR }));
     }
     if let Some(nonce) = &grant.nonce {
         put("nonce", json!(nonce));

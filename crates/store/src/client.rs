@@ -91,6 +91,17 @@ impl Store {
         Ok(())
     }
 
+    /// Gives a client to an organization.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`].
+    pub fn set_client_organization(&self, id: &str, organization: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let statement = "UPDATE client SET organization = ?2 WHERE id = ?1";
+            StoreError::unless_found(transaction.execute(statement, (id, organization))?, "client", id)
+        })
+    }
+
     /// Makes a new secret and returns it, the only time that it is seen. Older secrets stop at `old_until`, so that
     /// a rotation needs no downtime.
     ///

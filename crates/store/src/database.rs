@@ -125,7 +125,7 @@ fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+pub(crate) fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
@@ -155,7 +155,7 @@ fn migrate(connection: &mut Connection, now: Timestamp) -> Result<(), String> {
 }
 
 /// The database holds names of patients and users: its owner only.
-fn restrict(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn restrict(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt as _;
     let file = |source| StoreError::File { path: path.display().to_string(), source };
     let metadata = std::fs::metadata(path).map_err(file)?;

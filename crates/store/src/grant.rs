@@ -125,8 +125,9 @@ pub(crate) fn insert(connection: &Connection, id: &str, grant: &Grant, now: Time
     let context = &grant.context;
     connection.execute(
         "INSERT INTO grant_record (id, client, user, apis, scopes, patient, encounter, context, purpose, session,
-         authenticated, nonce, binding, created, used)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)",
+         authenticated, nonce, binding, created, used, second_factor)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14,
+         coalesce((SELECT s.second_factor FROM session s WHERE s.id = ?10), 0))",
         (
             id,
             &grant.client,

@@ -17,6 +17,10 @@ pub enum PendingKind {
     SecondFactor,
     /// A browser that is away at another provider.
     Federated,
+    /// A browser, to show or make a passkey.
+    Passkey,
+    /// A one-time password, which shows that a secret arrived.
+    NewSecondFactor,
 }
 
 impl PendingKind {
@@ -26,6 +30,8 @@ impl PendingKind {
             Self::Pushed => "pushed",
             Self::SecondFactor => "second-factor",
             Self::Federated => "federated",
+            Self::Passkey => "passkey",
+            Self::NewSecondFactor => "new-second-factor",
         }
     }
 }

@@ -100,6 +100,18 @@ impl Store {
         Ok(found)
     }
 
+    /// The user of a session proved themselves once more, now with a second factor.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if it has ended.
+    pub fn step_up_session(&self, id: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let statement =
+                "UPDATE session SET authenticated = ?2, seen = ?2, second_factor = 1 WHERE id = ?1 AND ended IS NULL";
+            StoreError::unless_found(transaction.execute(statement, (id, now.micros()))?, "session", id)
+        })
+    }
+
     /// Ends a session (logout), and with it what lives only while it does: grants without `offline_access`.
     ///
     /// # Errors

@@ -113,7 +113,8 @@ pub enum SignIn {
     },
 }
 
-const COLUMNS: &str = "SELECT id, login, name, email, roles, fhir_user, status, second_factor IS NOT NULL,
+const COLUMNS: &str = "SELECT id, login, name, email, roles, fhir_user, status,
+    second_factor IS NOT NULL OR EXISTS (SELECT 1 FROM passkey p WHERE p.user = user.id AND p.blocked IS NULL),
     external_issuer, external_subject FROM user";
 
 impl Store {
@@ -295,6 +296,22 @@ impl Store {
         sealed.flatten().map(|sealed| self.key.unseal(&label, &sealed)).transpose()
     }
 
+    /// Encrypts a value for a purpose of a moment, bound to its name.
+    ///
+    /// # Errors
+    /// [`StoreError::Key`].
+    pub fn seal_for(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.key.seal(&format!("for a moment: {name}"), value)
+    }
+
+    /// Opens what [`Store::seal_for`] made under the same name.
+    ///
+    /// # Errors
+    /// [`StoreError::Key`] under any other.
+    pub fn unseal_for(&self, name: &str, sealed: &[u8]) -> Result<Secret, StoreError> {
+        self.key.unseal(&format!("for a moment: {name}"), sealed)
+    }
+
     /// Uses up the time step of a one-time password, so that the same password never works twice.
     ///
     /// # Errors
@@ -311,7 +328,7 @@ impl Store {
     }
 }
 
-fn put_patients(connection: &Connection, id: &str, patients: &[UserPatient]) -> Result<(), StoreError> {
+pub(crate) fn put_patients(connection: &Connection, id: &str, patients: &[UserPatient]) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO user_patient (user, api, patient, label, kind) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;

@@ -9,10 +9,12 @@ mod connector;
 pub mod inflate;
 pub mod serve;
 mod stall;
+pub mod streams;
 pub mod tls;
 
 pub use body::{Body, BodyError, boxed, collect, empty, full};
 pub use client::{Client, ClientError, ClientSettings, Identity};
 pub use inflate::inflate;
 pub use serve::{ListenLimits, Peer, serve};
+pub use streams::{Stream, StreamLimits, serve_streams};
 pub use tls::{ReloadableTls, TlsError, TlsFiles};

@@ -271,6 +271,37 @@ mod tests {
         assert!(matches!(refused, Err(crate::ClientError::Unreachable(_))));
     }
 
+    /// A `ClientHello` of that version, with suites that it knows and no extension.
+    fn old_hello(version: [u8; 2]) -> Vec<u8> {
+        let mut body = version.to_vec();
+        body.extend([7; 32]);
+        body.extend([0, 0, 6, 0x00, 0x2f, 0xc0, 0x13, 0x00, 0x35, 1, 0]);
+        let mut hello = vec![1, 0, 0, u8::try_from(body.len()).unwrap()];
+        hello.extend(body);
+        let mut record = vec![22, version[0], version[1], 0, u8::try_from(hello.len()).unwrap()];
+        record.extend(hello);
+        record
+    }
+
+    /// SSLv2, SSLv3, TLS 1.0 and 1.1 as bytes: libraries of today cannot even ask.
+    #[tokio::test]
+    async fn tl_1_older_versions_are_refused_at_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = development::ensure(folder.path(), &["localhost"]).unwrap();
+        let (address, _stop) = start(Some(ReloadableTls::load(made.files()).unwrap()), ListenLimits::default()).await;
+        let version_2 = vec![0x80, 0x2e, 1, 0, 2, 0, 21, 0, 0, 0, 16, 1, 0, 128, 2, 0, 128, 3, 0, 128];
+        for hello in [version_2, old_hello([3, 0]), old_hello([3, 1]), old_hello([3, 2])] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(&hello).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut answer = Vec::new();
+            let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+            assert!(read.is_ok(), "the connection stayed open");
+            // At most an alert (21); never the server's half of a handshake (22).
+            assert!(answer.is_empty() || answer[0] == 21, "{answer:?}");
+        }
+    }
+
     /// A certificate of a client of its own authority; the listener trusts that authority.
     #[tokio::test]
     async fn a_client_shows_its_certificate_if_it_has_one() {

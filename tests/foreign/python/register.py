@@ -49,6 +49,9 @@ made = {
         "token_endpoint_auth_method": "client_secret_basic", "grant_types": ["client_credentials"],
         "scope": "system/*.s", "bascule_introspects": True,
     }, role="auditor-counts"),
+    "directory": add("directory", {
+        "token_endpoint_auth_method": "client_secret_post", "grant_types": ["client_credentials"], "scope": "bascule/provision",
+    }),
     "chart": add("chart", {
         "token_endpoint_auth_method": "none", "grant_types": ["authorization_code"], "redirect_uris": [CALLBACK],
         "scope": "openid fhirUser smart/orchestrate_launch user/*.rs",

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeAct;
+use super::people::PeopleAct;
 use super::policy::{PolicyAct, Signed};
 
 /// One act. The same handler serves the socket and the command that found no server running.
@@ -64,10 +66,18 @@ pub(crate) enum Act {
         number: i64,
         note: String,
     },
+    /// The delivery queue.
+    Exchange {
+        act_on: ExchangeAct,
+    },
     /// Change control of the policy.
     Policy {
         act_on: PolicyAct,
         signed: Option<Signed>,
+    },
+    /// About people, apps that wait, emergencies and misuse.
+    People {
+        what: PeopleAct,
     },
     /// Publishes a checkpoint over everything that is in the log now.
     LogFlush,
@@ -117,6 +127,30 @@ pub(crate) enum Act {
 }
 
 impl Act {
+    /// Why it is done on the machine of the house only, if it is. Over HTTP goes what is named here, and nothing else.
+    pub(crate) const fn local_only(&self) -> Option<&'static str> {
+        match self {
+            Self::UserAdd { .. }
+            | Self::UserReset { .. }
+            | Self::UserDisable { .. }
+            | Self::UserList
+            | Self::ClientAdd { .. }
+            | Self::ClientRotate { .. }
+            | Self::ClientDisable { .. }
+            | Self::ClientList
+            | Self::OrganizationAdd { .. }
+            | Self::OrganizationList
+            | Self::AgreementAdd { .. }
+            | Self::AgreementList
+            | Self::RelationAdd { .. }
+            | Self::RelationList
+            | Self::AlertList
+            | Self::AlertClose { .. }
+            | Self::People { .. } => None,
+            _ => Some("this act is done on the machine of the house only: use the command there"),
+        }
+    }
+
     /// Its name in the audit entry.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
@@ -136,7 +170,9 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::Exchange { act_on } => act_on.name(),
             Self::Policy { .. } => "policy",
+            Self::People { what } => what.name(),
             Self::LogFlush => "log-flush",
             Self::LogRead { .. } => "log-read",
             Self::LogDrill => "log-drill",

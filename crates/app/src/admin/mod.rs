@@ -2,6 +2,9 @@
 
 mod act;
 mod audit;
+pub(crate) mod exchange;
+pub(crate) mod http;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod socket;

@@ -8,6 +8,7 @@ use bascule_fhir::{Id, ResourceType, Timestamp};
 use bascule_policy::party::{Agreement, Organization, RecipientClass, Relation};
 use bascule_smart::client::ClientMetadata;
 use bascule_store::client::Client;
+use bascule_store::delivery::Queue;
 use bascule_store::keys::Retention;
 use bascule_store::log::Log;
 use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
@@ -27,6 +28,8 @@ pub(crate) struct Records {
     pub(crate) api: String,
     /// How long the log's keys are kept.
     pub(crate) retention: Retention,
+    /// Messages of partners on their way.
+    pub(crate) deliveries: Arc<Queue>,
     /// The policy in force, and the way to change it.
     pub(crate) policy: Arc<PolicyControl>,
 }
@@ -67,6 +70,7 @@ impl Records {
                     Err(sentence) => Outcome::Refused(sentence),
                 };
             }
+            Act::People { what } => return self.about_people(what, by, now).await,
             Act::LogShred { subject, reason } => return self.shred(subject, &reason, now).await,
             Act::LogHold { subject, matter } => return self.hold(subject, &matter, by, true, now).await,
             Act::LogLift { subject, matter } => return self.hold(subject, &matter, by, false, now).await,
@@ -86,10 +90,16 @@ impl Records {
     }
 
     pub(super) async fn say(&self, event: &SystemEvent, now: Timestamp, value: Value) -> Outcome {
-        match self.log.append(Entry::system(event, now), None).await {
-            Ok(_) => Outcome::Done(value),
-            Err(error) => Outcome::Refused(format!("it was done and could not be logged: {error}")),
+        match self.tell(event, now).await {
+            Ok(()) => Outcome::Done(value),
+            Err(error) => Outcome::Refused(error),
         }
+    }
+
+    /// Keeps in the log that something was done.
+    pub(crate) async fn tell(&self, event: &SystemEvent, now: Timestamp) -> Result<(), String> {
+        let kept = self.log.append(Entry::system(event, now), None).await;
+        kept.map(drop).map_err(|error| format!("it was done and could not be logged: {error}"))
     }
 
     async fn flush(&self) -> Outcome {
@@ -140,6 +150,7 @@ impl Records {
                 self.store.acknowledge_alert(number, &format!("{by}: {note}"), now)?;
                 changed(json!({ "number": number, "status": "closed" }), format!("alert {number}"))
             }
+            Act::Exchange { act_on } => act_on.perform(&self.deliveries, now).map_err(Refused),
             Act::LogFlush
             | Act::LogDrill
             | Act::LogSuspend { .. }
@@ -148,6 +159,7 @@ impl Records {
             | Act::LogShred { .. }
             | Act::LogHold { .. }
             | Act::LogLift { .. }
+            | Act::People { .. }
             | Act::Policy { .. } => Err(Refused("an act of the log or the policy, not of the records".to_owned())),
         }
     }

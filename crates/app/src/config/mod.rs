@@ -6,10 +6,12 @@ mod audit;
 mod credential;
 mod dangerous;
 mod issuer;
+mod partner;
 mod provider;
 mod read;
 mod secret;
 mod settings;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod udap;
@@ -20,7 +22,9 @@ use std::path::{Path, PathBuf};
 use bascule_policy::fault::Fault;
 
 pub(crate) use ask::{required_section, required_word};
+pub(crate) use partner::PartnerSettings;
 pub(crate) use settings::{Emergency, Settings, Witness};
+pub(crate) use sign_in::SignIn;
 
 /// Reads the environment; the only place that does.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::ask::{first, number, required_section, required_word};
 use super::settings::{Listen, MutualTlsListen, Settings};
-use super::{api, audit, dangerous, provider, udap};
+use super::{api, audit, dangerous, partner, provider, udap};
 
 const MEBI: u64 = 1 << 20;
 
@@ -39,7 +39,11 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
     let providers = provider::read_all(top, &apis, base, reader);
     let public_url = listen.as_ref().map(|(_, public_url)| public_url);
     let udap = udap::read(top, &apis, public_url, base, reader);
+    let names: Vec<String> =
+        apis.iter().map(|entry: &bascule_gateway::settings::ApiSettings| entry.api.name.clone()).collect();
+    let partners = partner::read_all(top, &names, base, reader);
     let bounds = read_limits(top, reader);
+    let sign_in = super::sign_in::read(top, reader);
     let dangerous = dangerous::read(top, reader);
     let audit = audit.map(|audit| dangerous::weaken(audit, &dangerous));
     audit::decided(audit.as_ref(), &apis, top, reader);
@@ -54,6 +58,8 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         named,
         providers,
         udap,
+        partners,
+        sign_in,
         dangerous: dangerous.named,
         head_bytes_max: bounds.head_bytes_max,
         head_timeout_ms: bounds.head_timeout_ms,

@@ -24,6 +24,10 @@ pub(crate) struct Settings {
     pub(crate) providers: Vec<bascule_gateway::smart::federation::ProviderSettings>,
     /// The UDAP community that the house is a member of.
     pub(crate) udap: Option<bascule_gateway::smart::UdapSettings>,
+    /// Who sends HL7 v2 messages.
+    pub(crate) partners: Vec<super::PartnerSettings>,
+    /// How people prove themselves, and how often anything may be tried.
+    pub(crate) sign_in: super::SignIn,
     /// Settings under `[dangerous]` that are on, each in words; repeated at every start.
     pub(crate) dangerous: Vec<&'static str>,
     pub(crate) head_bytes_max: u64,

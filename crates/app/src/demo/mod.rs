@@ -59,7 +59,7 @@ async fn open(args: &DemoRun) -> Result<Demo, String> {
     let files = link_tls(&folder, &tls)?;
     let (stop, stopped) = watch::channel(false);
     let bank = Bank::open(&folder, args, earlier.as_ref(), &tls.ca_pem, until(stopped.clone())).await?;
-    config_text::write(&folder, args.port, &bank.base)?;
+    config_text::write(&folder, args.port, args.mllp_port, &bank.base)?;
     let settings = config::load(&folder.config())
         .map_err(|faults| bascule_policy::fault::render(&faults, "The demo's own configuration is refused."))?;
     crate::witnessing::before_opening(&settings).await?;
@@ -72,8 +72,9 @@ async fn open(args: &DemoRun) -> Result<Demo, String> {
             bascule_demo::cast::PORTAL,
         )
     };
-    let state = entered(&folder, args, earlier, &house, &bank, &portal).await?;
+    let mut state = entered(&folder, args, earlier, &house, &bank, &portal).await?;
     let running = Running::open(house, &folder.config()).await?;
+    state.mllp = running.partners().first().map(|(_, address)| address.to_string()).unwrap_or_default();
     open_portal(portal, args.portal_port, files, until(stopped)).await?;
     state.write(&folder.state())?;
     Ok(Demo { state, running, stop })

@@ -16,6 +16,9 @@ pub(crate) struct State {
     pub(crate) portal: String,
     /// The development authority that signed both certificates.
     pub(crate) ca: String,
+    /// Where the laboratory sends its messages (MLLP).
+    #[serde(default)]
+    pub(crate) mllp: String,
     /// The embedded EHR behind the bridge.
     pub(crate) ehr: String,
     /// File with the bearer that the EHR asks for.

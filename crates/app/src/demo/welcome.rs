@@ -41,6 +41,12 @@ pub(crate) fn welcome(state: &State, data: &str, program: &str) -> String {
         token("scheduler-app"),
         state.fhir
     ));
+    if !state.mllp.is_empty() {
+        line(&format!(
+            "    {program} exchange send result.hl7 --to {}    # HL7 v2 of facility MERCYLAB; docs/exchange.md",
+            state.mllp
+        ));
+    }
     line(&format!("    {program} audit verify --config {data}/bascule.toml"));
     line("");
     line("  Ctrl-C ends it; the next start finds everything again.");

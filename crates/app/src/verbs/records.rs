@@ -5,11 +5,10 @@ use std::sync::Arc;
 use bascule_store::keys::Retention;
 use serde_json::Value;
 
+use crate::admin::people::PeopleAct;
 use crate::admin::records::Records;
 use crate::admin::{Act, Outcome, socket};
-use crate::cli::{
-    AgreementVerb, AlertVerb, ClientVerb, ExplainArgs, OrganizationVerb, RecordsArgs, RelationVerb, UserVerb,
-};
+use crate::cli::{AgreementVerb, AlertVerb, ClientVerb, OrganizationVerb, RecordsArgs, RelationVerb, UserVerb};
 use crate::config::{self, Settings};
 use crate::exit::Exit;
 use crate::house::House;
@@ -17,6 +16,13 @@ use crate::{clock, terminal};
 
 /// Performs an act and shows what came of it.
 pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
+    if let Some(server) = &args.server {
+        let asked = super::records_remote::ask(server, args.token_file.as_deref(), args.ca.as_deref(), &act).await;
+        return match asked {
+            Ok(outcome) => came_of(outcome, args.json),
+            Err(sentence) => terminal::failed(&sentence),
+        };
+    }
     let file = config::found_here(args.config.as_deref());
     let settings = match config::load(&file) {
         Ok(settings) => settings,
@@ -26,9 +32,18 @@ pub(crate) async fn run((act, args): (Act, RecordsArgs)) -> Exit {
         Ok(outcome) => outcome,
         Err(sentence) => return terminal::failed(&sentence),
     };
+    came_of(outcome, args.json)
+}
+
+/// The same for acts about people.
+pub(crate) async fn run_people((what, args): (PeopleAct, RecordsArgs)) -> Exit {
+    run((Act::People { what }, args)).await
+}
+
+fn came_of(outcome: Outcome, json: bool) -> Exit {
     match outcome {
         Outcome::Done(value) => {
-            show(&value, args.json);
+            show(&value, json);
             Exit::Done
         }
         Outcome::Refused(sentence) => {
@@ -60,6 +75,7 @@ impl Records {
         let retention = Retention { years: house.settings.audit.retention_years };
         Self {
             store: Arc::clone(&house.store),
+            deliveries: Arc::clone(&house.deliveries),
             log: house.log.clone(),
             api,
             retention,
@@ -81,12 +97,17 @@ fn show(value: &Value, json: bool) {
     }
 }
 
+fn people((what, records): (PeopleAct, RecordsArgs)) -> (Act, RecordsArgs) {
+    (Act::People { what }, records)
+}
+
 impl UserVerb {
     /// # Errors
-    /// What asks for no act: an explanation.
-    pub(crate) fn into_act(self) -> Result<(Act, RecordsArgs), ExplainArgs> {
+    /// If a feed cannot be read.
+    pub(crate) fn into_act(self) -> std::io::Result<(Act, RecordsArgs)> {
         Ok(match self {
-            Self::Explain(args) => return Err(args),
+            Self::More(more) => people(more.into_act()?),
+            Self::Explain(_) => return Err(std::io::Error::other("an explanation changes nothing")),
             Self::Add { name, roles, fhir_user, patient, display, records } => {
                 (Act::UserAdd { name, display, roles, fhir_user, patient }, records)
             }
@@ -113,6 +134,7 @@ impl ClientVerb {
             Self::Rotate { id, records } => (Act::ClientRotate { id }, records),
             Self::Disable { id, records } => (Act::ClientDisable { id }, records),
             Self::List { records } => (Act::ClientList, records),
+            Self::More(more) => people(more.into_act()),
         })
     }
 }
@@ -124,6 +146,7 @@ impl OrganizationVerb {
                 (Act::OrganizationAdd { id, name, class, address }, records)
             }
             Self::List { records } => (Act::OrganizationList, records),
+            Self::More(more) => people(more.into_act()),
         }
     }
 }

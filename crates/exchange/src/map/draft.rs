@@ -14,6 +14,8 @@ use super::partner::Partner;
 pub struct Mapped {
     /// A Bundle of type `transaction`.
     pub bundle: Value,
+    /// The entries that are written under an identity, by their places.
+    pub identities: Vec<Identity>,
     /// Segments of the message that are in the Bundle, by name.
     pub taken: BTreeMap<String, usize>,
     /// Segments that are not, by name: nothing is left out in silence.
@@ -22,12 +24,24 @@ pub struct Mapped {
     pub digest: Sha256,
 }
 
+/// The identity of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The entry's place in the Bundle.
+    pub place: usize,
+    /// The resource's type.
+    pub kind: String,
+    /// What it is found by.
+    pub identifier: Identifier,
+}
+
 pub(crate) struct Draft<'p> {
     pub(crate) partner: &'p Partner,
     digest: Sha256,
     entries: Vec<Value>,
     identities: BTreeMap<Identifier, usize>,
     written: BTreeMap<(String, Identifier), Value>,
+    places: Vec<Identity>,
     taken: BTreeMap<String, usize>,
 }
 
@@ -40,6 +54,7 @@ impl<'p> Draft<'p> {
             entries: Vec::new(),
             identities: BTreeMap::new(),
             written: BTreeMap::new(),
+            places: Vec::new(),
             taken: BTreeMap::new(),
         }
     }
@@ -74,7 +89,8 @@ impl<'p> Draft<'p> {
         if let Some(reference) = self.written.get(&key) {
             return reference.clone();
         }
-        let url = format!("{kind}?identifier={}", utf8_percent_encode(&identity.token(), NON_ALPHANUMERIC));
+        let url = format!("{kind}?{}", identity.criterion());
+        self.places.push(Identity { place: self.entries.len(), kind, identifier: identity.clone() });
         let reference = self.entry(resource, &json!({ "method": "PUT", "url": url }));
         self.written.insert(key, reference.clone());
         reference
@@ -93,14 +109,11 @@ impl<'p> Draft<'p> {
         json!({ "reference": format!("{kind}/{id}") })
     }
 
-    /// Writes a resource that has no identifier of its own, once for this message: its id comes of the message's digest.
-    pub(crate) fn post(&mut self, mut resource: Value, digest: &str) {
+    /// Writes a resource that has no identifier of its own, unless there is one that names this source already.
+    pub(crate) fn post(&mut self, resource: Value, source: &Identifier) {
+        let condition = format!("entity:identifier={}", utf8_percent_encode(&source.token(), NON_ALPHANUMERIC));
         let kind = kind(&resource);
-        let id = digest.get(..40).unwrap_or(digest).to_owned();
-        if let Some(object) = resource.as_object_mut() {
-            object.insert("id".to_owned(), Value::from(id.clone()));
-        }
-        self.entry(resource, &json!({ "method": "PUT", "url": format!("{kind}/{id}") }));
+        self.entry(resource, &json!({ "method": "POST", "url": kind, "ifNoneExist": condition }));
     }
 
     fn entry(&mut self, resource: Value, request: &Value) -> Value {
@@ -141,7 +154,7 @@ impl<'p> Draft<'p> {
         left.retain(|_, count| *count > 0);
         let entries = std::mem::take(&mut self.entries);
         let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries });
-        Mapped { bundle, taken: self.taken, left, digest: self.digest }
+        Mapped { bundle, identities: self.places, taken: self.taken, left, digest: self.digest }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Identifiers: CX, EI and HD become FHIR identifiers.
 
 use bascule_hl7::{Field, Repetition, Timestamp};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::object::Object;
@@ -27,6 +28,11 @@ impl Identifier {
     #[must_use]
     pub fn token(&self) -> String {
         format!("{}|{}", escaped(&self.system), escaped(&self.value))
+    }
+
+    /// As the criterion of a conditional write: `identifier=…`, percent-encoded.
+    pub(crate) fn criterion(&self) -> String {
+        format!("identifier={}", utf8_percent_encode(&self.token(), NON_ALPHANUMERIC))
     }
 
     pub(crate) fn to_json(&self) -> Value {

@@ -27,7 +27,7 @@ mod result;
 mod value;
 mod walk;
 
-pub use draft::Mapped;
+pub use draft::{Identity, Mapped};
 pub use fault::MapFault;
 pub use identifier::Identifier;
 pub use partner::Partner;

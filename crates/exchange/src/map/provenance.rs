@@ -22,7 +22,7 @@ pub(crate) fn write(message: &Message<'_>, draft: &mut Draft<'_>) -> Result<(), 
         .with("activity", json!({ "text": format!("HL7 v2 {kind}") }))
         .list("agent", [json!({ "type": { "text": "sender" }, "who": sender(message, partner) })])
         .list("entity", [json!({ "role": "source", "what": { "identifier": number.to_json(), "display": format!("sha256:{hex}") } })]);
-    draft.post(resource.done(), &hex);
+    draft.post(resource.done(), &number);
     Ok(())
 }
 

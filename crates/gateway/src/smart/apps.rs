@@ -20,7 +20,7 @@ use super::state::SmartState;
 /// `GET /oauth/apps`
 pub(crate) async fn page(State(state): State<SmartState>, parts: Parts) -> Result<Response, PageFailure> {
     let browser = Browser::of(&state, &parts.headers)?;
-    let Some(session) = browser.session() else { return login::page_of(&state, &parts).await };
+    let Some(session) = browser.session() else { return login::page_of(&state, &parts, &login::Then::Apps) };
     let user = state.store().user(&session.user)?.ok_or_else(PageFailure::stale)?;
     let mut by_client: BTreeMap<String, Vec<GrantRecord>> = BTreeMap::new();
     for grant in state.store().grants_of_user(&user.id)? {

@@ -26,7 +26,7 @@ pub(crate) async fn by_get(
 ) -> Result<Response, PageFailure> {
     let query = query.unwrap_or_default();
     let parameters = Parameters::of(form_urlencoded::parse(query.as_bytes()).into_owned());
-    begin(&state, parameters, &Caller::of(&parts)).await
+    told(&state, begin(&state, parameters, &Caller::of(&parts)).await, &Caller::of(&parts)).await
 }
 
 /// `POST /oauth/authorize`
@@ -35,7 +35,24 @@ pub(crate) async fn by_post(
     parts: Parts,
     body: Bytes,
 ) -> Result<Response, PageFailure> {
-    begin(&state, form(&parts, &body)?, &Caller::of(&parts)).await
+    let caller = Caller::of(&parts);
+    let begun = match form(&parts, &body) {
+        Ok(parameters) => begin(&state, parameters, &caller).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    told(&state, begun, &caller).await
+}
+
+/// A refusal of the endpoint itself is in the log too.
+async fn told(
+    state: &SmartState,
+    begun: Result<Response, PageFailure>,
+    caller: &Caller,
+) -> Result<Response, PageFailure> {
+    match begun {
+        Err(PageFailure::Other(failure)) => Err(state.told(failure, caller).await.into()),
+        other => other,
+    }
 }
 
 async fn begin(state: &SmartState, parameters: Parameters, caller: &Caller) -> Result<Response, PageFailure> {
@@ -84,6 +101,6 @@ pub(crate) async fn refused(
     state.record(event, caller).await?;
     match refusal.location(&state.server().issuer) {
         Some(location) => Ok(see_other(&location)),
-        None => Err(Failure::from(said.clone()).into()),
+        None => Err(Failure::Recorded(said.clone()).into()),
     }
 }

@@ -22,7 +22,8 @@ use super::browser::Browser;
 use super::pages::{PageFailure, see_other};
 use super::pushed::{of_text, to_text};
 use super::state::{Caller, SmartState};
-use super::{authorize as endpoint, client, consent, federation, login, patient};
+use super::then::Then;
+use super::{authorize as endpoint, client, consent, federation, login, patient, second_factor};
 
 /// What is kept of a waiting request.
 pub(crate) struct Body {
@@ -124,6 +125,8 @@ impl Waiting {
 pub(crate) enum Step {
     /// Somebody must sign in.
     SignIn,
+    /// Who is signed in must prove themselves with a second factor, now.
+    ProveAgain(User),
     /// The person must say whose record.
     PickPatient(User, Vec<UserPatient>),
     /// A member of staff must name a patient.
@@ -172,6 +175,11 @@ async fn show(
             waiting.refuse(state, None, silent(OauthError::LoginRequired, "nobody is signed in"), caller).await
         }
         Step::SignIn => Ok(login::for_request(state, browser, waiting, None)),
+        Step::ProveAgain(user) if quiet => {
+            let refusal = silent(OauthError::InteractionRequired, "a second factor must be shown");
+            waiting.refuse(state, Some(user.id), refusal, caller).await
+        }
+        Step::ProveAgain(user) => second_factor::ask(state, browser, &user, &Then::Request(waiting.name.clone()), true),
         Step::PickPatient(user, _) | Step::NamePatient(user) if quiet => {
             let refusal = silent(OauthError::InteractionRequired, "a patient must be chosen");
             waiting.refuse(state, Some(user.id), refusal, caller).await
@@ -190,10 +198,12 @@ async fn show(
 
 /// What comes next.
 pub(crate) fn next(state: &SmartState, browser: &Browser, waiting: &Waiting) -> Result<Step, PageFailure> {
-    let Some(session) = browser.session().filter(|session| is_fresh(session, waiting, state.now())) else {
-        return Ok(Step::SignIn);
-    };
+    let Some(session) = browser.session() else { return Ok(Step::SignIn) };
     let Some(user) = state.store().user(&session.user)? else { return Ok(Step::SignIn) };
+    let session = match proof(state, waiting, session, &user) {
+        Proof::Enough => session,
+        Proof::Step(step) => return Ok(*step),
+    };
     let context = match launched(state, waiting, &user)? {
         Ok(context) => context,
         Err(refusal) => return Ok(Step::Refuse(Some(user.id), refusal)),
@@ -211,6 +221,31 @@ pub(crate) fn next(state: &SmartState, browser: &Browser, waiting: &Waiting) -> 
     };
     let ready = Box::new(Ready { user, session: session.clone(), context });
     Ok(if needs_consent(state, waiting, &ready)? { Step::Consent(ready) } else { Step::Issue(ready) })
+}
+
+/// Whether who is signed in has proved it as strongly and as recently as this request and their roles ask.
+enum Proof {
+    Enough,
+    Step(Box<Step>),
+}
+
+fn proof(state: &SmartState, waiting: &Waiting, session: &Session, user: &User) -> Proof {
+    let fresh = is_fresh(session, waiting, state.now());
+    let roles = &state.server().second_factor_roles;
+    let strong = waiting.request.strong || user.roles.iter().any(|role| roles.contains(role));
+    let step = match (fresh, strong && !session.second_factor) {
+        (true, false) => return Proof::Enough,
+        (false, _) if !user.second_factor => Step::SignIn,
+        // A second factor, and it was shown with this session's password: once more is enough.
+        (false, _) if strong && session.second_factor => Step::ProveAgain(user.clone()),
+        (false, _) => Step::SignIn,
+        (true, true) if user.second_factor => Step::ProveAgain(user.clone()),
+        (true, true) => {
+            let said = "a second factor is asked for, and this person has none: they set one up under /oauth/account";
+            Step::Refuse(Some(user.id.clone()), Refusal::new(OauthError::UnmetAuthentication, said))
+        }
+    };
+    Proof::Step(Box::new(step))
 }
 
 /// Whether the last sign-in is recent enough for this request.

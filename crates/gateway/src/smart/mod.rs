@@ -6,6 +6,8 @@ pub mod federation;
 pub mod state;
 pub mod throttle;
 
+mod account;
+mod administrator;
 mod apps;
 mod authorize;
 mod browser;
@@ -14,16 +16,24 @@ mod consent;
 mod cors;
 mod discovery;
 mod flow;
+mod guesses;
 mod introspect;
 mod keys;
 mod launch;
+mod link;
 mod login;
 mod pages;
+mod passkey;
+#[cfg_attr(not(feature = "passkeys"), path = "passkeys_off.rs")]
+mod passkeys;
 mod patient;
 mod pushed;
 mod register;
 mod respond;
 mod revoke;
+mod sealed;
+mod second_factor;
+mod then;
 mod token;
 mod udap;
 mod userinfo;
@@ -32,8 +42,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+pub use administrator::permitted;
 pub use keys::ensure_signing_keys;
 pub use state::{Caller, FetchKeys, FetchedKeys, Record, SmartLimits, SmartState};
+pub use throttle::Throttles;
 pub use udap::UdapSettings;
 
 /// Bytes of a form; assertions and scopes are the longest.
@@ -45,7 +57,18 @@ pub fn router(state: SmartState) -> Router {
         .route("/oauth/authorize", get(authorize::by_get).post(authorize::by_post))
         .route("/oauth/continue", get(flow::resume))
         .route("/oauth/login", get(login::page).post(login::submit))
-        .route("/oauth/second-factor", post(login::second_factor))
+        .route("/oauth/second-factor", post(second_factor::submit))
+        .route("/oauth/passkey/ask", post(passkey::ask))
+        .route("/oauth/passkey/answer", post(passkey::answer))
+        .route("/oauth/passkeys.js", get(passkey::script))
+        .route("/oauth/account", get(account::page))
+        .route("/oauth/account/passkey/new", post(account::new_passkey))
+        .route("/oauth/account/passkey/keep", post(account::keep_passkey))
+        .route("/oauth/account/passkey/remove", post(account::remove_passkey))
+        .route("/oauth/account/otp/new", post(account::new_one_time))
+        .route("/oauth/account/otp/keep", post(account::keep_one_time))
+        .route("/oauth/account/otp/remove", post(account::remove_one_time))
+        .route("/oauth/link", get(link::page).post(link::submit))
         .route("/oauth/federate", get(federation::begin))
         .route("/oauth/federated", get(federation::back))
         .route("/oauth/ehr-launch/{app}", get(federation::from_ehr))

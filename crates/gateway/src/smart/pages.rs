@@ -71,7 +71,7 @@ impl axum::response::IntoResponse for PageFailure {
                 failure.trace();
                 let (status, title) = (failure.status(), title(&failure));
                 let refusal = failure.refusal();
-                let code = matches!(failure, Failure::Refused(_)).then(|| refusal.error.code());
+                let code = matches!(failure, Failure::Refused(_) | Failure::Recorded(_)).then(|| refusal.error.code());
                 let mut response = failure_page(status, title, &refusal.said, code);
                 failure.decorate(&mut response, false);
                 response
@@ -82,7 +82,7 @@ impl axum::response::IntoResponse for PageFailure {
 
 const fn title(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Refused(_) => "The app sent a request that we cannot follow",
+        Failure::Refused(_) | Failure::Recorded(_) => "The app sent a request that we cannot follow",
         Failure::Throttled(_) => "Too many tries",
         Failure::Unavailable | Failure::Store(_) => "This does not work at the moment",
     }
@@ -100,6 +100,16 @@ fn failure_page(status: StatusCode, title: &str, said: &str, code: Option<&str>)
     page(status, title, &body, &[])
 }
 
+/// A whole page with our one script; only the pages on which a browser is asked for a passkey have it.
+pub(crate) fn scripted_page(status: StatusCode, title: &str, body: &Markup, leads_to: &[&str]) -> Response {
+    let mut response = page(status, title, body, leads_to);
+    let policy = response.headers().get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
+    if let Some(Ok(policy)) = policy.map(|policy| HeaderValue::from_str(&format!("{policy}; script-src 'self'"))) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 /// A whole page. `leads_to` are addresses to which a form on it may end in a redirect.
 pub(crate) fn page(status: StatusCode, title: &str, body: &Markup, leads_to: &[&str]) -> Response {
     let whole = html! {
@@ -115,7 +125,8 @@ pub(crate) fn page(status: StatusCode, title: &str, body: &Markup, leads_to: &[&
             body {
                 main { (body) }
                 footer { p { "Access through this page is recorded, and you can end it at any time under "
-                    a href="/oauth/apps" { "your apps" } "." } }
+                    a href="/oauth/apps" { "your apps" } ". How you sign in is under "
+                    a href="/oauth/account" { "your account" } "." } }
             }
         }
     };

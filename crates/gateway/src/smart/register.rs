@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use bascule_smart::{ClientMetadata, MetadataError, SmartEvent};
+use bascule_smart::{ClientMetadata, MetadataError, Scope, SmartEvent};
 use bascule_store::client::Client;
 use bascule_store::random;
 use bascule_store::user::Status;
@@ -19,7 +19,7 @@ pub(crate) async fn register(State(state): State<SmartState>, parts: Parts, body
     let caller = Caller::of(&parts);
     match answer(&state, &body, &caller).await {
         Ok(response) => response,
-        Err(failure) => failure.into_response(),
+        Err(failure) => state.told(failure, &caller).await.into_response(),
     }
 }
 
@@ -28,6 +28,9 @@ async fn answer(state: &SmartState, body: &[u8], caller: &Caller) -> Result<Resp
     let metadata = match read(body) {
         Ok(metadata) => metadata,
         Err(error) => {
+            let event =
+                SmartEvent::TokenRefused { client: None, error: error.code(), said: "client registration".to_owned() };
+            state.record(event, caller).await?;
             let said = json!({"error": error.code(), "error_description": error.to_string()});
             return Ok(private_json(StatusCode::BAD_REQUEST, &said));
         }
@@ -55,5 +58,9 @@ fn read(body: &[u8]) -> Result<ClientMetadata, MetadataError> {
     let value: Value = serde_json::from_slice(body).map_err(|_| MetadataError::NotAnObject)?;
     let members = value.as_object().ok_or(MetadataError::NotAnObject)?;
     let own = members.iter().filter(|(name, _)| !name.starts_with("bascule_"));
-    ClientMetadata::parse(&Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect()))
+    let mut read =
+        ClientMetadata::parse(&Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect()))?;
+    read.scope =
+        read.scope.only(|scope| !matches!(scope, Scope::Administer | Scope::Provision | Scope::OrchestrateLaunch));
+    Ok(read)
 }

@@ -13,6 +13,8 @@ use super::throttle::TryAfter;
 pub(crate) enum Failure {
     /// The caller's fault, in the words of the specification.
     Refused(Refusal),
+    /// The same, and the log has it already.
+    Recorded(Refusal),
     /// Too often.
     Throttled(TryAfter),
     /// The log cannot be written.
@@ -43,7 +45,7 @@ impl Failure {
     /// The sentence and code for the stranger.
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
-            Self::Refused(refusal) => refusal.clone(),
+            Self::Refused(refusal) | Self::Recorded(refusal) => refusal.clone(),
             Self::Throttled(TryAfter(seconds)) => {
                 Refusal::new(OauthError::SlowDown, format!("too many requests: try again in {seconds} seconds"))
             }
@@ -56,7 +58,7 @@ impl Failure {
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Refused(refusal) => status(refusal.error),
+            Self::Refused(refusal) | Self::Recorded(refusal) => status(refusal.error),
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -73,12 +75,12 @@ impl Failure {
             Self::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
-            Self::Refused(Refusal { error: OauthError::InvalidClient, .. }) if basic => {
+            Self::Refused(refusal) | Self::Recorded(refusal) if basic && refusal.error == OauthError::InvalidClient => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"bascule\""));
             }
-            Self::Refused(
-                refusal @ Refusal { error: OauthError::InvalidToken | OauthError::InsufficientScope, .. },
-            ) => {
+            Self::Refused(refusal) | Self::Recorded(refusal)
+                if matches!(refusal.error, OauthError::InvalidToken | OauthError::InsufficientScope) =>
+            {
                 let text = format!("Bearer error=\"{}\", error_description=\"{}\"", refusal.error.code(), refusal.said);
                 if let Ok(value) = HeaderValue::from_str(&text) {
                     headers.insert(header::WWW_AUTHENTICATE, value);
@@ -98,7 +100,9 @@ impl Failure {
 
 const fn status(error: OauthError) -> StatusCode {
     match error {
-        OauthError::InvalidClient | OauthError::InvalidToken => StatusCode::UNAUTHORIZED,
+        OauthError::InvalidClient | OauthError::InvalidToken | OauthError::InsufficientAuthentication => {
+            StatusCode::UNAUTHORIZED
+        }
         OauthError::InsufficientScope => StatusCode::FORBIDDEN,
         OauthError::SlowDown => StatusCode::TOO_MANY_REQUESTS,
         OauthError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
@@ -113,6 +117,7 @@ const fn status(error: OauthError) -> StatusCode {
         | OauthError::LoginRequired
         | OauthError::ConsentRequired
         | OauthError::InteractionRequired
+        | OauthError::UnmetAuthentication
         | OauthError::RequestNotSupported
         | OauthError::InvalidRequestUri
         | OauthError::UnsupportedTokenType

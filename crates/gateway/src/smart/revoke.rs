@@ -18,7 +18,7 @@ pub(crate) async fn revoke(State(state): State<SmartState>, parts: Parts, body: 
     let caller = Caller::of(&parts);
     let mut response = match answer(&state, &parts, &body, &caller).await {
         Ok(response) => response,
-        Err(failure) => failure.into_response(),
+        Err(failure) => state.told(failure, &caller).await.into_response(),
     };
     cors::registered(&state, &parts.headers, &mut response);
     response

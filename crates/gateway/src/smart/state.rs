@@ -16,6 +16,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::federation::{ProviderSettings, Providers};
+use super::passkeys::Passkeys;
 use super::respond::Failure;
 use super::throttle::Throttles;
 use super::udap::UdapSettings;
@@ -94,6 +95,8 @@ pub struct SmartLimits {
     pub client_failures_per_minute: u32,
     /// Authorization requests from one address.
     pub authorizations_per_minute: u32,
+    /// Token requests for one person.
+    pub user_tokens_per_minute: u32,
 }
 
 impl Default for SmartLimits {
@@ -104,6 +107,7 @@ impl Default for SmartLimits {
             client_requests_per_minute: 1_200,
             client_failures_per_minute: 30,
             authorizations_per_minute: 300,
+            user_tokens_per_minute: 120,
         }
     }
 }
@@ -112,15 +116,17 @@ impl Default for SmartLimits {
 #[derive(Clone)]
 pub struct SmartState(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     store: Arc<Store>,
     server: Server,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     record: Record,
     fetch_keys: FetchKeys,
-    throttles: Throttles,
+    throttles: Arc<Throttles>,
     providers: OnceLock<Providers>,
     udap: OnceLock<UdapSettings>,
+    passkeys: Option<Passkeys>,
     keys: Cache<String, Arc<super::keys::CachedKeys>>,
 }
 
@@ -138,9 +144,17 @@ impl SmartState {
         limits: SmartLimits,
     ) -> Self {
         let keys = Cache::new(KEY_SETS_MAX);
-        let throttles = Throttles::new(limits);
+        let throttles = Arc::new(Throttles::new(limits));
+        let name = server.apis.first().map_or(server.issuer.as_str(), |api| api.title.as_str());
+        let passkeys = Passkeys::of(&server.issuer, name);
         let (providers, udap) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, providers, udap, keys }))
+        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, providers, udap, passkeys, keys }))
+    }
+
+    /// The same with these throttles, which outlive a reading of the configuration.
+    #[must_use]
+    pub fn with_throttles(self, throttles: Arc<Throttles>) -> Self {
+        Self(Arc::new(Inner { throttles, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The same with other providers as the login. They are set once.
@@ -167,6 +181,11 @@ impl SmartState {
 
     pub(crate) fn providers(&self) -> &Providers {
         self.0.providers.get_or_init(Providers::default)
+    }
+
+    /// What makes and checks passkeys; `None` if this build or this address has none.
+    pub(crate) fn passkeys(&self) -> Option<&Passkeys> {
+        self.0.passkeys.as_ref()
     }
 
     /// The shelf.
@@ -216,11 +235,27 @@ impl SmartState {
         })
     }
 
+    /// Sees to it that a failure is in the log before it is answered: what was asked too often or was malformed too.
+    pub(crate) async fn told(&self, failure: Failure, caller: &Caller) -> Failure {
+        match failure {
+            Failure::Refused(refusal) => self.refuse(None, refusal, caller).await,
+            Failure::Throttled(after) => {
+                let Refusal { error, said } = Failure::Throttled(after).refusal();
+                let event = SmartEvent::TokenRefused { client: None, error: error.code(), said };
+                match self.record(event, caller).await {
+                    Ok(()) => Failure::Throttled(after),
+                    Err(failure) => failure,
+                }
+            }
+            told => told,
+        }
+    }
+
     /// Records a refusal and hands it back as a failure.
     pub(crate) async fn refuse(&self, client: Option<String>, refusal: Refusal, caller: &Caller) -> Failure {
         let event = SmartEvent::TokenRefused { client, error: refusal.error.code(), said: refusal.said.clone() };
         match self.record(event, caller).await {
-            Ok(()) => Failure::Refused(refusal),
+            Ok(()) => Failure::Recorded(refusal),
             Err(failure) => failure,
         }
     }

@@ -30,7 +30,7 @@ pub(crate) async fn token(State(state): State<SmartState>, parts: Parts, body: B
     let caller = Caller::of(&parts);
     let mut response = match answer(&state, &parts, &body, &caller).await {
         Ok(response) => response,
-        Err(failure) => failure.into_response(),
+        Err(failure) => state.told(failure, &caller).await.into_response(),
     };
     cors::registered(&state, &parts.headers, &mut response);
     response
@@ -124,6 +124,9 @@ async fn for_code(
         return Err(not_redeemed(state, refused, &known.grant, "code", caller, now).await?);
     }
     let user = user_of(state, &known.grant)?;
+    if let Some(user) = &user {
+        state.throttles().user(&user.id)?;
+    }
     let mut grant = known.grant.grant.clone();
     grant.binding.clone_from(&binding);
     let made = Made::new(state, client, &known.grant.id, &grant, grant.scopes.clone(), now)?;
@@ -162,6 +165,9 @@ async fn for_refresh(
         return Err(Refusal::grant("the refresh token is bound to another key or certificate").into());
     }
     let user = user_of(state, &known.grant)?;
+    if let Some(user) = &user {
+        state.throttles().user(&user.id)?;
+    }
     let scopes = narrowed(&grant.scopes, scope)?;
     let made = Made::new(state, client, &known.grant.id, &grant, scopes, now)?;
     match state.store().rotate(&digest, &made.tokens, now)? {
@@ -287,7 +293,9 @@ async fn finish(
     let id_token = match user {
         Some(user) if grant.scopes.has(&Scope::OpenId) => {
             let key = state.store().signing_key(made.algorithm, now)?;
-            let signed = id_token(&key, state.server(), grant, &subject(user), &made.access, now);
+            let proof = state.store().proof_of_grant(&made.tokens.grant)?;
+            let strong = proof.is_some_and(|proof| proof.second_factor);
+            let signed = id_token(&key, state.server(), grant, &subject(user), &made.access, strong, now);
             signed.map_err(|error| Refusal::new(OauthError::ServerError, error.to_string()))?
         }
         _ => None,

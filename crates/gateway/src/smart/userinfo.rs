@@ -20,7 +20,7 @@ pub(crate) async fn userinfo(State(state): State<SmartState>, parts: Parts) -> R
     let caller = Caller::of(&parts);
     let mut response = match answer(&state, &parts, &caller) {
         Ok(response) => response,
-        Err(failure) => failure.into_response(),
+        Err(failure) => state.told(failure, &caller).await.into_response(),
     };
     cors::registered(&state, &parts.headers, &mut response);
     response

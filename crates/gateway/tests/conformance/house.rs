@@ -16,6 +16,7 @@ use bascule_smart::{ApiBase, ClientMetadata, Server, SmartEvent, TokenRecord};
 use bascule_store::Store;
 use bascule_store::client::Client;
 use bascule_store::user::{NewUser, Status, UserPatient, parse_reference};
+use bascule_wire::Peer;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -337,13 +338,19 @@ pub(crate) fn authorize_path(changes: &[(&str, &str)]) -> String {
 /// A browser without JavaScript: keeps cookies, follows redirects within the house, fills in forms.
 pub(crate) struct Browser<'a> {
     house: &'a House,
+    address: Option<String>,
     cookies: Vec<(String, String)>,
     pub(crate) seen: Vec<String>,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(house: &'a House) -> Self {
-        Self { house, cookies: Vec::new(), seen: Vec::new() }
+        Self { house, address: None, cookies: Vec::new(), seen: Vec::new() }
+    }
+
+    /// One at a network address.
+    pub(crate) fn at(house: &'a House, address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..Self::new(house) }
     }
 
     pub(crate) async fn visit(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
@@ -359,7 +366,12 @@ impl<'a> Browser<'a> {
                 Body::from(form)
             }
         };
-        let answer = self.house.send(request.body(body).unwrap()).await;
+        let mut request = request.body(body).unwrap();
+        if let Some(address) = &self.address {
+            let address = std::net::SocketAddr::new(address.parse().unwrap(), 1);
+            request.extensions_mut().insert(Peer { address, ..peer() });
+        }
+        let answer = self.house.send(request).await;
         for value in answer.headers.get_all("set-cookie") {
             let value = value.to_str().unwrap();
             for needed in ["Path=/", "Secure", "HttpOnly", "SameSite=Lax"] {
@@ -438,6 +450,10 @@ impl<'a> Browser<'a> {
         assert!(page.text.contains("value=\"allow\""), "{} {}", page.status, page.text);
         self.submit(&page, &[("decision", "allow")], |name| keep(name) && !name.starts_with("kind")).await
     }
+}
+
+pub(crate) fn peer() -> Peer {
+    Peer { address: "192.0.2.1:1".parse().unwrap(), encrypted: true, certificate: None }
 }
 
 fn attribute(tag: &str, name: &str) -> String {

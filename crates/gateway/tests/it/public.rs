@@ -33,3 +33,16 @@ async fn what_is_no_api_is_not_found() {
     assert_eq!(house.send(request).await.status(), 200);
     assert_eq!(toy.asked().len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn co_2_d_15_any_origin_may_read_metadata() {
+    let toy = Toy::start(hospital()).await;
+    let house = House::before(toy.address).await;
+    let request = http::Request::get("/fhir/metadata").header("origin", "https://anybody.example");
+    let answer = house.send(request.body(bascule_wire::empty()).unwrap()).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    let request = http::Request::get("/fhir/Patient/p1").header("origin", "https://anybody.example");
+    let answer = house.send(request.body(bascule_wire::empty()).unwrap()).await;
+    assert!(!answer.headers().contains_key("access-control-allow-origin"), "records are another thing");
+}

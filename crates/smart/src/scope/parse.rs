@@ -99,6 +99,8 @@ impl FromStr for Scope {
             "offline_access" => Self::OfflineAccess,
             "online_access" => Self::OnlineAccess,
             "smart/orchestrate_launch" => Self::OrchestrateLaunch,
+            "bascule/administer" => Self::Administer,
+            "bascule/provision" => Self::Provision,
             _ => return resource_scope(word),
         })
     }

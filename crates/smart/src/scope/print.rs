@@ -47,6 +47,8 @@ impl fmt::Display for Scope {
             Self::OfflineAccess => f.write_str("offline_access"),
             Self::OnlineAccess => f.write_str("online_access"),
             Self::OrchestrateLaunch => f.write_str("smart/orchestrate_launch"),
+            Self::Administer => f.write_str("bascule/administer"),
+            Self::Provision => f.write_str("bascule/provision"),
         }
     }
 }

@@ -22,7 +22,7 @@ pub use recheck::recheck;
 pub use settings::{EhrSettings, ProviderSettings};
 
 /// The providers of a house.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Providers(Vec<Arc<Provider>>);
 
 impl Providers {
