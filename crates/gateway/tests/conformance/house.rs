@@ -453,7 +453,7 @@ impl<'a> Browser<'a> {
 }
 
 pub(crate) fn peer() -> Peer {
-    Peer { address: "192.0.2.1:1".parse().unwrap(), encrypted: true, certificate: None }
+    Peer { address: "192.0.2.1:1".parse().unwrap(), encrypted: true, certificate: None, verified: false }
 }
 
 fn attribute(tag: &str, name: &str) -> String {
