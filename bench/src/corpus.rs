@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 /// Observations and, every sixth, a Patient.
-const RESOURCES: usize = 640;
+const RESOURCES: usize = 520;
 
 const FAMILIES: [&str; 8] = ["Okonkwo", "Müller", "Nguyễn", "Иванова", "García", "田中", "O\\\"Neil", "Żółć"];
 
 /// The searchset.
 pub fn searchset() -> String {
     let mut body = String::from(
-        r#"{"resourceType":"Bundle","id":"b1","type":"searchset","total":640,"link":[{"relation":"self","url":"http://ehr.internal/fhir/Observation?_count=640"}],"entry":["#,
+        r#"{"resourceType":"Bundle","id":"b1","type":"searchset","total":520,"link":[{"relation":"self","url":"http://ehr.internal/fhir/Observation?_count=520"}],"entry":["#,
     );
     for number in 0..RESOURCES {
         if number > 0 {

@@ -5,7 +5,7 @@ pub const PATIENT: [&str; 9] =
     ["resourceType", "id", "meta", "identifier", "active", "name", "telecom", "birthDate", "managingOrganization"];
 
 /// Elements of an Observation that stay.
-pub const OBSERVATION: [&str; 15] = [
+pub const OBSERVATION: [&str; 14] = [
     "resourceType",
     "id",
     "meta",
@@ -19,7 +19,6 @@ pub const OBSERVATION: [&str; 15] = [
     "valueQuantity",
     "interpretation",
     "referenceRange",
-    "component",
     "method",
 ];
 
@@ -41,8 +40,7 @@ pub const PATIENT_POLICY: &str =
 /// As a policy writes it.
 pub const OBSERVATION_POLICY: &str = "id meta status category category.text category.coding.display code code.text \
     code.coding.display subject encounter effective[x] issued value[x] interpretation interpretation.text \
-    interpretation.coding.display referenceRange referenceRange.type.text referenceRange.type.coding.display component \
-    component.code.text component.code.coding.display method";
+    interpretation.coding.display referenceRange referenceRange.type.text referenceRange.type.coding.display method";
 
 /// The tag of a resource that was cut.
 pub const TAGS: &str =

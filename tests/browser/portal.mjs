@@ -48,6 +48,13 @@ for (const javaScriptEnabled of [false, true]) {
     check(await link.count() > 0, `${how}: there is a way to ${name}`);
     if (await link.count()) { await link.click(); await page.waitForLoadState('load'); }
   }
+  const looked = page.getByRole('link', { name: /who has looked/i }).first();
+  check(await looked.count() > 0, `${how}: there is a way to who has looked`);
+  if (await looked.count()) { await looked.click(); await page.waitForLoadState('load'); }
+  const looks = await page.locator('main').innerText();
+  check(/You\s+saw/.test(looks), `${how}: the patient's own looks are told in words`);
+  check(!/(Patient|Observation)\/|amelie|[0-9a-f]{8}-[0-9a-f]{4}/.test(looks), `${how}: no id and no user name is on the page of looks`);
+  await page.screenshot({ path: `${shots}/portal-looks${javaScriptEnabled ? '' : '-no-js'}.png`, fullPage: true });
   check(errors.length === 0, `${how}: no error in the console${errors.length ? `: ${errors[0]}` : ''}`);
   await page.setViewportSize({ width: 360, height: 740 });
   const overflow = await page.evaluate?.(() => document.documentElement.scrollWidth - document.documentElement.clientWidth).catch(() => 0);

@@ -3,6 +3,7 @@
 pub(crate) mod exchange;
 mod people;
 mod policy;
+mod review;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::people::{ClientMore, EmergencyVerb, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
+pub(crate) use self::review::ReviewVerb;
 
 /// The secure bridge for healthcare data exchange.
 #[derive(Debug, Parser)]
@@ -65,6 +67,9 @@ pub(crate) enum Verb {
     /// What needs a person's eye
     #[command(subcommand)]
     Alert(AlertVerb),
+    /// Access that somebody must look at afterwards: emergency access, patients without a relation
+    #[command(subcommand)]
+    Review(ReviewVerb),
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +182,9 @@ pub(crate) struct EhrArgs {
     /// What to load first
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) load: Vec<PathBuf>,
+    /// Build the search index when all is loaded, not as it is: faster for much at once
+    #[arg(long, requires = "load")]
+    pub(crate) index_afterwards: bool,
 }
 
 /// Where the records are: a running server's `admin.sock`, or the data folder itself if none runs.
@@ -298,7 +306,7 @@ pub(crate) enum AuditVerb {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
-    /// FHIR AuditEvent NDJSON
+    /// FHIR AuditEvent NDJSON into a file, or syslog over TLS; goes on from a cursor
     Export {
         #[command(flatten)]
         records: RecordsArgs,
@@ -306,8 +314,11 @@ pub(crate) enum AuditVerb {
         #[arg(long, value_name = "CURSOR")]
         from: Option<String>,
         /// Where to write; the cursor to go on from is printed
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
+        #[arg(long, value_name = "FILE", required_unless_present = "syslog")]
+        out: Option<PathBuf>,
+        /// Send to the receiver of `[audit] syslog` instead: DICOM audit messages as syslog over TLS (RFC 5424, RFC 5425)
+        #[arg(long, conflicts_with = "out")]
+        syslog: bool,
     },
     /// Accounting of disclosures of a patient (45 CFR 164.528)
     Disclosures {
@@ -542,7 +553,7 @@ pub(crate) enum AgreementVerb {
         /// With whom
         #[arg(long)]
         organization: String,
-        /// `baa`, `data-use` or `none-needed`
+        /// `baa`, `data-use`, `expert-determination` (45 CFR 164.514(b)(1)) or `none-needed`
         #[arg(long)]
         kind: String,
         /// First day in force, `YYYY-MM-DD`

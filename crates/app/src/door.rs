@@ -1,7 +1,8 @@
 //! The client's door that can be exchanged while requests walk: each request keeps the gateway that it came in by.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
@@ -10,24 +11,42 @@ use bascule_wire::Body;
 use http::{Request, Response};
 use tower::Service;
 
+/// Gateways that were exchanged and are waited for at a stop; of more reloads than these, the oldest had the longest time.
+const EXCHANGED_MAX: usize = 64;
+
 /// The gateway in force, as a service. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Door(Arc<ArcSwap<Gateway>>);
+pub(crate) struct Door {
+    now: Arc<ArcSwap<Gateway>>,
+    /// Those before it, by which requests may still be on their way.
+    before: Arc<Mutex<VecDeque<Gateway>>>,
+}
 
 impl Door {
     /// A door with that gateway.
     pub(crate) fn new(gateway: Gateway) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(gateway)))
-    }
-
-    /// The gateway that the next request comes in by.
-    pub(crate) fn gateway(&self) -> Gateway {
-        Gateway::clone(&self.0.load())
+        Self { now: Arc::new(ArcSwap::from_pointee(gateway)), before: Arc::default() }
     }
 
     /// Exchanges it; requests that are under way stay with the one that they came in by.
     pub(crate) fn exchange(&self, gateway: Gateway) {
-        self.0.store(Arc::new(gateway));
+        let old = self.now.swap(Arc::new(gateway));
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        before.retain(Gateway::is_walking);
+        before.push_back(Gateway::clone(&old));
+        if before.len() > EXCHANGED_MAX {
+            before.pop_front();
+        }
+    }
+
+    /// Resolves once no request is under way, by whichever gateway it came in.
+    pub(crate) async fn idle(&self) {
+        let before = std::mem::take(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner));
+        for gateway in before {
+            gateway.idle().await;
+        }
+        let now = Gateway::clone(&self.now.load());
+        now.idle().await;
     }
 }
 
@@ -41,6 +60,6 @@ impl Service<Request<Body>> for Door {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.0.load().service().call(request)
+        self.now.load().service().call(request)
     }
 }

@@ -53,7 +53,7 @@ impl House {
         let lock = take_lock(&settings.store)?;
         let store = Store::open(&settings.store.join("bascule.db"), now)?;
         let deliveries = Arc::new(crate::exchange::queue(&settings, &store)?);
-        let begun = begin(&settings.policy, &settings.api_names(), &store).map_err(HouseError::Policy)?;
+        let begun = begin(&settings.policy, &settings.api_names(), &store, now).map_err(HouseError::Policy)?;
         let log = Log::open(log_settings(&settings), now)?;
         let store = Arc::new(store);
         let policy = Arc::new(PolicyControl::open(begun, &store, &log, &settings));

@@ -29,17 +29,19 @@ pub(crate) enum Chore {
     RetireLogKeys,
     /// Carry over into the log what the emergency reserve holds.
     CarryOver,
+    /// Tell the privacy officer that there is something in the digest.
+    Digest,
 }
 
 impl Chore {
-    const ALL: [Self; 4] = [Self::Sweep, Self::SigningKeys, Self::RetireLogKeys, Self::CarryOver];
+    const ALL: [Self; 5] = [Self::Sweep, Self::SigningKeys, Self::RetireLogKeys, Self::CarryOver, Self::Digest];
 
     /// How often it is done.
     const fn every(self) -> Duration {
         match self {
             Self::Sweep => Duration::from_secs(300),
             Self::CarryOver => Duration::from_secs(5),
-            Self::SigningKeys | Self::RetireLogKeys => Duration::from_secs(86_400),
+            Self::SigningKeys | Self::RetireLogKeys | Self::Digest => Duration::from_secs(86_400),
         }
     }
 
@@ -48,6 +50,7 @@ impl Chore {
             Self::Sweep => "sweep",
             Self::SigningKeys => "signing-keys",
             Self::RetireLogKeys => "retire-log-keys",
+            Self::Digest => "digest",
             Self::CarryOver => "carry-over",
         }
     }
@@ -120,8 +123,32 @@ impl Housekeeper {
             Chore::Sweep => self.sweep().await,
             Chore::SigningKeys => self.signing_keys().await,
             Chore::RetireLogKeys => self.retire_log_keys().await,
+            Chore::Digest => self.digest(),
             Chore::CarryOver => self.carry_over().await,
         }
+    }
+
+    /// One alert a day, if there was emergency access or a review waits.
+    fn digest(&self) -> Result<(), String> {
+        let now = clock::now();
+        let text = |error: bascule_store::StoreError| error.to_string();
+        let emergencies = self.store.emergencies_since(now.plus_seconds(-86_400)).map_err(text)?.len();
+        let waiting = self.store.reviews(true).map_err(text)?.len();
+        if emergencies == 0 && waiting == 0 {
+            return Ok(());
+        }
+        let alert = bascule_store::alert::NewAlert {
+            at: now,
+            rule: "privacy-digest".to_owned(),
+            severity: "low".to_owned(),
+            client: None,
+            user: None,
+            api: None,
+            said: format!(
+                "emergency access in a day: {emergencies}; reviews that wait: {waiting}: `bascule review digest`"
+            ),
+        };
+        self.store.raise_alert(&alert).map(drop).map_err(text)
     }
 
     async fn sweep(&self) -> Result<(), String> {

@@ -15,6 +15,7 @@ mod policy_folder;
 mod running;
 mod scim;
 mod smart_log;
+mod syslog_feed;
 mod terminal;
 mod verbs;
 mod witness;
@@ -87,6 +88,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
+        Verb::Review(verb) => verbs::review::run(verb).await,
         Verb::Exchange(verb) => verbs::exchange::run(verb).await,
         Verb::Emergency(verb) => verbs::records::run_people(verb.into_act()).await,
         Verb::Kill(args) => verbs::records::run_people(args.into_act()).await,

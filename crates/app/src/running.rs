@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bascule_gateway::smart::{FetchKeys, FetchedKeys, SmartState, Throttles, ensure_signing_keys, federation, router};
+use bascule_gateway::smart::{
+    CareState, FetchKeys, FetchedKeys, SmartState, Throttles, care_router, ensure_signing_keys, federation, router,
+};
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
 use bascule_smart::server::{ApiBase, MutualTls, Server};
@@ -23,6 +25,7 @@ use crate::door::Door;
 use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
+use crate::syslog_feed::{self, Feed};
 use crate::verbs::check::{mutual_tls_files, tls_files};
 use crate::witnessing::Witnessing;
 use crate::{admin, policy_folder, scim, smart_log};
@@ -34,6 +37,9 @@ const PAGE_KEY: &str = "page-key";
 
 /// How often providers are looked at; each session as often as its provider's setting says.
 const RECHECK_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+/// As [`PAGE_KEY`], of the codes that an expert has determined.
+const CODE_KEY: &str = "code-key";
+
 /// How long walks without a client may take to end at a stop.
 const IDLE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -57,6 +63,7 @@ pub(crate) struct Running {
     admin: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
+    feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
     exchange: Exchange,
 }
@@ -122,6 +129,11 @@ impl Running {
             lifetimes,
             retire: RetireRule { witnesses, grace_days: house.settings.audit.grace_days },
         };
+        let feeding = Feed::new(&house.settings)?.map(|feed| {
+            let file = house.settings.store.join("syslog.cursor");
+            let (log, store) = (house.log.clone(), Arc::clone(&house.store));
+            tokio::spawn(syslog_feed::run(feed, file, log, store, stopped.clone()))
+        });
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let admin = socket::listen(&house.settings.store, Arc::clone(&records))
             .map_err(|error| format!("admin.sock: {error}"))?;
@@ -147,6 +159,7 @@ impl Running {
             admin,
             housekeeping,
             witnessing,
+            feeding,
             schedule,
             exchange,
         })
@@ -235,8 +248,11 @@ impl Running {
         if let Some(witnessing) = self.witnessing {
             let _asked = witnessing.await;
         }
+        if let Some(feeding) = self.feeding {
+            let _sent = feeding.await;
+        }
         // Walks whose client has hung up still run to their end, and into the log.
-        let _idle = tokio::time::timeout(IDLE_WAIT, self.door.gateway().idle()).await;
+        let _idle = tokio::time::timeout(IDLE_WAIT, self.door.idle()).await;
         let _removed = std::fs::remove_file(socket::path(&self.house.settings.store));
         self.house.close().await;
     }
@@ -324,12 +340,15 @@ fn gateway(
     .with_udap(settings.udap.clone());
     let administration = admin::http::router(smart.clone(), Arc::clone(records));
     let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
+    let page_key = || house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string());
+    let care = CareState::new(smart.clone(), Arc::clone(house.policy.live()), page_key()?);
     let rooms = Rooms {
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart.clone()).merge(administration).merge(directory),
-        page_key: house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string())?,
+        smart: router(smart.clone()).merge(administration).merge(directory).merge(care_router(care)),
+        page_key: page_key()?,
+        code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
     let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;

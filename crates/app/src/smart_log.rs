@@ -115,6 +115,12 @@ fn said(event: &SmartEvent) -> Said {
             Said { detail, ..Said::default() }
         }
         E::KeyMade { key, algorithm } => Said { detail: Some(format!("{algorithm} key {key}")), ..Said::default() },
+        E::AccessOpened { user, client, api, patient, reason, stepped_up, until, .. } => {
+            let patient = patient.map_or_else(|| "a patient not identified".to_owned(), |id| format!("patient {id}"));
+            let proof = if stepped_up { "with" } else { "without" };
+            let detail = Some(format!("{patient} at {api} until {until}, {proof} a second proof: {reason}"));
+            Said { client, user: Some(user), detail, ..Said::default() }
+        }
         E::RecordChanged { by, what, id } => {
             Said { user: Some(by), detail: Some(format!("{what} {id}")), ..Said::default() }
         }

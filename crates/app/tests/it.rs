@@ -10,15 +10,21 @@
 )]
 
 mod audit;
+mod bulk;
+mod care;
 mod crash;
 mod exchange;
 mod mapped;
+mod observe;
+mod panel;
 mod people;
 mod policy_change;
+mod policy_load;
 mod reload;
 mod roads;
 mod support;
 mod synthea;
+mod twenty_questions;
 mod visit;
 mod walks;
 mod witness;

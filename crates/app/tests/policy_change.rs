@@ -71,7 +71,9 @@ pub(crate) fn variant(demo: &Demo, name: &str, file: &str, from: &str, to: &str)
     }
     let text = std::fs::read_to_string(folder.join(file)).unwrap();
     assert!(text.contains(from), "{file} has no {from}");
-    std::fs::write(folder.join(file), text.replace(from, to)).unwrap();
+    if !from.is_empty() {
+        std::fs::write(folder.join(file), text.replace(from, to)).unwrap();
+    }
     folder
 }
 

@@ -68,13 +68,15 @@ pub struct Cast {
     pub apps: &'static [App],
     /// The family in which grandfather, father and son bear one name.
     pub family: &'static [Member],
+    /// Who treats whom by a standing relation: ids of Practitioner and Patient.
+    pub care: &'static [(&'static str, &'static str)],
 }
 
 impl Cast {
     /// The cast of every hospital. A hospital of fewer than [`Cast::patients_min`] patients lacks some.
     #[must_use]
     pub const fn leading() -> Self {
-        Self { users: &USERS, apps: &APPS, family: &FAMILY }
+        Self { users: &USERS, apps: &APPS, family: &FAMILY, care: &CARE }
     }
 
     /// How many patients a hospital needs for everybody of the cast to be in it.
@@ -222,6 +224,26 @@ static APPS: [App; 4] = [
         organization: "mercy",
         about: "reports results over HL7 v2, on orders that the chart has",
     },
+];
+
+/// The leading patients are treated by those who sign in; of all others they must say why they open the record.
+static CARE: [(&str, &str); 16] = [
+    ("halvorsen", "p0001"),
+    ("halvorsen", "p0002"),
+    ("halvorsen", "p0003"),
+    ("halvorsen", "p0004"),
+    ("halvorsen", "p0005"),
+    ("halvorsen", "p0006"),
+    ("halvorsen", "p0007"),
+    ("halvorsen", "p0008"),
+    ("quist", "p0001"),
+    ("quist", "p0002"),
+    ("quist", "p0003"),
+    ("quist", "p0004"),
+    ("quist", "p0005"),
+    ("quist", "p0006"),
+    ("quist", "p0007"),
+    ("quist", "p0008"),
 ];
 
 static FAMILY: [Member; 5] = [

@@ -27,6 +27,8 @@ pub(crate) enum Content {
     Json,
     /// RFC 6902.
     JsonPatch,
+    /// JSON that does not say that it is FHIR; as a patch that is no Parameters, RFC 7396.
+    PlainJson,
 }
 
 /// What is asked.

@@ -108,6 +108,12 @@ impl Refusal {
         Self { status, issues: vec![issue], etag: None }
     }
 
+    /// 503: nothing can be searched or changed until the index is whole.
+    pub(crate) fn index_pending() -> Self {
+        let text = "the search index is being built after a load; reading by id works, ask for all else again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Issue::error("transient", text))
+    }
+
     /// 400: what was asked cannot be understood.
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Issue::error("invalid", text))

@@ -74,7 +74,32 @@ impl Ehr {
         batch: impl Iterator<Item = Result<LoadItem, EhrError>>,
         progress: impl FnMut(LoadProgress),
     ) -> Result<LoadSummary, EhrError> {
-        load::load(&self.server, batch, load::Bundles::Open, progress)
+        load::load(&self.server, batch, load::Bundles::Open, load::Indexing::AtOnce, progress)
+    }
+
+    /// As [`Ehr::load`], for much at once: everything is stored and checked first, and the search index is built from all
+    /// of it afterwards, whole when this returns. Until then the API reads by id and answers all else with 503. If the
+    /// process ends in between, the next [`Ehr::open`] builds what is missing. `indexed` is told how many resources are
+    /// indexed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ehr::load`]; and while an `$import` or `$export` runs.
+    pub fn load_then_index(
+        &self,
+        batch: impl Iterator<Item = Result<LoadItem, EhrError>>,
+        progress: impl FnMut(LoadProgress),
+        indexed: impl FnMut(u64) + Send,
+    ) -> Result<LoadSummary, EhrError> {
+        if self.server.jobs.are_running() {
+            let text = "an import or export is running: the index cannot be put off before it has ended";
+            return Err(EhrError::Settings(text.to_owned()));
+        }
+        self.server.store.put_index_off()?;
+        let loaded = load::load(&self.server, batch, load::Bundles::Open, load::Indexing::Afterwards, progress);
+        // Also if loading failed midway: what is stored is to be found.
+        self.server.store.build_index(indexed)?;
+        loaded
     }
 
     /// The living resources of each type that has any, by name of the type.

@@ -106,6 +106,10 @@ impl Server {
 
     /// Answers one request.
     pub(crate) async fn answer(&self, ask: Ask) -> Result<Answer, Refusal> {
+        let needs_no_index = matches!(ask.verb, Verb::Capabilities | Verb::Read(..) | Verb::Vread(..));
+        if self.store.is_pending() && !needs_no_index {
+            return Err(Refusal::index_pending());
+        }
         match &ask.verb {
             Verb::Capabilities => {
                 Ok(Answer::json(StatusCode::OK, crate::capability::statement(self, now()).to_string()))

@@ -14,6 +14,7 @@ pub mod reference;
 pub mod resource_type;
 pub mod search;
 pub mod timestamp;
+pub mod ucum;
 
 pub use element::{Element, Type};
 pub use id::Id;

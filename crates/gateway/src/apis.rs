@@ -21,6 +21,8 @@ pub(crate) struct Served {
     pub(crate) upstream: Upstream,
     /// Others whose tokens it takes.
     pub(crate) issuers: Issuers,
+    /// Whose system it is, if another organization's.
+    pub(crate) organization: Option<String>,
     path: String,
 }
 
@@ -44,6 +46,7 @@ impl Apis {
                     public_base: format!("{public_url}{path}"),
                     upstream: Upstream::new(&one.upstream, &settings.limits, signer)?,
                     issuers: Issuers::new(&one.issuers)?,
+                    organization: one.upstream.organization.clone(),
                     path,
                 }))
             })
@@ -98,6 +101,7 @@ mod tests {
                 credential: UpstreamCredential::None,
                 post_search: false,
                 acting_user: None,
+                organization: None,
                 unversioned: None,
             },
             issuers: Vec::new(),

@@ -125,6 +125,7 @@ async fn alone(
         }
         Err(refusal) => {
             let refusal = walk::refused(gateway, &mut step.visit, refusal, now).await;
+            walk::settled(gateway, &step.visit, &refusal).await;
             let part = Part::refused(refusal.status(), refusal.outcome(&step.visit.head.request_id));
             (inner(&step, Some(&refusal), part.status().as_u16()), part)
         }

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::apis::{Apis, Served};
+use crate::codes::Coder;
 use crate::duties::Raised;
 use crate::floods::Floods;
 use crate::head::Head;
@@ -35,6 +36,7 @@ use crate::reading::{self, AUDIT_API, ReadingSettings};
 use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::settings::{Limits, Settings};
+use crate::smart::Links;
 use crate::{capability, walk};
 
 /// Compiled masks that are kept; one is some ten kilobytes.
@@ -58,10 +60,12 @@ struct Inner {
     log: Log,
     smart: Router,
     pages: Arc<Pages>,
+    coder: Coder,
     masks: Masks,
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    care_links: Links,
     floods: Floods,
     reading: OnceLock<ReadingSettings>,
 }
@@ -78,6 +82,8 @@ pub struct Rooms {
     pub smart: Router,
     /// Seals page links; the same on every start and node, or links end with the process.
     pub page_key: Secret,
+    /// Makes the codes of what an expert has determined; the same on every start and node.
+    pub code_key: Secret,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -93,7 +99,7 @@ impl Gateway {
     /// [`TlsError`] if an upstream's trust or identity cannot be read.
     pub fn new(settings: &Settings, rooms: Rooms) -> Result<Self, TlsError> {
         let limits = settings.limits.clone();
-        let Rooms { policy, store, log, smart, page_key } = rooms;
+        let Rooms { policy, store, log, smart, page_key, code_key } = rooms;
         let signer = Signer::new(Arc::clone(&store), settings.public_url.as_str().trim_end_matches('/'));
         Ok(Self(Arc::new(Inner {
             public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
@@ -104,7 +110,9 @@ impl Gateway {
             store,
             log,
             smart,
+            care_links: Links::new(page_key.clone()),
             pages: Arc::new(Pages::new(page_key)),
+            coder: Coder::new(code_key),
             masks: Masks::new(MASKS_MAX),
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
@@ -139,6 +147,12 @@ impl Gateway {
             }
             (Some(_), None) => "down: the audit log is down, and nothing passes\n".to_owned(),
         }
+    }
+
+    /// Whether a request is under way.
+    #[must_use]
+    pub fn is_walking(&self) -> bool {
+        self.0.in_flight.available_permits() < self.0.limits.requests_in_flight_max
     }
 
     /// Answers one request. What reaches an upstream walks in a task of its own, so that a client that hangs up does
@@ -276,6 +290,11 @@ impl Gateway {
         })
     }
 
+    /// Who gives out codes.
+    pub(crate) fn coder(&self) -> &Coder {
+        &self.0.coder
+    }
+
     /// The page of a link, if it is this caller's, under this policy, in its time.
     pub(crate) fn page(
         &self,
@@ -298,6 +317,8 @@ impl Gateway {
             public_base: &served.public_base,
             upstream_base: served.upstream.base(),
             post_search: served.upstream.post_search(),
+            declares: served.organization.is_some(),
+            part: None,
             limits: &self.0.limits,
         }
     }
@@ -318,8 +339,16 @@ impl Gateway {
         &self.0.masks
     }
 
+    pub(crate) fn care_links(&self) -> &Links {
+        &self.0.care_links
+    }
+
     pub(crate) fn raised(&self) -> &Raised {
         &self.0.raised
+    }
+
+    pub(crate) fn shared_store(&self) -> &Arc<Store> {
+        &self.0.store
     }
 
     /// Lets the log be read in that way; the first word counts.

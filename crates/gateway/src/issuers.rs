@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::identity::OauthClient;
 use crate::key_set::{KeySet, KeysAt};
-use crate::outbound::Outbound;
+use crate::outside::Outbound;
 use crate::record::hex;
 use crate::settings::{IssuerSettings, Verification};
 

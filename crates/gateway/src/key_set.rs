@@ -9,7 +9,7 @@ use bascule_smart::jose;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::outbound::Outbound;
+use crate::outside::Outbound;
 
 /// Kept at most so long, in seconds, whatever the headers say.
 const KEEP_SECONDS_MAX: u64 = 3_600;

@@ -11,6 +11,9 @@ use crate::gateway::Gateway;
 use crate::pages::{Bearer, Page};
 use crate::rewrite::moved_url;
 
+/// Stands in a Bundle for the first page of the next part of the allowed patients, until the links are made.
+pub(crate) const NEXT_PART: &str = "urn:bascule:part:";
+
 /// What kind of body the interaction is answered with.
 pub(crate) fn shape(permit: &Permit) -> Shape {
     match &permit.asked().interaction {
@@ -26,7 +29,7 @@ pub(crate) fn linker(
     gateway: &Gateway,
     served: &Served,
     permit: &Permit,
-    used: usize,
+    (used, part): (usize, usize),
     now: Timestamp,
 ) -> impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static {
     let pages = gateway.pages();
@@ -41,9 +44,14 @@ pub(crate) fn linker(
         if relation == "self" {
             return Some(format!("{public_base}{asked}"));
         }
-        let address = moved_url(url, &upstream_base, "").or_else(|| relative(url))?;
-        let used = if relation == "next" { used } else { 0 };
-        let page = Page { address, asked: asked.clone(), expires, used };
+        let page = match url.strip_prefix(NEXT_PART).and_then(|part| part.parse().ok()) {
+            Some(part) => Page { address: String::new(), asked: asked.clone(), expires, used: 0, part },
+            None => {
+                let address = moved_url(url, &upstream_base, "").or_else(|| relative(url))?;
+                let used = if relation == "next" { used } else { 0 };
+                Page { address, asked: asked.clone(), expires, used, part }
+            }
+        };
         let bearer = Bearer { principal: &principal, api: &api, policy_hash: &policy_hash };
         let token = pages.seal(&page, &bearer, random::bytes().ok()?)?;
         Some(format!("{public_base}?page={token}"))
@@ -84,6 +92,8 @@ pub(crate) fn shows_version(elements: &Elements) -> bool {
     match elements {
         Elements::Whole => true,
         Elements::Only(paths) => ["meta", "meta.versionId"].iter().any(|path| paths.contains(*path)),
+        // A version and a time of change are of the resource that is not to be recognised.
+        Elements::Profiled { .. } => false,
     }
 }
 

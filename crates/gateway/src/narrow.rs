@@ -1,8 +1,11 @@
 //! Writes a permit's narrowing into the call that goes upstream. The filter tests the answer once more; here it is made
 //! sure that no more is asked for than may be had, as far as FHIR search can say it.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use bascule_fhir::{Id, Interaction, Level, Parameter, Query, ResourceType, Target, Within, compartment, search};
-use bascule_policy::{Condition, Narrowing, Permit};
+use bascule_policy::{Condition, Elements, Narrowing, Permit};
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
@@ -41,6 +44,11 @@ pub(crate) struct Frame<'a> {
     pub(crate) upstream_base: &'a str,
     /// Whether the upstream takes `POST _search`.
     pub(crate) post_search: bool,
+    /// Whether another organization is asked, of which no more is asked than is needed (45 CFR 164.514(d)(4)).
+    pub(crate) declares: bool,
+    /// Which part of the allowed patients is meant, where they are more than one query may name; `None` where only all of
+    /// them would do.
+    pub(crate) part: Option<usize>,
     /// The bounds.
     pub(crate) limits: &'a Limits,
 }
@@ -68,7 +76,7 @@ pub(crate) fn call(permit: &Permit, sent: Sent, frame: &Frame<'_>) -> Result<Cal
     let narrowing = permit.narrowing();
     match &permit.asked().interaction {
         Interaction::Read { resource, id, query } => {
-            let query = frame.moved(&widened(query, *resource, narrowing));
+            let query = frame.moved(&widened(&frame.declared(query, *resource, narrowing), *resource, narrowing));
             frame.get(&format!("/{resource}/{id}"), &query)
         }
         Interaction::Vread { resource, id, version } => {
@@ -202,21 +210,72 @@ impl Frame<'_> {
     }
 
     fn narrowed(&self, query: &Query, resource: ResourceType, narrowing: &Narrowing) -> Result<Query, NarrowFault> {
-        let mut narrowed = self.moved(&widened(query, resource, narrowing));
-        let patients_max = self.limits.patients_per_query_max;
+        let mut narrowed = self.moved(&widened(&self.declared(query, resource, narrowing), resource, narrowing));
         for condition in
             narrowing.types.get(&resource).map(|narrowing| narrowing.conditions.as_slice()).unwrap_or_default()
         {
-            if matches!(condition, Condition::InCompartment { ids, .. } if ids.len() > patients_max) {
-                return Err(NarrowFault::TooManyPatients { patients_max });
-            }
-            for parameter in said_as_search(condition, resource) {
+            for parameter in said_as_search(self.part_of(condition)?.as_ref(), resource) {
                 if !implied(&narrowed, &parameter) {
                     narrowed.parameters.push(parameter);
                 }
             }
         }
         Ok(narrowed)
+    }
+
+    /// The query that names the elements that are granted, as its declared need, unless it names some itself.
+    fn declared(&self, query: &Query, resource: ResourceType, narrowing: &Narrowing) -> Query {
+        let mut query = query.clone();
+        let granted = narrowing.types.get(&resource).map(|narrowing| &*narrowing.elements);
+        let named = query.named("_elements").next().is_some() || query.named("_summary").next().is_some();
+        if let Some(Elements::Only(paths)) = granted.filter(|_| self.declares && !named) {
+            let roots = paths.iter().filter_map(|path| path.split('.').next());
+            let roots: BTreeSet<&str> = roots.collect();
+            let value = roots.into_iter().collect::<Vec<_>>().join(",");
+            query.parameters.push(Parameter { name: "_elements".to_owned(), value });
+        }
+        query
+    }
+
+    /// A condition with as many patients as one query may name: all of them in the body of a `POST`, a part in a URL.
+    fn part_of<'c>(&self, condition: &'c Condition) -> Result<Cow<'c, Condition>, NarrowFault> {
+        let Condition::InCompartment { of, ids } = condition else { return Ok(Cow::Borrowed(condition)) };
+        let patients_max = self.patients_max();
+        if ids.len() <= patients_max {
+            return Ok(Cow::Borrowed(condition));
+        }
+        let part = self.part.and_then(|part| ids.chunks(patients_max).nth(part));
+        let part = part.filter(|_| !self.post_search).ok_or(NarrowFault::TooManyPatients { patients_max })?;
+        Ok(Cow::Owned(Condition::InCompartment { of: *of, ids: part.to_vec() }))
+    }
+
+    const fn patients_max(&self) -> usize {
+        if self.post_search { self.limits.patients_posted_max } else { self.limits.patients_per_query_max }
+    }
+
+    /// In how many parts the allowed patients are asked for; more than one only where a search can be put together from
+    /// parts: without an order of its own, and without a count.
+    ///
+    /// # Errors
+    /// [`NarrowFault::TooManyPatients`] where it cannot.
+    pub(crate) fn parts(&self, permit: &Permit) -> Result<usize, NarrowFault> {
+        let Interaction::Search {
+            within: Within::Type(resource) | Within::Compartment { resource: Some(resource), .. },
+            query,
+        } = &permit.asked().interaction
+        else {
+            return Ok(1);
+        };
+        let patients_max = self.patients_max();
+        let conditions = permit.narrowing().types.get(resource).map(|narrowing| narrowing.conditions.as_slice());
+        let most = conditions.unwrap_or_default().iter().map(|condition| match condition {
+            Condition::InCompartment { ids, .. } => ids.len().div_ceil(patients_max.max(1)),
+            _ => 1,
+        });
+        let parts = most.max().unwrap_or(1).max(1);
+        let counts = query.named("_summary").any(|one| one.value == "count") || query.named("_total").next().is_some();
+        let whole = self.post_search || counts || query.named("_sort").next().is_some();
+        if parts > 1 && whole { Err(NarrowFault::TooManyPatients { patients_max }) } else { Ok(parts) }
     }
 
     /// The query without what is only between caller and bridge, with references on the upstream's base.

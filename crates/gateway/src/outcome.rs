@@ -1,6 +1,5 @@
 //! OperationOutcome as JSON: what the house says of itself, never what an upstream said.
 
-use bytes::Bytes;
 use serde_json::json;
 
 /// An issue's code (FHIR R4, IssueType), of those that the bridge uses.
@@ -72,9 +71,4 @@ pub(crate) fn outcome(code: IssueCode, text: &str, request_id: &str) -> serde_js
             "diagnostics": format!("request {request_id}"),
         }],
     })
-}
-
-/// The same as bytes.
-pub(crate) fn outcome_bytes(code: IssueCode, text: &str, request_id: &str) -> Bytes {
-    Bytes::from(outcome(code, text, request_id).to_string())
 }

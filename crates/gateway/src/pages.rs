@@ -39,6 +39,9 @@ pub(crate) struct Page {
     /// Matches of the upstream's page that an earlier page has shown.
     #[serde(rename = "n", default)]
     pub(crate) used: usize,
+    /// Which part of the allowed patients it is a page of; where `address` is empty, the first page of it.
+    #[serde(rename = "p", default)]
+    pub(crate) part: usize,
 }
 
 /// Why a link is not followed.
@@ -153,7 +156,7 @@ mod tests {
     }
 
     fn page() -> Page {
-        Page { address: "?page=2".into(), asked: "/Observation?code=x".into(), expires: 2_000, used: 0 }
+        Page { address: "?page=2".into(), asked: "/Observation?code=x".into(), expires: 2_000, used: 0, part: 0 }
     }
 
     fn open(token: &str, client: &str, patient: Option<&str>, policy_hash: &str, now: i64) -> Result<Page, PageFault> {

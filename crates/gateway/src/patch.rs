@@ -26,6 +26,19 @@ impl Touched {
         self.named.push(path);
     }
 
+    /// Every element that it names or gives a value.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &str> {
+        let set = self.set.iter().map(|leaf| leaf.path.as_str());
+        // What is set is told by its leaves; of the rest the name is all that is said.
+        let bare = self.named.iter().map(String::as_str).filter(|path| !self.sets_below(path));
+        set.chain(bare)
+    }
+
+    fn sets_below(&self, path: &str) -> bool {
+        let prefix = format!("{path}.");
+        self.set.iter().any(|leaf| leaf.path == path || leaf.path.starts_with(&prefix))
+    }
+
     /// The elements, as they are named.
     #[cfg(test)]
     pub(crate) fn paths(&self) -> Vec<&str> {
@@ -131,6 +144,7 @@ mod tests {
         let values = BTreeMap::from([("status".to_owned(), vec!["cancelled".to_owned()])]);
         let own = Condition::InCompartment { of: ResourceType::PATIENT, ids: vec![Id::parse("a").unwrap()] };
         WriteNarrowing {
+            targets: std::sync::Arc::default(),
             elements: Arc::new(Elements::Only(named)),
             values: Arc::new(values),
             references: BTreeMap::new(),

@@ -7,7 +7,7 @@ use bascule_audit::parts::RESOURCES_MAX;
 use bascule_audit::{AccessFacts, AgentPart, Digests, Inner, PatientPart, Recipient, ResourceVersion};
 use bascule_crypto::digest::{Sha256, sha256};
 use bascule_minimum::{Released, ReleasedResource};
-use bascule_policy::{Asked, Duty, Permit};
+use bascule_policy::{Asked, Disclosure, Duty, Permit};
 use bascule_smart::Principal;
 use bascule_store::log::Intent;
 
@@ -35,6 +35,8 @@ pub(crate) struct Visit {
     pub(crate) principal: Option<Principal>,
     /// To whom it goes.
     pub(crate) recipient: Option<Recipient>,
+    /// What may be said to the organization behind the API, if it is another.
+    pub(crate) disclosure: Option<Disclosure>,
     /// The permit.
     pub(crate) permit: Option<Permit>,
     /// The durable intent, until the entry closes it.
@@ -49,6 +51,8 @@ pub(crate) struct Visit {
     pub(crate) address: String,
     /// Matches of the upstream's page that an earlier page has shown.
     pub(crate) used: usize,
+    /// Which part of the allowed patients is asked for, and how many parts there are.
+    pub(crate) part: (usize, usize),
     /// Whether its answer must be held, because it stands within another.
     pub(crate) held_only: bool,
     /// Its place among the requests at once, given back when it ends.
@@ -66,6 +70,7 @@ impl Visit {
             asked: None,
             principal: None,
             recipient: None,
+            disclosure: None,
             permit: None,
             intent: None,
             digests: Digests::default(),
@@ -73,10 +78,16 @@ impl Visit {
             inner: Vec::new(),
             address: String::new(),
             used: 0,
+            part: (0, 1),
             held_only: false,
             place: None,
             started: Instant::now(),
         }
+    }
+
+    /// When it came in.
+    pub(crate) const fn started(&self) -> Instant {
+        self.started
     }
 
     /// What can be said now.
@@ -97,7 +108,7 @@ impl Visit {
             role: permit.map(|permit| owned(permit.role())),
             rule: permit.map(|permit| owned(permit.rule())),
             policy: permit.map(|permit| owned(permit.policy_hash())),
-            agreement: permit.map(|permit| owned(permit.agreement())),
+            agreement: permit.map(|permit| owned(self.agreement(permit))),
             observed: permit.and_then(Permit::would_refuse).map(|reason| crate::refuse::cause_of(reason).to_owned()),
             disclosure: permit.is_some_and(|permit| self.is_accounted(permit)),
             break_glass: permit
@@ -151,7 +162,13 @@ impl Visit {
     /// Whether the accounting of disclosures tells of it: it goes to another organization, for a purpose that is not
     /// exempt.
     fn is_accounted(&self, permit: &Permit) -> bool {
-        permit.principal().organization().is_some() && !NOT_ACCOUNTED.contains(&permit.purpose())
+        let leaves = self.disclosure.is_some() || permit.principal().organization().is_some();
+        leaves && !NOT_ACCOUNTED.contains(&permit.purpose())
+    }
+
+    /// The agreement with who receives: with the organization behind the API where what is asked is disclosed to it.
+    fn agreement<'v>(&'v self, permit: &'v Permit) -> &'v str {
+        self.disclosure.as_ref().map_or_else(|| permit.agreement(), |disclosure| &disclosure.agreement)
     }
 
     fn agent(&self) -> AgentPart {

@@ -46,6 +46,15 @@ pub(crate) fn rest_of(body: &[u8], used: usize) -> Option<Vec<u8>> {
     Some(members.with(&rest, members.link("next")))
 }
 
+/// The last page of a part, with a link to the next part. `None` if it is not the last, or cannot be taken apart.
+pub(crate) fn goes_on(body: &[u8], part: usize) -> Option<Vec<u8>> {
+    let members = Members::read(body)?;
+    members
+        .link("next")
+        .is_none()
+        .then(|| members.with(members.entries(), Some(&format!("{}{part}", links::NEXT_PART))))
+}
+
 /// Fills a page up, which `came` and of which `first` is left to show. `None` if there is nothing to fill it with.
 pub(crate) async fn refilled(
     gateway: &Gateway,

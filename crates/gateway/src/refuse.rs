@@ -16,9 +16,13 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::headers;
 use crate::identity::IdentityFault;
 use crate::narrow::NarrowFault;
-use crate::outcome::{IssueCode, outcome_bytes};
+use crate::offer::Offer;
+use crate::outcome::IssueCode;
 use crate::pages::PageFault;
 use crate::upstream::UpstreamFault;
+
+/// The code system of a denial's reasons, for apps.
+const REFUSAL_SYSTEM: &str = "urn:bascule:fhir:CodeSystem:refusal";
 
 /// Why a request is not answered as it wished.
 #[derive(Debug)]
@@ -107,6 +111,8 @@ pub(crate) enum Unwritable {
     Outside,
     /// It was filtered on the way out, and would overwrite what was withheld.
     Subsetted,
+    /// An element that may not be told to the organization behind the API.
+    Undisclosed(String),
     /// Conditional, and several resources match.
     Several,
     /// Nothing says which version it changes.
@@ -214,9 +220,17 @@ impl Refusal {
 
     /// The answer, with the request's id and, where a credential would help, how to bring one.
     pub(crate) fn answer(&self, request_id: &str, public_url: &str) -> Response<Body> {
-        let Words { status, code, text } = self.words();
-        let mut response = Response::new(full(outcome_bytes(code, &text, request_id)));
-        *response.status_mut() = status;
+        self.answer_with(request_id, public_url, None)
+    }
+
+    /// The same, with what it offers.
+    pub(crate) fn answer_with(&self, request_id: &str, public_url: &str, offer: Option<&Offer>) -> Response<Body> {
+        let mut outcome = self.outcome(request_id);
+        if let Some(offer) = offer {
+            offer.add_to(&mut outcome);
+        }
+        let mut response = Response::new(full(outcome.to_string()));
+        *response.status_mut() = self.status();
         headers::private(response.headers_mut(), request_id);
         response.headers_mut().insert(CONTENT_TYPE, headers::FHIR_JSON);
         if let Some(seconds) = self.retry_after_seconds() {
@@ -231,7 +245,14 @@ impl Refusal {
     /// The outcome alone, as it stands in an entry of a batch.
     pub(crate) fn outcome(&self, request_id: &str) -> serde_json::Value {
         let Words { code, text, .. } = self.words();
-        crate::outcome::outcome(code, &text, request_id)
+        let mut outcome = crate::outcome::outcome(code, &text, request_id);
+        if let Self::Denied(denial) = self
+            && let Some(details) = outcome.pointer_mut("/issue/0/details").and_then(serde_json::Value::as_object_mut)
+        {
+            let coding = serde_json::json!([{ "system": REFUSAL_SYSTEM, "code": cause_of(&denial.reason) }]);
+            details.insert("coding".to_owned(), coding);
+        }
+        outcome
     }
 
     fn words(&self) -> Words {
@@ -407,7 +428,7 @@ fn denied(reason: &DenialReason) -> Words {
             format!("{fact} could not be looked up, and without it nothing passes; try again shortly"),
         ),
         DenialReason::ReasonAsked { .. } => {
-            no("no relation between this user and the patient is known; state the reason for access and repeat"
+            no("no relation between this user and the patient is known; say why at the page that this answer names, and repeat"
                 .to_owned())
         }
         DenialReason::NotSupported { mend } => words(StatusCode::FORBIDDEN, IssueCode::NotSupported, mend.clone()),
@@ -482,6 +503,11 @@ fn unwritable(fault: &Unwritable) -> Words {
             StatusCode::UNPROCESSABLE_ENTITY,
             IssueCode::Processing,
             "this copy is SUBSETTED: writing it back whole would erase what was withheld; send only the elements that change, with PATCH",
+        ),
+        Unwritable::Undisclosed(path) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("no role of this access grants telling `{path}` to the organization behind this API; leave it out"),
         ),
         Unwritable::Several => words(
             StatusCode::PRECONDITION_FAILED,

@@ -45,6 +45,9 @@ pub struct UpstreamSettings {
     pub credential: UpstreamCredential,
     /// Whether it answers `POST [type]/_search`; then long queries travel in a body.
     pub post_search: bool,
+    /// The organization whose system it is, by its id among the records; `None` is our own. What is asked of another's is
+    /// disclosed to it.
+    pub organization: Option<String>,
     /// Why its writes name no version: it keeps none. `None`: it keeps versions, and `If-Match` is asked for.
     pub unversioned: Option<String>,
     /// The header that tells it who acts, if it wants to know.
@@ -211,12 +214,17 @@ pub struct Limits {
     pub upstream_connect_timeout_ms: u64,
     /// The query of an upstream URL, in bytes; a longer one travels as `POST _search` or is refused.
     pub query_bytes_max: usize,
-    /// Patients that one upstream query is narrowed to; more are refused with the reason.
+    /// Patients that the URL of one upstream query is narrowed to; more are asked for part by part.
     pub patients_per_query_max: usize,
+    /// Patients that the body of one `POST _search` is narrowed to; more are refused with the reason.
+    pub patients_posted_max: usize,
     /// Upstream calls that fill up one page of which something stayed behind.
     pub refill_requests_max: usize,
     /// Entries of a batch or transaction.
     pub batch_entries_max: usize,
+    /// How long an answer takes at least that says that something is not there, in milliseconds: whether it is hidden or
+    /// absent shall not be told by the time.
+    pub absent_floor_ms: u64,
     /// How long a page link holds, in seconds.
     pub page_seconds: i64,
     /// How long the addresses of a bulk export hold, in seconds.
@@ -238,8 +246,10 @@ impl Default for Limits {
             upstream_connect_timeout_ms: 5_000,
             query_bytes_max: 4_096,
             patients_per_query_max: 200,
+            patients_posted_max: 10_000,
             refill_requests_max: 4,
             batch_entries_max: 200,
+            absent_floor_ms: 25,
             page_seconds: 3_600,
             export_seconds: 86_400,
             user_agent_bytes_max: 256,

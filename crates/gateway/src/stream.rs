@@ -34,6 +34,8 @@ pub(crate) struct Came {
     pub(crate) shape: Shape,
     /// How it is called.
     pub(crate) kind: Kind,
+    /// Of a file of an export, which export: its files share their codes.
+    pub(crate) export: Option<String>,
 }
 
 /// The media type of a stream.
@@ -131,9 +133,10 @@ impl Flow {
     /// Everything but the last chunk, which waits for the record.
     async fn flow(self, sender: &mut Sender<Bytes, BodyError>) -> Result<(Box<AccessFacts>, Vec<u8>), Broken> {
         let Self { gateway, served, permit, facts, came, now, place: _ } = self;
-        let Came { first, mut rest, shape, kind: _ } = came;
-        let link = links::linker(&gateway, &served, &permit, 0, now);
-        let rewrite = links::rewrite(&served, &link);
+        let Came { first, mut rest, shape, kind: _, export } = came;
+        let link = links::linker(&gateway, &served, &permit, (0, 0), now);
+        let codes = gateway.coder().codes(&permit, export.as_deref(), now);
+        let rewrite = codes.given(links::rewrite(&served, &link));
         let mut filter = Filter::new(gateway.masks(), &permit, shape, &rewrite, gateway.filter_limits());
         let mut left = gateway.limits().stream_bytes_max;
         let mut listed = Patients::default();

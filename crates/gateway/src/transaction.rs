@@ -136,8 +136,9 @@ async fn disclosed(
         }
     }
     let head = walk::passed(served, permit, &headers);
-    let link = links::linker(gateway, served, permit, 0, now);
-    let rewrite = links::rewrite(served, &link);
+    let link = links::linker(gateway, served, permit, (0, 0), now);
+    let codes = gateway.coder().codes(permit, None, now);
+    let rewrite = codes.given(links::rewrite(served, &link));
     let body = entry.get("resource").map(Value::to_string);
     let answer = body.as_ref().map(|body| Answer { body: body.as_bytes(), shape: links::shape(permit) });
     let released =

@@ -21,10 +21,12 @@ use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::Behalf;
 use crate::narrow::{self, Sent};
+use crate::observe;
+use crate::offer::Offer;
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, floods, keep, links, parameters, refill, stream, write};
+use crate::{batch, bulk, duties, floods, keep, links, outbound, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -38,7 +40,12 @@ pub(crate) async fn walk(
     let request_id = visit.head.request_id.clone();
     match serve(gateway, served, rest, &mut visit, body, now).await {
         Ok(response) => response.into_http(&request_id),
-        Err(refusal) => refused(gateway, &mut visit, refusal, now).await.answer(&request_id, gateway.public_url()),
+        Err(refusal) => {
+            let refusal = refused(gateway, &mut visit, refusal, now).await;
+            settled(gateway, &visit, &refusal).await;
+            let offer = Offer::of(gateway, &visit, &refusal, now);
+            refusal.answer_with(&request_id, gateway.public_url(), offer.as_ref())
+        }
     }
 }
 
@@ -68,6 +75,11 @@ async fn serve(
             let asked = asked(served, ask::reread(&page.asked).map_err(Refusal::Unreadable)?);
             let permit = decide(gateway, served, visit, principal, asked, now)?;
             visit.used = page.used;
+            visit.part.0 = page.part;
+            if page.address.is_empty() {
+                return one(gateway, served, visit, &permit, Sent::default(), now).await;
+            }
+            visit.part.1 = gateway.frame(served).parts(&permit).map_err(Refusal::Narrow)?;
             exchange(gateway, served, visit, &permit, narrow::page(&page.address), now).await
         }
         Interaction::Bulk { token, cancel } => {
@@ -93,7 +105,9 @@ pub(crate) async fn one(
     if bulk::is_kick_off(permit) {
         return bulk::begin(gateway, served, visit, permit, now).await;
     }
-    let call = narrow::call(permit, sent, &gateway.frame(served)).map_err(Refusal::Narrow)?;
+    let frame = narrow::Frame { part: Some(visit.part.0), ..gateway.frame(served) };
+    visit.part.1 = frame.parts(permit).map_err(Refusal::Narrow)?;
+    let call = narrow::call(permit, sent, &frame).map_err(Refusal::Narrow)?;
     exchange(gateway, served, visit, permit, call, now).await
 }
 
@@ -108,9 +122,10 @@ pub(crate) fn decide(
 ) -> Result<Permit, Refusal> {
     visit.asked = Some(asked.clone());
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
+    let facts = gather(gateway.store(), &served.api.name, &policy.needs(&principal, &asked), now);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
+    outbound::decide(gateway, served, visit, &permit, now)?;
     visit.permit = Some(permit.clone());
     Ok(permit)
 }
@@ -164,7 +179,9 @@ async fn disclose(
         Content::Empty => return bare(gateway, visit, permit, status, head, now).await,
         Content::Streaming(..) if visit.held_only => return Err(Refusal::TooLargeForEntry),
         Content::Streaming(first, rest) => {
-            let came = stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json };
+            let came =
+                stream::Came { first, rest, shape: links::shape(permit), kind: stream::Kind::Json, export: None };
+            observe::tell(gateway, served, permit, None, now);
             return stream::open(gateway, served, visit, permit, came, head, now);
         }
         Content::Held(body) => body,
@@ -175,10 +192,14 @@ async fn disclose(
         Err(_) if !expects_body(permit) => return bare(gateway, visit, permit, status, head, now).await,
         Err(withheld) => return Err(Refusal::withheld(withheld)),
     };
+    if !is_what_was_asked(permit, &released) {
+        return Err(Refusal::unfilterable("the answer is another resource than the one that was asked for"));
+    }
     visit.digests.released = Some(crate::record::hex(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
+    observe::tell(gateway, served, permit, Some(released.body()), now);
     let mut head = head;
     duties::notice(&mut head, permit, Some(released.body()));
     Ok(Response::held(released, &receipt).with(status, head))
@@ -193,26 +214,46 @@ async fn full(
     body: Bytes,
     now: Timestamp,
 ) -> Result<Released, Withheld> {
+    let codes = gateway.coder().codes(permit, None, now);
+    let part = visit.part.0;
     let filtered = |body: &[u8], used: usize| {
-        let link = links::linker(gateway, served, permit, used, now);
-        let rewrite = links::rewrite(served, &link);
+        let link = links::linker(gateway, served, permit, (used, part), now);
+        let rewrite = codes.given(links::rewrite(served, &link));
         let answer = Answer { body, shape: links::shape(permit) };
         release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits())
     };
     let came = body.clone();
-    let body = refill::rest_of(&body, visit.used).map_or(body, Bytes::from);
-    let released = filtered(&body, 0)?;
+    let mut body = refill::rest_of(&body, visit.used).map_or(body, Bytes::from);
+    if part + 1 < visit.part.1 {
+        body = refill::goes_on(&body, part + 1).map_or(body, Bytes::from);
+    }
+    let mut released = filtered(&body, 0)?;
     visit.digests.received = Some(digest(&came));
+    let mut used = 0;
     let is_short = released.withheld_resources() > 0 || visit.used > 0;
     if !is_short || !refill::fills(permit) {
         return Ok(released);
     }
-    match refill::refilled(gateway, served, permit, (&came, &body), visit).await {
-        None => Ok(released),
-        Some(page) => {
-            visit.digests.received = Some(page.received);
-            filtered(&page.body, page.used)
+    if let Some(page) = refill::refilled(gateway, served, permit, (&came, &body), visit).await {
+        visit.digests.received = Some(page.received);
+        (body, used) = (Bytes::from(page.body), page.used);
+        released = filtered(&body, used)?;
+    }
+    if safety::treats(&gateway.policy(), permit)
+        && let Some(noted) = safety::noted(gateway, served, permit, &body)
+    {
+        released = filtered(&noted, used)?;
+    }
+    Ok(released)
+}
+
+/// Whether what is read is what was asked for: an upstream is believed no other.
+fn is_what_was_asked(permit: &Permit, released: &Released) -> bool {
+    match &permit.asked().interaction {
+        Interaction::Read { resource, id, .. } | Interaction::Vread { resource, id, .. } => {
+            released.resources().iter().all(|one| one.resource == *resource && one.id.as_deref() == Some(id.as_str()))
         }
+        _ => true,
     }
 }
 
@@ -229,6 +270,14 @@ async fn bare(
     let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &visit.written_ids(), &visit.head.request_id, now);
     Ok(Response::bare(&receipt).with(status, head))
+}
+
+/// What is not there is answered no sooner than what may not be seen: both wait for the same moment.
+pub(crate) async fn settled(gateway: &Gateway, visit: &Visit, refusal: &Refusal) {
+    if matches!(refusal, Refusal::NotFound) {
+        let floor = std::time::Duration::from_millis(gateway.limits().absent_floor_ms);
+        tokio::time::sleep_until((visit.started() + floor).into()).await;
+    }
 }
 
 /// Records a walk that ended early. If even that cannot be kept, the answer says so instead.

@@ -4,7 +4,7 @@
 //! under `If-Match`, so that nothing changes in between.
 
 use bascule_audit::PatientPart;
-use bascule_fhir::{Id, Interaction, ResourceType, Target, compartment, json};
+use bascule_fhir::{Id, Interaction, Reference, ResourceType, Target, compartment, json};
 use bascule_policy::{Elements, Permit, WriteNarrowing};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -20,7 +20,7 @@ use crate::record::Visit;
 use crate::refuse::{Refusal, Unwritable};
 use crate::rewrite::moved_body;
 use crate::upstream::{Content, Reply};
-use crate::{links, patch, path_patch};
+use crate::{links, outbound, patch, path_patch};
 
 /// The extension that stands for a value that is not told.
 const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
@@ -37,10 +37,11 @@ pub(crate) async fn prepare(
     permit: &Permit,
     body: &Bytes,
 ) -> Result<Sent, Refusal> {
+    outbound::says(visit, permit, body)?;
     match &permit.asked().interaction {
         Interaction::Create { resource, unless } => {
             let value = written(body, *resource, None)?;
-            create(served, visit, permit, *resource, &value)?;
+            create(served, visit, permit, *resource, &value).await?;
             let Some(query) = unless else { return Ok(sent(served, body)) };
             match matching::find(gateway, served, visit, permit, *resource, query).await? {
                 Match::One(found) => Ok(Sent { aim: id_of(&found), ..Sent::default() }),
@@ -63,7 +64,7 @@ pub(crate) async fn prepare(
     }
 }
 
-fn create(
+async fn create(
     served: &Served,
     visit: &mut Visit,
     permit: &Permit,
@@ -71,8 +72,31 @@ fn create(
     value: &Value,
 ) -> Result<(), Refusal> {
     let change = Change { resource, before: None, after: value };
-    allowed(permit, &change, &bases(served))?;
+    let way = allowed(permit, &change, &bases(served))?;
+    targets(served, visit, way, &change).await?;
     visit.written = owners(served, value);
+    Ok(())
+}
+
+/// What a reference newly names must be as the permit says: the slot that a patient books is free. It is read here, at
+/// the last moment before the write; what happens between the two is for the system behind to refuse.
+async fn targets(served: &Served, visit: &Visit, way: &WriteNarrowing, change: &Change<'_>) -> Result<(), Refusal> {
+    let old = change.before.map(leaves).unwrap_or_default();
+    for (target, values) in way.targets.iter() {
+        let Some((path, element)) = target.rsplit_once('.') else { continue };
+        let named = format!("{path}.reference");
+        for leaf in leaves(change.after).iter().filter(|leaf| leaf.path == named && !old.contains(leaf)) {
+            let wrong = || Refusal::Unwritable(Unwritable::Value(named.clone()));
+            let reference = leaf.value.as_str().and_then(|text| Reference::parse(text).ok()).ok_or_else(wrong)?;
+            let bases = bases(served);
+            let (kind, id) = bases.local(&reference).ok_or_else(wrong)?;
+            let found = current(served, &visit.behalf()?, kind, id).await?.ok_or_else(wrong)?;
+            let value = found.get(element).and_then(Value::as_str).ok_or_else(wrong)?;
+            if !values.iter().any(|one| one == value) {
+                return Err(wrong());
+            }
+        }
+    }
     Ok(())
 }
 
@@ -90,11 +114,13 @@ async fn update(
     };
     let value = written(body, resource, id)?;
     let Some(before) = before(gateway, served, visit, permit, (resource, target)).await? else {
-        create(served, visit, permit, resource, &value)?;
+        create(served, visit, permit, resource, &value).await?;
         return Ok(sent(served, body));
     };
     let value = named_like(&before, value)?;
-    let way = allowed(permit, &Change { resource, before: Some(&before), after: &value }, &bases(served))?;
+    let changed = Change { resource, before: Some(&before), after: &value };
+    let way = allowed(permit, &changed, &bases(served))?;
+    targets(served, visit, way, &changed).await?;
     let body = match &*way.elements {
         Elements::Whole => Bytes::from(value.to_string()),
         elements => Bytes::from(merged(resource, elements, &before, &value).to_string()),
@@ -124,12 +150,13 @@ async fn change(
     let kind = visit.head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = Kind::of(kind.unwrap_or_default()).ok_or(Refusal::Unwritable(Unwritable::PatchKind))?;
     let operations = json::parse(body).map_err(|_| not_json())?;
-    let before = before(gateway, served, visit, permit, (resource, target)).await?;
     let touched = match kind {
         Kind::Json => patch::touched(&operations),
         Kind::FhirPath => path_patch::touched(resource, &operations),
     };
     let touched = touched.ok_or_else(not_json)?;
+    outbound::patches(visit, resource, &touched)?;
+    let before = before(gateway, served, visit, permit, (resource, target)).await?;
     let fits = |way: &&WriteNarrowing| patch::permitted(way, resource, &touched).is_ok();
     if !permit.writes().iter().any(|way| fits(&way)) {
         let fault = permit.writes().first().map(|way| patch::permitted(way, resource, &touched));
@@ -286,11 +313,21 @@ pub(crate) fn permitted(way: &WriteNarrowing, resource: ResourceType, leaf: &Lea
     if way.values.get(&leaf.path).is_some_and(|values| !values.contains(&value)) {
         return Err(Unwritable::Value(leaf.path.clone()));
     }
+    // A reference by identifier alone says of nobody whether it is the one whom it may name.
+    let bound = way.references.keys().map(String::as_str);
+    let bound = bound.chain(way.targets.keys().filter_map(|target| target.rsplit_once('.')).map(|(path, _)| path));
+    if bound.into_iter().any(|path| is_identifier_of(path, &leaf.path)) {
+        return Err(Unwritable::Value(leaf.path.clone()));
+    }
     let named = leaf.path.strip_suffix(".reference").and_then(|path| way.references.get(path));
     if named.or_else(|| way.references.get(&leaf.path)).is_some_and(|references| !references.contains(&value)) {
         return Err(Unwritable::Value(leaf.path.clone()));
     }
     Ok(())
+}
+
+fn is_identifier_of(reference: &str, path: &str) -> bool {
+    path.strip_prefix(reference).is_some_and(|rest| rest.starts_with(".identifier"))
 }
 
 /// The resource as it will be: elements that the writer may set as the writer says, all others as they are. Of an element

@@ -2,6 +2,7 @@
 
 use bascule_fhir::element::Element;
 
+use crate::bound;
 use crate::table;
 
 /// FHIR R4, extension `data-absent-reason`: the information is not available due to security, privacy or related reasons.
@@ -19,28 +20,39 @@ pub(crate) const SUBSETTED: &str =
 const DEPTH_MAX: usize = 8;
 
 /// `"code":{"extension":[…]}`, `"_status":{"extension":[…]}`, in an array where the element is one.
-pub(crate) fn masked_member(element: &Element) -> String {
-    member(element, DEPTH_MAX)
+pub(crate) fn masked_member(parent: &str, element: &Element) -> String {
+    member(parent, element, DEPTH_MAX)
 }
 
-fn member(element: &Element, depth: usize) -> String {
+fn member(parent: &str, element: &Element, depth: usize) -> String {
     if element.type_name == "xhtml" {
         return format!(r#""{}":{MASKED_DIV}"#, element.name);
     }
     let name = if element.has_sibling() { format!("_{}", element.name) } else { element.name.to_owned() };
     let value = object(element, depth);
-    if element.is_array() { format!(r#""{name}":[{value}]"#) } else { format!(r#""{name}":{value}"#) }
+    if !element.is_array() {
+        return format!(r#""{name}":{value}"#);
+    }
+    let items = vec![value; bound::items_min(parent, element.name)];
+    format!(r#""{name}":[{}]"#, items.join(","))
 }
 
 fn object(element: &Element, depth: usize) -> String {
     let mut members = vec![MASKED.to_owned()];
     if depth > 0 && !element.is_primitive() {
+        let elements = table::children(element.type_name);
+        let one_of = bound::together(element.type_name).filter(|group| group.len() > 1);
+        for stem in one_of.filter_map(|group| group.first()) {
+            if let Some(child) = elements.iter().find(|child| child.choice.unwrap_or(child.name) == *stem) {
+                members.push(member(element.type_name, child, depth - 1));
+            }
+        }
         let mut choices = Vec::new();
-        for child in table::children(element.type_name).iter().filter(|child| child.min > 0) {
+        for child in elements.iter().filter(|child| child.min > 0) {
             let group = child.choice.unwrap_or(child.name);
             if !choices.contains(&group) {
                 choices.push(group);
-                members.push(member(child, depth - 1));
+                members.push(member(element.type_name, child, depth - 1));
             }
         }
     }

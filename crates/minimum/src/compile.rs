@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use bascule_fhir::ResourceType;
 use bascule_fhir::element::Element;
-use bascule_policy::Elements;
+use bascule_policy::{Elements, Profile, Treatment, mask as masks};
 
 use crate::absent;
+use crate::bound;
 use crate::mask::{Edge, Holder, Mask, Node, NodeKind, Print, Required, Role, Value};
+use crate::masking::Masked;
 use crate::table;
 
 /// The mask of `resource` under `elements`.
@@ -15,9 +17,13 @@ pub(crate) fn compile(resource: ResourceType, elements: &Elements) -> Mask {
     let grant = match elements {
         Elements::Whole => Grant::Whole,
         Elements::Only(paths) => Grant::Only { named: false, paths: Paths::of(paths.iter().map(String::as_str)) },
+        Elements::Profiled { named: Some(paths), .. } => {
+            Grant::Only { named: false, paths: Paths::of(paths.iter().map(String::as_str)) }
+        }
+        Elements::Profiled { named: None, .. } => Grant::Only { named: true, paths: Paths::default() },
     };
     let subsets = grant != Grant::Whole && !matches!(resource.name(), "OperationOutcome" | "Bundle" | "Parameters");
-    let mut compiler = Compiler { subsets, ..Compiler::default() };
+    let mut compiler = Compiler { subsets, profile: elements.profile(), ..Compiler::default() };
     compiler.number(State {
         type_name: resource.name(),
         grant,
@@ -35,7 +41,7 @@ pub(crate) fn compile(resource: ResourceType, elements: &Elements) -> Mask {
 
 /// Paths that are still to be followed from an object on, each as its remaining steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Paths(BTreeSet<Vec<String>>);
+struct Paths(BTreeSet<(Vec<String>, Option<masks::Mask>)>);
 
 /// How much of an object leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,23 +82,34 @@ struct Compiler {
     nodes: Vec<Node>,
     /// Whether resources are tagged `SUBSETTED`: not those that leave whole.
     subsets: bool,
+    /// The profile that narrows what is named.
+    profile: Option<Profile>,
 }
 
 impl Paths {
     fn of<'p>(dotted: impl Iterator<Item = &'p str>) -> Self {
-        Self(dotted.map(|path| path.split('.').map(str::to_owned).collect()).collect())
+        let steps = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+        // A word after the mark that is no mask names nothing.
+        let sound = dotted.map(|path| (masks::split(path), path.contains('|')));
+        let sound = sound.filter(|((_, mask), marked)| mask.is_some() == *marked);
+        Self(sound.map(|((path, mask), _)| (steps(path), mask)).collect())
     }
 
     /// What is left of the paths once they have gone through `element`.
     fn through(&self, element: &Element) -> Self {
         let choice = element.choice.map(|choice| format!("{choice}[x]"));
         let goes = |step: &String| step == element.name || Some(step) == choice.as_ref();
-        let rests = self.0.iter().filter_map(|path| path.split_first());
-        Self(rests.filter(|(step, _)| goes(step)).map(|(_, rest)| rest.to_vec()).collect())
+        let rests = self.0.iter().filter_map(|(path, mask)| path.split_first().map(|(step, rest)| (step, rest, *mask)));
+        Self(rests.filter(|(step, ..)| goes(step)).map(|(_, rest, mask)| (rest.to_vec(), mask)).collect())
     }
 
     fn names_this(&self) -> bool {
-        self.0.contains(&Vec::new())
+        self.0.contains(&(Vec::new(), None))
+    }
+
+    /// The mask of this, if it is named with one.
+    fn mask(&self) -> Option<masks::Mask> {
+        self.0.iter().filter(|(path, _)| path.is_empty()).filter_map(|(_, mask)| *mask).min()
     }
 
     fn is_empty(&self) -> bool {
@@ -100,7 +117,7 @@ impl Paths {
     }
 
     fn below(mut self) -> Self {
-        self.0.remove(&Vec::new());
+        self.0.retain(|(path, _)| !path.is_empty());
         self
     }
 }
@@ -115,10 +132,22 @@ impl Grant {
         };
         let always = parent.place == Place::Resource && element.name == "id";
         let identifies = element.plain && element.min > 0 && element.type_name != "xhtml";
+        let identifies = identifies || bound::always_leaves(parent.type_name, element.name);
         let implied = named && !table::needs_own_name(parent.type_name, element);
         let named = always || identifies || implied || paths.names_this();
+        if bound::needed(parent.type_name, element).is_some_and(|other| !self.names(parent, other)) {
+            return None;
+        }
         let paths = paths.below();
         (named || !paths.is_empty()).then_some(Self::Only { named, paths })
+    }
+}
+
+impl Grant {
+    /// Whether the whole of that child leaves.
+    fn names(&self, parent: &State, child: &str) -> bool {
+        let found = table::children(parent.type_name).iter().find(|element| element.name == child);
+        found.and_then(|element| self.of_child(parent, element)).is_some_and(|grant| grant.is_named())
     }
 }
 
@@ -148,7 +177,7 @@ impl Compiler {
         node.verbatim = !matches!(state.grant, Grant::Only { .. });
         node.kind = self.kind(state);
         if !node.verbatim {
-            node.required = required(&node, elements);
+            node.required = required(&node, state.type_name, elements);
         }
         node
     }
@@ -158,13 +187,17 @@ impl Compiler {
             (Grant::Only { .. }, Place::Resource) if self.subsets => NodeKind::Resource,
             (Grant::Only { .. }, Place::Meta) if self.subsets => NodeKind::Meta,
             (Grant::Only { .. }, _) if state.type_name == "Parameters.parameter" => NodeKind::Parameter,
+            (Grant::Only { .. }, _) if state.type_name == "Extension" => NodeKind::Extension,
             _ => NodeKind::Plain,
         }
     }
 
     fn edge(&mut self, state: &State, element: &'static Element) -> Option<(Box<str>, Edge)> {
+        if let Some(masked) = self.masked(state, element) {
+            return Some(Edge::new(element.name, true, Value::Masked(masked), role(state, element)));
+        }
         // A path that goes on below a primitive names its id or extensions, not its value.
-        let grant = state.grant.of_child(state, element).filter(|grant| grant.is_named() || !element.is_primitive());
+        let grant = self.of_child(state, element).filter(|grant| grant.is_named() || !element.is_primitive());
         // What is only watched is rolled back as a whole; until then the run just goes on.
         let keep = grant.is_some() || state.grant == Grant::Watched;
         let next = State {
@@ -188,13 +221,42 @@ impl Compiler {
         Some(Edge::new(element.name, keep, value, role))
     }
 
+    /// The grant of a child, as far as the profile lets it out.
+    fn of_child(&self, state: &State, element: &Element) -> Option<Grant> {
+        // What the profile masks leaves masked or not at all: a part of it that is named by itself would go past the mask.
+        let as_it_is = matches!(self.treatment(state, element), None | Some(Treatment::Keep));
+        state.grant.of_child(state, element).filter(|_| as_it_is)
+    }
+
+    fn treatment(&self, state: &State, element: &Element) -> Option<Treatment> {
+        let profile = self.profile.filter(|_| matches!(state.grant, Grant::Only { .. }))?;
+        Some(profile.treatment(state.type_name, element))
+    }
+
+    /// How the child is masked, if it is: by the profile, or by its name where no name without a mask brings it too.
+    fn masked(&self, state: &State, element: &Element) -> Option<Masked> {
+        let Grant::Only { named, paths } = &state.grant else { return None };
+        let paths = paths.through(element);
+        let implied = *named && !table::needs_own_name(state.type_name, element);
+        let plain = paths.names_this() || implied;
+        let by_name = paths.mask().filter(|_| !plain);
+        let leaves = by_name.is_some() || state.grant.of_child(state, element).is_some_and(|grant| grant.is_named());
+        let mask = match self.treatment(state, element) {
+            _ if !leaves => None,
+            None | Some(Treatment::Keep) => by_name,
+            Some(Treatment::Mask(mask)) => Some(mask),
+            Some(Treatment::Withhold) => None,
+        };
+        mask.map(|mask| Masked { mask, profile: self.profile })
+    }
+
     /// `_name`, which carries id and extensions of a primitive.
     fn sibling(&mut self, state: &State, element: &'static Element) -> Option<(Box<str>, Edge)> {
         if !element.has_sibling() || state.grant == Grant::Watched {
             return None;
         }
         let grant = match &state.grant {
-            Grant::Only { .. } => state.grant.of_child(state, element).filter(Grant::goes_deeper),
+            Grant::Only { .. } => self.of_child(state, element).filter(Grant::goes_deeper),
             other => Some(other.clone()),
         };
         let name = format!("_{}", element.name);
@@ -203,7 +265,9 @@ impl Compiler {
         };
         let next = State { type_name: "Element", grant, actors: Actors::new(), place: Place::Elsewhere };
         let number = self.number(next);
-        let value = if element.is_array() { Value::Sibling(number) } else { Value::Object(number) };
+        // Places count only beside the values that stand at them.
+        let placed = element.is_array() && state.grant.of_child(state, element).is_some_and(|grant| grant.is_named());
+        let value = if placed { Value::Sibling(number) } else { Value::Object(number) };
         Some(Edge::new(&name, true, value, Role::None))
     }
 }
@@ -269,22 +333,34 @@ fn role(state: &State, element: &Element) -> Role {
     }
 }
 
-/// The elements that R4 requires: each with every JSON name that it may have.
-fn required(node: &Node, elements: &'static [Element]) -> Vec<Required> {
-    let mut found: Vec<(&str, Required)> = Vec::new();
+/// The elements that R4 requires, by number or by an invariant.
+fn required(node: &Node, type_name: &str, elements: &'static [Element]) -> Vec<Required> {
+    let mut groups: Vec<Vec<&str>> = Vec::new();
     for element in elements.iter().filter(|element| element.min > 0) {
-        let group = element.choice.unwrap_or(element.name);
-        let names = [element.name.to_owned(), format!("_{}", element.name)];
-        let edges = names
-            .iter()
-            .filter_map(|name| node.find(Print::of(name.as_bytes()), name.as_bytes()))
-            .filter_map(|(number, _)| u16::try_from(number).ok());
-        match found.iter_mut().find(|(name, _)| *name == group) {
-            Some((_, required)) => required.edges.extend(edges),
-            None => {
-                found.push((group, Required { edges: edges.collect(), text: absent::masked_member(element).into() }))
-            }
+        let stem = element.choice.unwrap_or(element.name);
+        if !groups.iter().any(|group| *group == [stem]) {
+            groups.push(vec![stem]);
         }
     }
-    found.into_iter().map(|(_, required)| required).collect()
+    groups.extend(bound::together(type_name).map(<[&str]>::to_vec));
+    let of_stem = |stem: &&str| one_of(node, type_name, elements, stem);
+    let excuse = |group: &[&str]| {
+        let other = group.first().and_then(|stem| bound::excused_by(type_name, stem));
+        other.and_then(|stem| of_stem(&stem)).map(|(edges, _)| edges).unwrap_or_default()
+    };
+    groups
+        .iter()
+        .map(|group| Required { elements: group.iter().filter_map(of_stem).collect(), excuse: excuse(group) })
+        .collect()
+}
+
+/// The edges of an element under every JSON name that it may have, and what stands in its place.
+fn one_of(node: &Node, type_name: &str, elements: &'static [Element], stem: &str) -> Option<(Vec<u16>, Box<str>)> {
+    let forms = || elements.iter().filter(move |element| element.choice.unwrap_or(element.name) == stem);
+    let names = forms().flat_map(|element| [element.name.to_owned(), format!("_{}", element.name)]);
+    let edges = names
+        .filter_map(|name| node.find(Print::of(name.as_bytes()), name.as_bytes()).map(|(number, _)| number))
+        .filter_map(|number| u16::try_from(number).ok());
+    let edges = edges.collect();
+    forms().next().map(|first| (edges, absent::masked_member(type_name, first).into()))
 }

@@ -7,9 +7,11 @@
 //! A resource is read to its end before any of it leaves. What cannot be read stays, whole.
 
 mod absent;
+mod bound;
 mod bundle;
 mod compile;
 mod condition;
+mod described;
 mod fault;
 mod filter;
 mod gate;
@@ -19,11 +21,13 @@ mod lines;
 mod log;
 mod machine;
 mod mask;
+mod masking;
 mod masks;
 mod matches;
 #[cfg(fuzzing)]
 pub mod open;
 mod plan;
+mod pseudonym;
 mod release;
 mod released;
 mod reply;
@@ -37,14 +41,18 @@ mod trail;
 mod value;
 mod walk;
 mod withheld;
+mod zip;
 
 #[cfg(test)]
 mod tests;
 
+pub use described::{Described, DescribedFault};
 pub use filter::{Filter, Finished};
 pub use limits::Limits;
 pub use log::ReleasedResource;
+pub use masking::Masking;
 pub use masks::Masks;
+pub use pseudonym::Pseudonyms;
 pub use release::release;
 pub use released::Released;
 pub use reply::{Reply, Shape};

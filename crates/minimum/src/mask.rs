@@ -3,6 +3,8 @@
 //! A node stands for an object of one FHIR type in one state of the grant; an edge for an element of it. Recursion
 //! (`Questionnaire.item.item`, extensions in extensions) is a cycle. Finding an edge costs one hash and one compare.
 
+use crate::masking::Masked;
+
 /// The graph. Node 0 is the resource.
 #[derive(Debug)]
 pub(crate) struct Mask {
@@ -38,15 +40,19 @@ pub(crate) enum NodeKind {
     Meta,
     /// Nothing, but it leaves only with more than its `name`.
     Parameter,
+    /// Nothing, but it leaves only with a value or with extensions: the address alone says nothing (R4, ext-1).
+    Extension,
 }
 
-/// A required element that is withheld: an object that had it gets `text` in its place.
+/// Elements of which one has to be there if one was: an object of which none leaves gets a text in their place. Mostly
+/// it is a single element that R4 requires; some invariants of R4 ask for one of several.
 #[derive(Debug)]
 pub(crate) struct Required {
-    /// The edges of its JSON names (`value[x]` has many, and each primitive has `_name`).
-    pub(crate) edges: Vec<u16>,
-    /// `"code":{"extension":[…masked…]}`
-    pub(crate) text: Box<str>,
+    /// Each element: the edges of its JSON names (`value[x]` has many, and each primitive has `_name`), and
+    /// `"code":{"extension":[…masked…]}`.
+    pub(crate) elements: Vec<(Vec<u16>, Box<str>)>,
+    /// The edges of an element that excuses them: if it was there and is withheld, they count as having been there.
+    pub(crate) excuse: Vec<u16>,
 }
 
 /// An element of an object.
@@ -72,6 +78,8 @@ pub(crate) enum Value {
     Resource(Holder),
     /// Anything, not looked into.
     Opaque,
+    /// Something else stands in its place.
+    Masked(Masked),
 }
 
 /// What holds a resource, and so decides how it leaves.

@@ -82,7 +82,7 @@ impl<'p> Plan<'p> {
         }
         Self {
             types,
-            envelope: masks.mask(ResourceType::BUNDLE, &only(&ENVELOPE)),
+            envelope: masks.mask(ResourceType::BUNDLE, &only(envelope(narrowing))),
             outcome: masks.mask(ResourceType::OPERATION_OUTCOME, &only(&OUTCOME)),
             parameters: masks.mask(ResourceType::PARAMETERS, &parameters()),
             total: narrowing.total,
@@ -123,6 +123,24 @@ const ENVELOPE: [&str; 15] = [
     "entry.response.lastModified",
     "entry.response.outcome",
 ];
+
+/// What of a Bundle leaves around resources under a profile: no address, which names a resource, and no time.
+const ENVELOPE_UNDER_PROFILE: [&str; 7] = [
+    "id|code",
+    "type",
+    "entry.resource",
+    "entry.search.mode",
+    "entry.request.method",
+    "entry.response.status",
+    "entry.response.outcome",
+];
+
+fn envelope(narrowing: &Narrowing) -> &'static [&'static str] {
+    let of_type = |narrowing: &TypeNarrowing| {
+        narrowing.elements.profile().is_some() || narrowing.lanes.iter().any(|lane| lane.elements.profile().is_some())
+    };
+    if narrowing.types.values().any(of_type) { &ENVELOPE_UNDER_PROFILE } else { &ENVELOPE }
+}
 
 /// What of an outcome leaves: no word in it that the upstream wrote about data.
 const OUTCOME: [&str; 2] = ["issue.severity", "issue.code"];

@@ -1,11 +1,14 @@
 //! Addresses: those of the upstream become ours, references are read in all their forms.
 
-/// How addresses in a body are turned into ours.
+use crate::masking::Masking;
+
+/// How addresses in a body are turned into ours, and what masks need.
 #[derive(Clone, Copy)]
 pub struct Rewrite<'r> {
     upstream_base: &'r str,
     public_base: &'r str,
     link: &'r (dyn Fn(&str, &str) -> Option<String> + Send + Sync),
+    masking: Option<Masking<'r>>,
 }
 
 impl<'r> Rewrite<'r> {
@@ -22,7 +25,19 @@ impl<'r> Rewrite<'r> {
             upstream_base: upstream_base.trim_end_matches('/'),
             public_base: public_base.trim_end_matches('/'),
             link,
+            masking: None,
         }
+    }
+
+    /// As it is, with what masks need.
+    #[must_use]
+    pub const fn with_masking(self, masking: Masking<'r>) -> Self {
+        Self { masking: Some(masking), ..self }
+    }
+
+    /// What masks need, if the door gave it.
+    pub(crate) const fn given_masking(&self) -> Option<Masking<'r>> {
+        self.masking
     }
 
     /// The base that clients see, without a `/` at the end.

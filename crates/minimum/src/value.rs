@@ -4,6 +4,7 @@ use crate::absent::SUBSETTED;
 use crate::fault::Fault;
 use crate::keys::Key;
 use crate::mask::{Edge, Holder, Mask, Node, Role, Value};
+use crate::masking::{Coded, Masked};
 use crate::slices::Series;
 use crate::token::{Text, unescape};
 use crate::walk::{Fate, Verdict, Walk};
@@ -20,7 +21,34 @@ impl Walk<'_> {
             Value::Object(number) | Value::Sibling(number) => self.objects(mask, number, edge, node.verbatim),
             Value::Resource(holder) => self.resources(holder, edge.role),
             Value::Opaque => self.pass().map(|end| (Fate::Kept, end)),
+            Value::Masked(masked) => self.masked(masked, edge.role),
         }
+    }
+
+    /// A value in the place of which something else leaves, or nothing. What it says of its resource is noted all the
+    /// same.
+    #[cold]
+    fn masked(&mut self, masked: Masked, role: Role) -> Result<(Fate, usize), Fault> {
+        let (at, byte) = self.cursor.token()?;
+        let end = if byte == b'"' {
+            let text = self.cursor.text(at)?;
+            self.note(role, text);
+            text.end + 1
+        } else {
+            self.pass_from(at, byte)?
+        };
+        let coded = match role {
+            Role::Id => Coded::Id,
+            Role::Reference(_) => Coded::Reference,
+            _ => Coded::Text,
+        };
+        let bytes = self.cursor.bytes().get(at..end).unwrap_or_default();
+        let value = serde_json::from_slice(bytes).map_err(|_| NO_VALUE)?;
+        let Some(instead) = masked.of(&value, self.trail.root, coded, self.plan.rewrite) else {
+            return Ok((Fate::Emptied, end));
+        };
+        self.slices.replace(at, end, instead.to_string().as_bytes());
+        Ok((Fate::Kept, end))
     }
 
     /// A primitive or an array of them.
@@ -88,20 +116,20 @@ impl Walk<'_> {
 
     /// Does what the role of a string asks for.
     fn act(&mut self, role: Role, text: Text) {
+        self.note(role, text);
+        if matches!(role, Role::Reference(_) | Role::Address | Role::RequestUrl) {
+            self.rewrite(text);
+        }
+    }
+
+    /// Notes what a string of that role says of the resource.
+    fn note(&mut self, role: Role, text: Text) {
         match role {
             Role::Id => self.facts.id = Some(text),
             Role::Version => self.facts.version = Some(text),
-            Role::Reference(bits) => {
-                if bits != 0 {
-                    self.facts.references.push((bits, text));
-                }
-                self.rewrite(text);
-            }
-            Role::Address => self.rewrite(text),
-            Role::RequestUrl => {
-                self.facts.request_url = Some(text);
-                self.rewrite(text);
-            }
+            Role::Reference(0) | Role::Address => {}
+            Role::Reference(bits) => self.facts.references.push((bits, text)),
+            Role::RequestUrl => self.facts.request_url = Some(text),
             Role::TagCode => self.subsetted |= self.cursor.slice(text) == b"SUBSETTED",
             Role::None | Role::Meta | Role::Tag | Role::EntryResource => {}
         }

@@ -232,18 +232,24 @@ impl<'w> Walk<'w> {
         }
         match node.kind {
             NodeKind::Plain if series.empty => return Fate::Emptied,
-            NodeKind::Parameter if !self.has_more_than_its_name(node, seen) => return Fate::Emptied,
-            NodeKind::Plain | NodeKind::Parameter => {}
+            NodeKind::Parameter if !self.has_more_than(node, seen, &[b"name"]) => return Fate::Emptied,
+            NodeKind::Extension if !self.has_more_than(node, seen, &[b"url", b"id"]) => return Fate::Emptied,
+            NodeKind::Plain | NodeKind::Parameter | NodeKind::Extension => {}
             NodeKind::Resource => {
                 self.add_missing(node, "meta", &[r#""meta":{"tag":["#, SUBSETTED, "]}"], series, seen)
             }
             NodeKind::Meta => self.add_missing(node, "tag", &[r#""tag":["#, SUBSETTED, "]"], series, seen),
         }
         for required in &node.required {
-            let mut edges = required.edges.iter().map(|edge| usize::from(*edge));
-            let was_there = edges.clone().any(|edge| self.keys.has_seen(seen, edge));
-            if was_there && !edges.any(|edge| self.keys.has_written(seen, edge)) {
-                self.slices.add(series, &[&required.text]);
+            let wrote = |edges: &[u16]| edges.iter().any(|edge| self.keys.has_written(seen, usize::from(*edge)));
+            let had = |edges: &[u16]| edges.iter().any(|edge| self.keys.has_seen(seen, usize::from(*edge)));
+            let elements = &required.elements;
+            let missed = had(&required.excuse) && !wrote(&required.excuse);
+            let due = elements.iter().find(|(edges, _)| had(edges)).or_else(|| elements.first().filter(|_| missed));
+            if let Some((_, text)) = due
+                && !elements.iter().any(|(edges, _)| wrote(edges))
+            {
+                self.slices.add(series, &[text]);
             }
         }
         Fate::Kept
@@ -258,9 +264,9 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn has_more_than_its_name(&self, node: &Node, seen: &Seen) -> bool {
-        let mut edges = 0..node.edges.len();
-        edges.any(|number| !node.is_named(number, b"name") && self.keys.has_written(seen, number))
+    fn has_more_than(&self, node: &Node, seen: &Seen, names: &[&[u8]]) -> bool {
+        let is_named = |number| names.iter().any(|name| node.is_named(number, name));
+        (0..node.edges.len()).any(|number| self.keys.has_written(seen, number) && !is_named(number))
     }
 
     /// One object or array further in.

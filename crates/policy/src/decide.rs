@@ -3,6 +3,7 @@
 
 mod combine;
 mod consent;
+mod disclose;
 mod export;
 mod needs;
 mod observe;
@@ -25,10 +26,12 @@ use crate::policy::Policy;
 use crate::write::WriteNarrowing;
 use crate::{Api, Elements};
 
+pub use disclose::Disclosure;
 pub(crate) use operation::is_unfiltered;
 use recipient::Recipient;
 use way::Way;
 
+pub(crate) use observe::covers as is_observed;
 pub(crate) use patients::named as patients_named;
 
 impl Policy {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bascule_fhir::{Id, Interaction, ResourceType, Timestamp};
 use bascule_smart::Principal;
 
-use crate::Elements;
 use crate::label::Label;
 use crate::write::WriteNarrowing;
+use crate::{Elements, Profile};
 
 /// What is asked, of which API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +149,8 @@ pub enum Duty {
         /// Why, in one phrase.
         why: String,
     },
+    /// A hard panel does not act, since the feed of relations is stale: an alert, and the access goes to review.
+    PanelSuspended,
     /// Emergency access: to the privacy officer's digest.
     Emergency {
         /// The record's id.
@@ -227,6 +229,15 @@ impl Permit {
     #[must_use]
     pub const fn would_narrow(&self) -> Option<&Narrowing> {
         self.would_narrow.as_ref()
+    }
+
+    /// The profile under which everything leaves that may leave; `None` if anything may leave outside of one. Of several
+    /// the one that lets out most.
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        let types = self.narrowing.types.values().filter(|narrowing| !narrowing.elements.is_empty());
+        let of_all: Option<Vec<Profile>> = types.map(|narrowing| narrowing.elements.profile()).collect();
+        of_all.and_then(|all| all.into_iter().max())
     }
 
     /// Why minimum necessary does not act, if it does not.

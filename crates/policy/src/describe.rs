@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::decision::{Condition, DenialReason, Duty, Exemption};
 use crate::elements::Elements;
+use crate::mask;
 use crate::record::Period;
 use crate::rules::{NoRelation, Patients, Terms};
 
@@ -61,13 +62,26 @@ fn dates(period: Period) -> String {
     format!("; from {}{until}", period.from.to_instant())
 }
 
-/// The named elements in order, or `whole`.
+/// The named elements in order, or `whole`; what is masked with its mask, what is under a profile with its name.
 #[must_use]
 pub fn elements(elements: &Elements) -> String {
-    match elements {
-        Elements::Whole => "whole".to_owned(),
-        Elements::Only(named) if named.is_empty() => "nothing".to_owned(),
-        Elements::Only(named) => named.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+    let named = match elements.named() {
+        None if elements.profile().is_some() => "everything".to_owned(),
+        None => "whole".to_owned(),
+        Some(named) if named.is_empty() => "nothing".to_owned(),
+        Some(named) => named.iter().map(|path| element(path)).collect::<Vec<_>>().join(", "),
+    };
+    match elements.profile() {
+        Some(profile) => format!("under {} ({}): {named}", profile.name(), profile.clause()),
+        None => named,
+    }
+}
+
+/// A path, with its mask in words.
+fn element(path: &str) -> String {
+    match mask::split(path) {
+        (path, Some(mask)) => format!("{path} as {}", mask.name()),
+        (path, None) => path.to_owned(),
     }
 }
 
@@ -160,6 +174,9 @@ pub fn exemption(exemption: &Exemption) -> String {
 pub fn duty(duty: &Duty) -> String {
     match duty {
         Duty::Review { why } => format!("goes to review: {why}"),
+        Duty::PanelSuspended => {
+            "the panel is suspended, since the feed of relations is stale; goes to review".to_owned()
+        }
         Duty::Emergency { stepped_up: true, .. } => "emergency access: in the privacy officer's digest".to_owned(),
         Duty::Emergency { stepped_up: false, .. } => {
             "emergency access without a second proof: flagged, in the privacy officer's digest".to_owned()

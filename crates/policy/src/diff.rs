@@ -11,7 +11,7 @@ use bascule_fhir::{InteractionKind, ResourceType};
 use crate::label::Label;
 use crate::policy::{Cell, Policy, Reach};
 use crate::rules::{Denied, Keeps};
-use crate::{Elements, schema};
+use crate::{Elements, Mask, Shown, mask, schema};
 
 pub use circumstance::{Circumstance, Handling, Space};
 
@@ -24,6 +24,10 @@ pub enum Thing {
     Whole,
     /// To be shown an element.
     Element(String),
+    /// To be shown an element masked.
+    Masked(String, Mask),
+    /// To be shown a part of an element, as a profile has it.
+    Part(String),
     /// To search by a parameter.
     Search(String),
     /// To sort by a parameter.
@@ -147,11 +151,12 @@ fn named<'a>(resource: ResourceType, reaches: impl Iterator<Item = &'a Reach>) -
         let written = reach.writes.as_ref().map(|writes| writes.elements.as_ref());
         if let Some(writes) = &reach.writes {
             paths.extend(writes.values.keys().chain(writes.references.keys()).cloned());
+            paths.extend(
+                writes.targets.keys().filter_map(|path| path.rsplit_once('.')).map(|(path, _)| path.to_owned()),
+            );
         }
         for elements in [Some(reach.elements.as_ref()), written].into_iter().flatten() {
-            if let Elements::Only(named) = elements {
-                paths.extend(named.iter().cloned());
-            }
+            paths.extend(elements.named().into_iter().flatten().map(|path| mask::split(path).0.to_owned()));
         }
     }
     paths
@@ -183,9 +188,12 @@ fn things_of(reach: &Reach, resource: ResourceType, kind: InteractionKind, named
         }
         let shown = |label: &&Label| !reach.labels_denied.as_ref().is_some_and(|denied| denied.contains(label));
         things.extend(named.labels.iter().filter(shown).cloned().map(Thing::Labelled));
-        things.extend(
-            named.paths.iter().filter(|path| reach.elements.reaches(resource, path)).cloned().map(Thing::Element),
-        );
+        things.extend(named.paths.iter().filter_map(|path| match reach.elements.shown(resource, path)? {
+            Shown::Plain => Some(Thing::Element(path.clone())),
+            Shown::Masked(mask) => Some(Thing::Masked(path.clone(), mask)),
+            Shown::Part if reach.elements.profile().is_some() => Some(Thing::Part(path.clone())),
+            Shown::Part => None,
+        }));
     }
     if kind == InteractionKind::Search {
         things.extend(reach.search.plain.iter().map(|code| Thing::Search((*code).to_owned())));
@@ -200,6 +208,12 @@ fn things_of(reach: &Reach, resource: ResourceType, kind: InteractionKind, named
         for path in named.paths.iter().filter(|path| writes.elements.reaches(resource, path)) {
             if let Some(whom) = writes.references.get(path) {
                 things.push(Thing::Value(path.clone(), whom.name().to_owned()));
+                continue;
+            }
+            let named = |target: &&String| target.rsplit_once('.').is_some_and(|(named, _)| named == path);
+            if let Some(target) = writes.targets.keys().find(named) {
+                let values = writes.targets.get(target).into_iter().flatten();
+                things.extend(values.map(|value| Thing::Value(path.clone(), format!("one of {target} {value}"))));
                 continue;
             }
             match writes.values.get(path) {
@@ -238,6 +252,14 @@ fn settings(old: &Policy, new: &Policy) -> Vec<String> {
             "relations are known for {} minutes, were for {}",
             after.relations_age_minutes_max, before.relations_age_minutes_max
         ));
+    }
+    for (name, was, is) in [
+        ("emergency access", before.emergency_minutes_max, after.emergency_minutes_max),
+        ("a reason for access", before.reason_minutes_max, after.reason_minutes_max),
+    ] {
+        if was != is {
+            changed.push(format!("{name} serves for {is} minutes, did for {was}"));
+        }
     }
     for what in Keeps::ALL {
         let keepers = |policy: &Policy| {
@@ -319,6 +341,8 @@ impl fmt::Display for Thing {
             Self::Interaction => f.write_str("may ask"),
             Self::Whole => f.write_str("whole"),
             Self::Element(path) => f.write_str(path),
+            Self::Masked(path, mask) => write!(f, "{path} as {}", mask.name()),
+            Self::Part(path) => write!(f, "a part of {path}"),
             Self::Search(code) => write!(f, "search by {code}"),
             Self::Sort(code) => write!(f, "sort by {code}"),
             Self::Operation(name) => write!(f, "${name}"),

@@ -15,9 +15,11 @@ pub mod facts;
 pub mod fault;
 pub mod label;
 pub mod load;
+pub mod mask;
 pub mod observed;
 pub mod party;
 pub mod policy;
+pub mod profile;
 pub mod purpose;
 pub mod read;
 pub mod record;
@@ -32,13 +34,16 @@ mod search;
 mod table;
 
 pub use api::{Api, ApiKind, Exposure, Mode};
+pub use decide::Disclosure;
 pub use decision::{
     Asked, Condition, Denial, DenialReason, Duty, Exemption, Lane, Narrowing, Permit, TotalRule, TypeNarrowing,
 };
-pub use elements::{ElementPath, Elements};
+pub use elements::{ElementPath, Elements, Shown};
 pub use facts::{Fact, Facts, Needs};
 pub use label::Label;
 pub use load::PolicyFile;
+pub use mask::Mask;
 pub use party::RecipientClass;
 pub use policy::Policy;
+pub use profile::{Profile, Treatment};
 pub use write::WriteNarrowing;

@@ -3,6 +3,7 @@
 mod check;
 mod grant;
 mod lists;
+mod masks;
 mod role;
 mod settings;
 mod words;

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
-use bascule_fhir::{InteractionKind, ResourceType};
+use bascule_fhir::{InteractionKind, ResourceType, Timestamp};
+use bascule_smart::Principal;
 
-use crate::decision::{DenialReason, Permit};
+use crate::Api;
+use crate::decision::Permit;
 use crate::describe;
 use crate::schema;
 use crate::search::{Use, usage};
@@ -28,8 +30,8 @@ pub struct Observed {
     pub parameters: Vec<String>,
     /// The elements that left, by path, if they were told; empty is not told.
     pub elements: Vec<String>,
-    /// What enforcing would have refused.
-    pub would_refuse: Option<DenialReason>,
+    /// Why enforcing would have refused, in words.
+    pub would_refuse: Option<String>,
     /// What enforcing would have left of the type.
     pub would_show: Option<String>,
 }
@@ -54,10 +56,16 @@ impl Observed {
             kind: asked.interaction.kind(),
             parameters: query.map(names).unwrap_or_default(),
             elements,
-            would_refuse: permit.would_refuse().cloned(),
+            would_refuse: permit.would_refuse().map(describe::reason),
             would_show: would.map(|narrowing| describe::elements(&narrowing.elements)),
         })
     }
+}
+
+/// Whether the rules of this principal's flow are only observed at that API now.
+#[must_use]
+pub fn is_observed(api: &Api, principal: &Principal, now: Timestamp) -> bool {
+    crate::decide::is_observed(api, principal, now)
 }
 
 /// The parameters by the names that a grant uses: the plain code, `_sort:key`.
@@ -85,20 +93,20 @@ pub struct ObserveReport {
 impl ObserveReport {
     /// The report of these.
     #[must_use]
-    pub fn of<'a>(observed: impl IntoIterator<Item = &'a Observed>) -> Self {
+    pub fn of<'a>(observed: impl IntoIterator<Item = (&'a Observed, u64)>) -> Self {
         let mut report = Self::default();
-        for one in observed {
+        for (one, times) in observed {
             let what = match (&one.would_refuse, &one.would_show) {
                 (Some(reason), _) => {
-                    format!("refused: {} of {}: {}", one.kind.name(), one.resource, describe::reason(reason))
+                    format!("refused: {} of {}: {reason}", one.kind.name(), one.resource)
                 }
                 (None, Some(shown)) => format!("narrowed: {} of {} to {shown}", one.kind.name(), one.resource),
                 (None, None) => {
-                    report.served += 1;
+                    report.served += times;
                     continue;
                 }
             };
-            *report.lines.entry((one.client.clone(), one.role.clone(), what)).or_default() += 1;
+            *report.lines.entry((one.client.clone(), one.role.clone(), what)).or_default() += times;
         }
         report
     }
@@ -123,16 +131,18 @@ impl fmt::Display for ObserveReport {
 /// The least grants that would have served what was observed, as a policy file. Elements that were not told are drafted
 /// as `"*"` with a note, since nothing less is known to suffice.
 #[must_use]
-pub fn draft<'a>(observed: impl IntoIterator<Item = &'a Observed>) -> String {
+pub fn draft<'a>(observed: impl IntoIterator<Item = (&'a Observed, u64)>) -> String {
     let mut roles: BTreeMap<&str, BTreeMap<(&str, ResourceType), Drafted>> = BTreeMap::new();
-    for one in observed {
+    for (one, times) in observed {
         let role = if one.role.is_empty() { "unnamed" } else { &one.role };
         let drafted = roles.entry(role).or_default().entry((&one.api, one.resource)).or_default();
-        drafted.times += 1;
+        drafted.times += times;
         drafted.kinds.insert(one.kind);
         drafted.parameters.extend(one.parameters.iter().cloned());
         drafted.untold |= one.elements.is_empty();
-        drafted.elements.extend(one.elements.iter().cloned());
+        // What is not an element by our tables cannot be granted by name.
+        let known = one.elements.iter().filter(|path| schema::element(one.resource, path).is_ok());
+        drafted.elements.extend(known.cloned());
     }
     let mut text = String::from(
         "# A draft of what observed traffic used. Nothing here is granted before a person has read it and said why.\n",
@@ -219,7 +229,7 @@ mod tests {
     #[test]
     fn a_draft_is_the_least_that_would_have_served() {
         let seen = [observed(InteractionKind::Search, &["status"]), observed(InteractionKind::Read, &["end"])];
-        let text = draft(&seen);
+        let text = draft(seen.iter().map(|one| (one, 1)));
         expect![[r##"
             # A draft of what observed traffic used. Nothing here is granted before a person has read it and said why.
 
@@ -248,16 +258,17 @@ mod tests {
     #[test]
     fn a_report_counts_what_enforcing_would_have_done() {
         let refused = Observed {
-            would_refuse: Some(DenialReason::ParameterNotGranted { parameter: "reason-code".to_owned() }),
+            would_refuse: Some("the parameter `reason-code` is not granted or not known".to_owned()),
             ..observed(InteractionKind::Search, &[])
         };
         let narrowed = Observed { would_show: Some("start".to_owned()), ..observed(InteractionKind::Read, &[]) };
-        let seen = [refused.clone(), refused, narrowed, observed(InteractionKind::Read, &["start"])];
+        let seen = [(refused, 2), (narrowed, 1), (observed(InteractionKind::Read, &["start"]), 1)];
+        let told = |seen: &[(Observed, u64)]| ObserveReport::of(seen.iter().map(|(one, times)| (one, *times)));
         expect![[r#"
             1 requests would have been served as they were.
                   1  app as scheduler  narrowed: read of Appointment to start
                   2  app as scheduler  refused: search of Appointment: the parameter `reason-code` is not granted or not known
-        "#]].assert_eq(&ObserveReport::of(&seen).to_string());
-        assert!(ObserveReport::of(&seen[3..]).is_quiet());
+        "#]].assert_eq(&told(&seen).to_string());
+        assert!(told(&seen[2..]).is_quiet());
     }
 }

@@ -91,7 +91,7 @@ pub struct Agreement {
     pub id: String,
     /// With whom.
     pub organization: String,
-    /// `baa`, `data-use`, `required-by-law`, `none-needed`.
+    /// `baa`, `data-use`, `expert-determination`, `required-by-law`, `none-needed`.
     pub kind: String,
     /// First instant in force.
     pub from: Timestamp,

@@ -1,6 +1,7 @@
 //! A policy: the rules, and the tables made of them so that a decision is a few look-ups.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use bascule_fhir::{InteractionKind, ResourceType};
@@ -16,7 +17,45 @@ pub struct Policy {
     denies: Vec<Deny>,
     settings: Settings,
     hash: Arc<str>,
-    tables: HashMap<Arc<str>, HashMap<String, Table>>,
+    tables: Tables,
+}
+
+/// By API, then by role: a decision is about one API and asks for each role.
+type Tables = HashMap<String, HashMap<Arc<str>, Table, Quick>, Quick>;
+/// Names come from the policy's own files and from records, never from a stranger, so that a quick hash will do.
+type Quick = BuildHasherDefault<Fnv>;
+
+/// FNV-1a over the bytes of a name.
+#[derive(Debug, Clone)]
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// What the roles of a principal may do at one API.
+#[derive(Clone, Copy)]
+pub(crate) struct AtApi<'a>(Option<&'a HashMap<Arc<str>, Table, Quick>>);
+
+impl<'a> AtApi<'a> {
+    /// What a role may do in that interaction on that type; and whether the role denies anything to others.
+    pub(crate) fn cell(self, role: &str, resource: ResourceType, kind: InteractionKind) -> Option<&'a Cell> {
+        self.0?.get(role)?.cells.get(place(resource, kind))?.as_ref()
+    }
 }
 
 /// What one role may do on one API, by type and interaction.
@@ -69,6 +108,7 @@ pub(crate) struct Writable {
     pub(crate) elements: Arc<Elements>,
     pub(crate) values: Arc<BTreeMap<String, Vec<String>>>,
     pub(crate) references: BTreeMap<String, Named>,
+    pub(crate) targets: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 const KINDS: usize = InteractionKind::ALL.len();
@@ -80,8 +120,14 @@ impl Policy {
         settings: Settings,
         hash: Arc<str>,
     ) -> Self {
-        let mut policy = Self { roles, denies, settings, hash, tables: HashMap::new() };
-        let tables = policy.roles.values().map(|role| (Arc::clone(&role.name), policy.tables_of(role))).collect();
+        let mut policy = Self { roles, denies, settings, hash, tables: Tables::default() };
+        let mut tables = Tables::default();
+        for role in policy.roles.values() {
+            for (api, table) in policy.tables_of(role) {
+                tables.entry(api).or_default().insert(Arc::clone(&role.name), table);
+            }
+        }
+        share_terms(&mut tables);
         policy.tables = tables;
         policy
     }
@@ -131,7 +177,17 @@ impl Policy {
 
     /// What a role may do in that interaction on that type.
     pub(crate) fn cell(&self, role: &str, api: &str, resource: ResourceType, kind: InteractionKind) -> Option<&Cell> {
-        self.tables.get(role)?.get(api)?.cells.get(place(resource, kind))?.as_ref()
+        self.at_api(api).cell(role, resource, kind)
+    }
+
+    /// What the roles may do at that API.
+    pub(crate) fn at_api(&self, api: &str) -> AtApi<'_> {
+        AtApi(self.tables.get(api))
+    }
+
+    /// Whether any role takes away what another grants.
+    pub(crate) fn any_role_denies(&self) -> bool {
+        self.roles.values().any(|role| !role.denies.is_empty())
     }
 
     /// The denies of a role and those that stand in no role.
@@ -178,6 +234,22 @@ impl Policy {
     }
 }
 
+/// The same terms are one value, so that they are known to be the same at a glance.
+fn share_terms(tables: &mut Tables) {
+    let mut known: BTreeMap<Arc<Terms>, Arc<Terms>> = BTreeMap::new();
+    let cells = tables.values_mut().flat_map(HashMap::values_mut).flat_map(|table| &mut table.cells).flatten();
+    for cell in cells {
+        let Cell::Granted(reaches) = cell else { continue };
+        *reaches = reaches
+            .iter()
+            .map(|reach| {
+                let terms = known.entry(Arc::clone(&reach.terms)).or_insert_with(|| Arc::clone(&reach.terms));
+                Arc::new(Reach { terms: Arc::clone(terms), ..Reach::clone(reach) })
+            })
+            .collect();
+    }
+}
+
 const fn place(resource: ResourceType, kind: InteractionKind) -> usize {
     resource.index() * KINDS + kind as usize
 }
@@ -193,6 +265,7 @@ impl Grant {
 impl Reach {
     fn of(role: &Role, grant: &Grant, resource: ResourceType, kind: InteractionKind) -> Option<Self> {
         let elements = Arc::clone(grant.elements.get(&resource)?);
+        let profiled = elements.profile().is_some();
         let searchable = matches!(
             kind,
             InteractionKind::Search
@@ -209,16 +282,23 @@ impl Reach {
         };
         let writes = grant.writes.elements.get(&resource).map(|elements| {
             let values = Arc::clone(&grant.writes.values);
-            Arc::new(Writable { elements: Arc::clone(elements), values, references: grant.writes.references.clone() })
+            let targets = Arc::clone(&grant.writes.targets);
+            let references = grant.writes.references.clone();
+            Arc::new(Writable { elements: Arc::clone(elements), values, references, targets })
         });
         Some(Self {
             role: Arc::clone(&role.name),
             rule: Arc::clone(&grant.id),
             terms: Arc::new(grant.terms.clone()),
             no_relation: role.no_relation,
+            // A profile is no measure of minimum necessary: nothing lifts it.
+            elements_lifted: if profiled { Arc::clone(&elements) } else { Arc::new(Elements::Whole) },
             elements,
-            elements_lifted: Arc::new(Elements::Whole),
-            search_lifted: Arc::new(if searchable { search.lifted(resource) } else { Searchable::default() }),
+            search_lifted: Arc::new(match (searchable, profiled) {
+                (true, true) => search.clone(),
+                (true, false) => search.lifted(resource),
+                (false, _) => Searchable::default(),
+            }),
             search: Arc::new(search),
             operations: Arc::new(grant.operations.clone()),
             writes,
@@ -228,7 +308,7 @@ impl Reach {
 
     /// Whether both act on the same resources in the same way, so that they are one.
     pub(crate) fn same_terms(&self, other: &Self) -> bool {
-        self.terms == other.terms
+        (Arc::ptr_eq(&self.terms, &other.terms) || self.terms == other.terms)
             && self.writes == other.writes
             && self.no_relation == other.no_relation
             && self.labels_denied == other.labels_denied
@@ -250,9 +330,8 @@ impl Reach {
             Denied::Elements(paths) => {
                 left.elements = Arc::new(without(resource, &self.elements, paths));
                 left.search = Arc::new(self.search.reading_only(resource, &left.elements));
-                let whole = without(resource, &Elements::Whole, paths);
-                left.search_lifted = Arc::new(self.search_lifted.reading_only(resource, &whole));
                 left.elements_lifted = Arc::new(without(resource, &self.elements_lifted, paths));
+                left.search_lifted = Arc::new(self.search_lifted.reading_only(resource, &left.elements_lifted));
                 left.writes = self.writes.as_ref().map(|writes| {
                     Arc::new(Writable {
                         elements: Arc::new(without(resource, &writes.elements, paths)),

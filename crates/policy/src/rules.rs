@@ -7,6 +7,7 @@ use bascule_fhir::{InteractionKind, ResourceType, Timestamp};
 
 use crate::Exposure;
 use crate::label::Label;
+use crate::mask::MARK;
 use crate::{Elements, schema};
 
 /// A role.
@@ -51,6 +52,8 @@ pub struct Grant {
     pub search: Option<Arc<BTreeSet<String>>>,
     /// What a write may set.
     pub writes: Writes,
+    /// What a request may say to another organization whose system is behind the API, by type.
+    pub discloses: BTreeMap<ResourceType, Arc<Elements>>,
     /// Under which terms.
     pub terms: Terms,
     /// Why, for who reads the file.
@@ -66,6 +69,8 @@ pub struct Writes {
     pub values: Arc<BTreeMap<String, Vec<String>>>,
     /// Whom a reference may name.
     pub references: BTreeMap<String, Named>,
+    /// What the resource that a reference names must be.
+    pub targets: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 /// Whom a reference in a written body may name.
@@ -219,6 +224,10 @@ pub struct Settings {
     pub relations_age_minutes_max: u64,
     /// APIs of these exposures take only tokens that are bound to a key or certificate of who shows them.
     pub sender_constrained: Vec<Exposure>,
+    /// How long emergency access stays open.
+    pub emergency_minutes_max: u64,
+    /// How long a reason for access without a known relation serves.
+    pub reason_minutes_max: u64,
 }
 
 impl Hours {
@@ -323,19 +332,22 @@ impl Settings {
 /// `elements` without the denied ones. What is left of an element that is only partly denied is spelled out.
 #[must_use]
 pub(crate) fn without(resource: ResourceType, elements: &Elements, denied: &BTreeSet<String>) -> Elements {
-    let mut left: BTreeSet<String> = match elements {
-        Elements::Whole => schema::top_elements(resource).map(str::to_owned).collect(),
-        Elements::Only(named) => named.clone(),
+    let mut left: BTreeSet<String> = match elements.named() {
+        None => schema::top_elements(resource).map(str::to_owned).collect(),
+        Some(named) => named.clone(),
     };
     for path in denied {
         take(resource, &mut left, path);
     }
-    Elements::Only(left)
+    match elements.profile() {
+        Some(profile) => Elements::Profiled { profile, named: Some(left) },
+        None => Elements::Only(left),
+    }
 }
 
 /// Takes `path` and everything below it out; an element above it is replaced by its parts, step by step.
-fn take(resource: ResourceType, left: &mut BTreeSet<String>, path: &str) {
-    left.retain(|named| named != path && !named.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')));
+pub(crate) fn take(resource: ResourceType, left: &mut BTreeSet<String>, path: &str) {
+    left.retain(|named| named != path && !named.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', MARK])));
     let above: Vec<&str> = path.match_indices('.').filter_map(|(at, _)| path.get(..at)).collect();
     for ancestor in above {
         if left.remove(ancestor) {
@@ -367,6 +379,8 @@ mod tests {
         assert!(left.reaches(ResourceType::APPOINTMENT, "participant.actor.reference"));
         assert!(left.reaches(ResourceType::APPOINTMENT, "participant.status"));
         assert!(!left.reaches(ResourceType::APPOINTMENT, "participant.actor.display"));
+        let masked = Elements::Only(["birthDate|year".to_owned()].into());
+        assert!(without(ResourceType::PATIENT, &masked, &["birthDate".to_owned()].into()).is_empty());
         let without_name = without(ResourceType::PATIENT, &Elements::Whole, &["name".to_owned()].into());
         assert!(!without_name.reaches(ResourceType::PATIENT, "name.family"));
         assert!(without_name.reaches(ResourceType::PATIENT, "birthDate"));

@@ -8,6 +8,9 @@ use bascule_fhir::element::{self, Element};
 use bascule_fhir::search::{self, SearchKind, SearchParameter};
 use bascule_fhir::{ResourceType, compartment};
 
+use crate::elements::Shown;
+use crate::profile::{Profile, Treatment};
+
 mod expression;
 
 /// What a search parameter of a type reads.
@@ -33,6 +36,61 @@ pub(crate) fn element(resource: ResourceType, path: &str) -> Result<Vec<String>,
     found.retain(|path| element::resolve(resource.name(), path).is_ok());
     Ok(found)
 }
+
+/// How the element at a path leaves under a profile; `None` if nothing of it does.
+pub(crate) fn treatment(profile: Profile, resource: ResourceType, path: &str) -> Option<Shown> {
+    let resolved = element::resolve(resource.name(), path).ok()?;
+    let mut parents: Vec<&'static str> = vec![resolved.root];
+    let mut found = Some(Shown::Plain);
+    for step in &resolved.steps {
+        let forms = parents.iter().flat_map(|parent| step.elements.iter().map(move |form| (*parent, *form)));
+        found = forms.map(|(parent, form)| of_form(profile, parent, form, WALK_DEPTH_MAX)).min().flatten();
+        found?;
+        parents = step.elements.iter().map(|element| element.type_name).collect();
+    }
+    found
+}
+
+/// Objects in one another that are looked into to tell whether all of an element leaves.
+const WALK_DEPTH_MAX: usize = 6;
+
+fn of_form(profile: Profile, parent: &str, form: &Element, depth: usize) -> Option<Shown> {
+    match profile.treatment(parent, form) {
+        Treatment::Withhold => None,
+        Treatment::Mask(mask) => Some(Shown::Masked(mask)),
+        Treatment::Keep if form.is_primitive() => Some(Shown::Plain),
+        Treatment::Keep if depth == 0 => Some(Shown::Part),
+        Treatment::Keep => {
+            let children = element::children(form.type_name).unwrap_or_default();
+            let own = children.iter().filter(|child| child.name != "id" && !is_shield(&[form.type_name], child.name));
+            let whole = own.map(|child| of_form(profile, form.type_name, child, depth - 1));
+            Some(if whole.into_iter().all(|one| one == Some(Shown::Plain)) { Shown::Plain } else { Shown::Part })
+        }
+    }
+}
+
+/// Whether the type defines something and holds nothing about anybody: its parts hold one another up, so it leaves whole
+/// or not at all.
+pub(crate) fn is_definition(resource: ResourceType) -> bool {
+    DEFINITIONS.contains(&resource.name())
+}
+
+const DEFINITIONS: [&str; 14] = [
+    "CapabilityStatement",
+    "CodeSystem",
+    "CompartmentDefinition",
+    "ConceptMap",
+    "GraphDefinition",
+    "ImplementationGuide",
+    "MessageDefinition",
+    "OperationDefinition",
+    "SearchParameter",
+    "StructureDefinition",
+    "StructureMap",
+    "TerminologyCapabilities",
+    "TestScript",
+    "ValueSet",
+];
 
 /// The names of a type's own elements, without `id` and what every resource has in common.
 pub(crate) fn top_elements(resource: ResourceType) -> impl Iterator<Item = &'static str> {

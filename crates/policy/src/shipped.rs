@@ -45,7 +45,10 @@ pub fn policy() -> Result<Policy, Vec<crate::fault::Fault>> {
 
 #[cfg(test)]
 mod tests {
+    use bascule_fhir::ResourceType;
+
     use super::*;
+    use crate::Elements;
 
     #[test]
     fn the_shipped_policy_loads_and_every_file_is_carried() {
@@ -55,5 +58,38 @@ mod tests {
         let there = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let toml = there.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).count();
         assert_eq!(toml, FILES.len());
+    }
+
+    /// Care comes first: of allergies, medications, problems and results, who treats sees whole resources or none.
+    #[test]
+    fn roles_that_treat_withhold_no_element_of_a_safety_type() {
+        let safety = [
+            "AllergyIntolerance",
+            "Condition",
+            "DiagnosticReport",
+            "MedicationAdministration",
+            "MedicationDispense",
+            "MedicationRequest",
+            "MedicationStatement",
+            "Observation",
+        ]
+        .map(|name| ResourceType::parse(name).unwrap());
+        let policy = policy().unwrap();
+        let mut looked_at = 0;
+        for role in policy.roles().filter(|role| role.treating) {
+            for grant in role.grants.iter().filter(|grant| !grant.terms.only_count) {
+                for resource in safety.iter().filter(|resource| grant.elements.contains_key(resource)) {
+                    let whole = grant.elements.get(resource).is_some_and(|elements| **elements == Elements::Whole);
+                    assert!(whole, "{} withholds elements of {resource}", grant.id);
+                    looked_at += 1;
+                }
+            }
+            for deny in role.denies.iter().chain(policy.denies()) {
+                let about = |resource: &ResourceType| deny.types.as_ref().is_none_or(|types| types.contains(resource));
+                let elements = matches!(deny.what, crate::rules::Denied::Elements(_));
+                assert!(!(elements && safety.iter().any(about)), "{} withholds elements", deny.id);
+            }
+        }
+        assert!(looked_at > 10, "{looked_at}");
     }
 }

@@ -112,6 +112,9 @@ fn block(reach: &Reach, kind: InteractionKind) -> String {
         && let Some(writes) = &reach.writes
     {
         let _ = write!(text, "\n          sets {}", elements(&writes.elements));
+        for (path, values) in writes.targets.iter() {
+            let _ = write!(text, "\n          only where {path} is {}", values.join(" or "));
+        }
         for (path, values) in writes.values.iter() {
             let _ = write!(text, "\n          {path} to {}", values.join(" or "));
         }

@@ -10,7 +10,7 @@ use crate::fault::suggest;
 use crate::label::Label;
 use crate::policy::{Cell, Policy, Reach};
 use crate::rules::{Grant, Patients};
-use crate::{Elements, schema};
+use crate::{Elements, Shown, schema};
 
 /// The interactions that show an element.
 const SHOWING: [InteractionKind; 5] = [
@@ -46,7 +46,7 @@ pub struct Row {
     pub api: String,
     /// Whose, and when.
     pub whose: String,
-    /// `whole`, or `element` where the element lists act.
+    /// `whole`; `element` where the element lists act; `masked`, or `part` where a profile lets a part out.
     pub extent: &'static str,
     /// By which interactions.
     pub interactions: BTreeSet<InteractionKind>,
@@ -128,12 +128,23 @@ impl Policy {
         question: &Question,
     ) {
         let individual = reach.terms.patients.is_individual();
-        let shows = paths.is_empty() || individual || paths.iter().any(|path| reach.elements.reaches(resource, path));
+        let shown = paths.iter().filter_map(|path| reach.elements.shown(resource, path)).filter(|shown| {
+            // A part that is named by itself is its own question; what a profile leaves is not named by anybody.
+            *shown != Shown::Part || reach.elements.profile().is_some()
+        });
+        let shown = shown.min();
+        let shows = paths.is_empty() || individual || shown.is_some();
         let Some(label) = self.label_terms(reach, resource, question.label.as_ref()).filter(|_| shows) else { return };
         let consent = if self.asks_consent(reach, api, resource) { "; with a consent of the patient" } else { "" };
         let label = if label.is_empty() { consent } else { label };
         let whose = format!("{}{label}", whose(&reach.terms, reach.no_relation));
-        let extent = if individual || *reach.elements == Elements::Whole { "whole" } else { "element" };
+        let extent = match (reach.elements.as_ref(), shown) {
+            _ if individual => "whole",
+            (Elements::Whole, _) => "whole",
+            (_, Some(Shown::Masked(_))) => "masked",
+            (_, Some(Shown::Part)) => "part",
+            _ => "element",
+        };
         let role = reach.role.to_string();
         if let Some(row) = answer
             .rows

@@ -16,6 +16,9 @@ pub struct WriteNarrowing {
     pub values: Arc<BTreeMap<String, Vec<String>>>,
     /// References that an element may hold, by dotted path: `recipient` may name the own care team only.
     pub references: BTreeMap<String, Vec<String>>,
+    /// What the resource that a reference names must be: `slot.status` is `free`. The path of the reference, then one
+    /// element of the resource that it names, and the values of which it must have one.
+    pub targets: Arc<BTreeMap<String, Vec<String>>>,
     /// Conditions on the resource, before and after.
     pub conditions: Vec<Condition>,
 }

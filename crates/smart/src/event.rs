@@ -157,6 +157,25 @@ pub enum SmartEvent {
         /// `RS256`, …
         algorithm: &'static str,
     },
+    /// A clinician gave a reason, or opened emergency access.
+    AccessOpened {
+        /// Who.
+        user: String,
+        /// Through which client; `None` is a page of the bridge.
+        client: Option<String>,
+        /// `access-reason`, `emergency-access`.
+        kind: &'static str,
+        /// The API.
+        api: String,
+        /// The patient, if one is known.
+        patient: Option<String>,
+        /// The reason's code.
+        reason: String,
+        /// Whether the person has just proved themselves a second time.
+        stepped_up: bool,
+        /// Until when.
+        until: String,
+    },
     /// A client, user or registration was changed over HTTP.
     RecordChanged {
         /// Who did it.
@@ -189,6 +208,7 @@ impl SmartEvent {
             Self::LaunchMade { .. } => "launch-made",
             Self::ProviderEnded { .. } => "provider-ended",
             Self::KeyMade { .. } => "key-made",
+            Self::AccessOpened { kind, .. } => kind,
             Self::RecordChanged { .. } => "record-changed",
         }
     }

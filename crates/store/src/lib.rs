@@ -7,6 +7,7 @@
 
 pub mod agreement;
 pub mod alert;
+pub mod care;
 pub mod client;
 pub mod code;
 pub mod consent;
@@ -23,6 +24,7 @@ pub mod launch;
 pub mod launched;
 pub mod link_code;
 pub mod log;
+pub mod observed;
 pub mod organization;
 pub mod page_link;
 pub mod passkey;

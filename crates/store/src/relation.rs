@@ -48,6 +48,23 @@ impl Store {
         })
     }
 
+    /// Who treats a patient now, as references, as far as some source told of it since `seen_since`.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn care_team_of(&self, patient: &Id, seen_since: Timestamp, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT practitioner FROM relation WHERE patient = ?1 AND seen >= ?2 AND from_at <= ?3
+                 AND (until_at IS NULL OR until_at > ?3) AND kind = 'care-team' ORDER BY practitioner",
+            )?;
+            let rows = statement.query_map((patient.as_str(), seen_since.micros(), now.micros()), |row| {
+                Ok(format!("Practitioner/{}", row.get::<_, String>(0)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// When the feed of relations last said anything; `None` if it never did.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 mod people;
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, crate::policy_change::SHAPE, people::PEOPLE, FEDERATION];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[FIRST, crate::policy_change::SHAPE, people::PEOPLE, crate::care::SHAPE, crate::observed::SHAPE, FEDERATION];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;

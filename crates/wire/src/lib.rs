@@ -6,6 +6,7 @@
 pub mod body;
 pub mod client;
 mod connector;
+pub mod dial;
 pub mod inflate;
 pub mod serve;
 mod stall;
@@ -14,6 +15,7 @@ pub mod tls;
 
 pub use body::{Body, BodyError, boxed, collect, empty, full};
 pub use client::{Client, ClientError, ClientSettings, Identity};
+pub use dial::{Dialer, accept_tls};
 pub use inflate::inflate;
 pub use serve::{ListenLimits, Peer, serve};
 pub use streams::{Stream, StreamLimits, serve_streams};

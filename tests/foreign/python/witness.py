@@ -96,11 +96,13 @@ def main():
     config, keys = house()
     program, own = str(programs / "aics-witness"), str(FOLDER / "witness.json")
     listen = f"127.0.0.1:{free_port()}"
-    run = lambda *more: subprocess.run([program, "--config", own, *more], capture_output=True, text=True, check=False)
+    run = lambda verb, *more: subprocess.run(
+        [program, verb, "--config", own, *more], capture_output=True, text=True, check=False
+    )
     vkey = next(word for word in run("init", "--name", "witness.example/w1").stdout.split() if "+" in word)
     for key in keys:
         run("add-log", "--origin", key.split("+")[0], "--vkey", key)
-    witness = start([program, "--config", own, "serve", "--listen", listen], "witness.txt")
+    witness = start([program, "serve", "--config", own, "--listen", listen], "witness.txt")
     wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", int(listen.split(":")[1]))) == 0)
     text = pathlib.Path(config).read_text(encoding="utf-8")
     line = f'witness_interval_seconds = 1\nwitness = [{{ url = "http://{listen}", key = "{vkey}" }}]\nnode ='

@@ -66,6 +66,25 @@ pub(crate) enum Act {
         number: i64,
         note: String,
     },
+    /// The queue of access to be looked at.
+    ReviewList {
+        all: bool,
+    },
+    /// Signs one off.
+    ReviewClose {
+        number: i64,
+        note: String,
+        signed: Option<Signed>,
+    },
+    /// What the privacy officer should see of the last days.
+    ReviewDigest {
+        days: u32,
+    },
+    /// What observing saw: as a report, or as a draft of the least grants.
+    Observed {
+        draft: bool,
+        api: Option<String>,
+    },
     /// The delivery queue.
     Exchange {
         act_on: ExchangeAct,
@@ -170,6 +189,10 @@ impl Act {
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",
             Self::AlertClose { .. } => "alert-close",
+            Self::ReviewList { .. } => "review-list",
+            Self::ReviewClose { .. } => "review-close",
+            Self::ReviewDigest { .. } => "review-digest",
+            Self::Observed { .. } => "observed",
             Self::Exchange { act_on } => act_on.name(),
             Self::Policy { .. } => "policy",
             Self::People { what } => what.name(),

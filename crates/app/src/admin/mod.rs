@@ -4,9 +4,11 @@ mod act;
 mod audit;
 pub(crate) mod exchange;
 pub(crate) mod http;
+mod observed;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod records;
+mod reviews;
 pub(crate) mod socket;
 
 pub(crate) use act::{Act, LogSubject, Outcome};

@@ -56,6 +56,10 @@ impl Records {
                 let event = SystemEvent::Read { act: what, shown, by: by.to_owned() };
                 return self.say(&event, now, Value::Null).await;
             }
+            Act::ReviewList { all } => return self.reviews(all),
+            Act::ReviewClose { number, note, signed } => return self.close_review(number, &note, signed, now).await,
+            Act::ReviewDigest { days } => return self.digest(days, now),
+            Act::Observed { draft, api } => return self.observed(draft, api.as_deref()),
             Act::LogSuspend { recipient, until, statement } => {
                 return self.suspend(recipient, &until, &statement, by, now).await;
             }
@@ -159,8 +163,14 @@ impl Records {
             | Act::LogShred { .. }
             | Act::LogHold { .. }
             | Act::LogLift { .. }
+            | Act::ReviewList { .. }
+            | Act::ReviewClose { .. }
+            | Act::ReviewDigest { .. }
+            | Act::Observed { .. }
             | Act::People { .. }
-            | Act::Policy { .. } => Err(Refused("an act of the log or the policy, not of the records".to_owned())),
+            | Act::Policy { .. } => {
+                Err(Refused("an act of the log, the policy or the reviews, not of the records".to_owned()))
+            }
         }
     }
 
@@ -292,8 +302,9 @@ fn agreement(
     until: Option<&str>,
     purposes: Vec<String>,
 ) -> Result<Agreement, Refused> {
-    if !["baa", "data-use", "none-needed"].contains(&kind.as_str()) {
-        return Err(Refused(format!("there is no kind `{kind}`; choose baa, data-use or none-needed")));
+    if !["baa", "data-use", "expert-determination", "none-needed"].contains(&kind.as_str()) {
+        let mend = "choose baa, data-use, expert-determination or none-needed";
+        return Err(Refused(format!("there is no kind `{kind}`; {mend}")));
     }
     let from = start_of_day(from).ok_or_else(|| Refused(format!("`{from}` is not a day; write 2026-12-31")))?;
     let until = until.map(last_day).transpose()?;

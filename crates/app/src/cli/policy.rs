@@ -68,6 +68,22 @@ pub(crate) enum PolicyVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// What enforcing would have done to the requests of observed APIs; exit code 1 if it would have changed any
+    ObserveReport {
+        /// Only of this API
+        #[arg(long)]
+        api: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// The least grants that would have served the requests of observed APIs, as a policy file to be reviewed
+    Draft {
+        /// Only of this API
+        #[arg(long)]
+        api: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
     /// The policy in force: its hash, since when, by whom, what waits
     Status {
         #[command(flatten)]

@@ -6,6 +6,7 @@ use bascule_gateway::settings::{ApiSettings, IssuerSettings, UpstreamCredential,
 use bascule_policy::read::{Reader, Section, Word};
 use bascule_policy::{Api, ApiKind, Exposure, Mode};
 
+use crate::clock;
 use crate::day::end_of_day;
 
 use super::ask::{choice, first, required_section, required_word};
@@ -127,31 +128,58 @@ fn own_path(word: &Word, reader: &mut Reader<'_>) -> Option<String> {
     None
 }
 
-/// `"enforce"`, or `{ observe = { until, owner, reason, clients } }`.
+/// Seconds for which rules may be observed only, before somebody says by name that it goes on.
+const OBSERVE_SECONDS_MAX: i64 = 30 * 86_400;
+
+/// `"enforce"`, `{ observe = { until, owner, reason, clients } }`, or `{ canary = { …, enforced, percent } }`.
 fn read_mode(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<Mode> {
     if !section.value("mode").is_some_and(|value| value.get_ref().is_table()) {
         return choice(section, "mode", &[("enforce", ())], reader).map(|()| Mode::Enforce);
     }
     let mut mode = section.section("mode", reader)?;
-    let observe = required_section(&mut mode, "observe", reader);
+    let canary = mode.section("canary", reader);
+    let is_canary = canary.is_some();
+    let relaxed = if is_canary { canary } else { required_section(&mut mode, "observe", reader) };
     mode.finish(reader);
-    let mut observe = observe?;
-    let until = required_word(&mut observe, "until", "\"2026-12-31\"", reader).and_then(|word| {
-        let day = end_of_day(&word.text);
-        if day.is_none() {
-            reader.fault(word.span, "`until` is not a date", "write \"2026-12-31\"");
-        }
-        day
-    });
-    let owner = required_word(&mut observe, "owner", "\"name@hospital.example\"", reader).map(|word| word.text);
+    let mut relaxed = relaxed?;
+    let until = until(&mut relaxed, reader);
+    let owner = required_word(&mut relaxed, "owner", "\"name@hospital.example\"", reader).map(|word| word.text);
     let reason =
-        required_word(&mut observe, "reason", "\"roll-out of the scheduling app\"", reader).map(|word| word.text);
-    let clients =
-        observe.words("clients", reader).unwrap_or_default().into_iter().map(|word| word.text).collect::<Vec<_>>();
+        required_word(&mut relaxed, "reason", "\"roll-out of the scheduling app\"", reader).map(|word| word.text);
+    let clients = names(&mut relaxed, "clients", reader);
     if clients.is_empty() {
         let mend = "name the existing flows that it relaxes; it relaxes nobody else's";
-        reader.fault(first(&observe), "`observe` names no `clients`", mend);
+        reader.fault(first(&relaxed), "`observe` names no `clients`", mend);
     }
-    observe.finish(reader);
-    Some(Mode::Observe { until: until?, owner: owner?, reason: reason?, clients })
+    if !is_canary {
+        relaxed.finish(reader);
+        return Some(Mode::Observe { until: until?, owner: owner?, reason: reason?, clients });
+    }
+    let enforced = names(&mut relaxed, "enforced", reader);
+    let percent = relaxed.number("percent", reader).unwrap_or(0);
+    let share = u8::try_from(percent).ok().filter(|share| *share <= 100);
+    if share.is_none() {
+        reader.fault(first(&relaxed), format!("`percent` is {percent}"), "write 0 to 100");
+    }
+    relaxed.finish(reader);
+    Some(Mode::Canary { until: until?, owner: owner?, reason: reason?, clients, enforced, percent: share? })
+}
+
+fn names(section: &mut Section<'_>, key: &'static str, reader: &mut Reader<'_>) -> Vec<String> {
+    section.words(key, reader).unwrap_or_default().into_iter().map(|word| word.text).collect()
+}
+
+/// The last day; more than thirty days ahead only if somebody answers for that by name.
+fn until(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<bascule_fhir::Timestamp> {
+    let extended = section.word("extended-by", reader).is_some_and(|word| !word.text.trim().is_empty());
+    let word = required_word(section, "until", "\"2026-12-31\"", reader)?;
+    let Some(day) = end_of_day(&word.text) else {
+        reader.fault(word.span, "`until` is not a date", "write \"2026-12-31\"");
+        return None;
+    };
+    if !extended && day > clock::now().plus_seconds(OBSERVE_SECONDS_MAX + 86_400) {
+        let mend = "choose an earlier day, or say who extends it: extended-by = \"name@hospital.example\"";
+        reader.fault(word.span, "the rules would only be observed for more than 30 days", mend);
+    }
+    Some(day)
 }

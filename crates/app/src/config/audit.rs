@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bascule_crypto::Secret;
 use bascule_ledger::VerifierKey;
 use bascule_ledger::note::KeyKind;
 use bascule_policy::read::{Reader, Section, Word};
@@ -9,7 +10,7 @@ use bascule_store::log::Durability;
 
 use super::ask::{choice, first, number, required_section, required_word};
 use super::secret::pem_file;
-use super::settings::{Audit, Emergency, Witness};
+use super::settings::{Audit, Emergency, Syslog, Witness};
 use super::upstream::base_url;
 
 /// Witnesses at most.
@@ -42,8 +43,14 @@ pub(super) fn read(
     let emergency = read_emergency(&mut section, base, store, reader);
     let publish = section.flag("publish", reader).unwrap_or(false);
     let staff_by_name = section.flag("staff_by_name", reader).unwrap_or(false);
+    let syslog = section.section("syslog", reader).map(|inner| read_syslog(inner, base, reader));
     section.finish(reader);
+    let syslog = match syslog {
+        None => None,
+        Some(syslog) => Some(syslog?),
+    };
     Some(Audit {
+        syslog,
         publish,
         staff_by_name,
         folder: folder?,
@@ -57,6 +64,33 @@ pub(super) fn read(
         witness_interval_seconds,
         emergency,
     })
+}
+
+fn read_syslog(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<Syslog> {
+    let address = required_word(&mut section, "address", "\"siem.hospital.example:6514\"", reader).and_then(|word| {
+        let read = word.text.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+        if read.is_none() {
+            reader.fault(word.span, "`address` is not a host and port", "write \"siem.hospital.example:6514\"");
+        }
+        read
+    });
+    let mut file = |key, reader: &mut Reader<'_>| match section.word(key, reader) {
+        None => Some(None),
+        Some(word) => pem_file(&word, base, reader).map(Some),
+    };
+    let (ca_pem, certificate, key) = (file("ca", reader), file("certificate", reader), file("key", reader));
+    let place = first(&section);
+    section.finish(reader);
+    let identity = match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Some((certificate, Secret::new(key))),
+        (None, None) => None,
+        _ => {
+            reader.fault(place, "`certificate` and `key` go together", "write both, or neither");
+            return None;
+        }
+    };
+    let (host, port) = address?;
+    Some(Syslog { host, port, ca_pem: ca_pem?, identity })
 }
 
 /// A path that must not lie in the data folder.

@@ -23,7 +23,7 @@ use bascule_policy::fault::Fault;
 
 pub(crate) use ask::{required_section, required_word};
 pub(crate) use partner::PartnerSettings;
-pub(crate) use settings::{Emergency, Settings, Witness};
+pub(crate) use settings::{Emergency, Settings, Syslog, Witness};
 pub(crate) use sign_in::SignIn;
 
 /// Reads the environment; the only place that does.

@@ -155,8 +155,10 @@ fn read_limits(top: &mut Section<'_>, reader: &mut Reader<'_>) -> Bounds {
         size("requests_in_flight_max", &mut gateway.requests_in_flight_max, 1, 100_000);
         size("query_bytes_max", &mut gateway.query_bytes_max, 256, 65_536);
         size("patients_per_query_max", &mut gateway.patients_per_query_max, 1, 100_000);
+        size("patients_posted_max", &mut gateway.patients_posted_max, 1, 1_000_000);
         size("refill_requests_max", &mut gateway.refill_requests_max, 0, 100);
         size("batch_entries_max", &mut gateway.batch_entries_max, 1, 10_000);
+        gateway.absent_floor_ms = number(&mut section, "absent_floor_ms", gateway.absent_floor_ms, 0..=10_000, reader);
         let hours = |seconds: i64| u64::try_from(seconds).unwrap_or_default() / 3_600;
         let export = number(&mut section, "export_hours", hours(gateway.export_seconds), 1..=168, reader);
         gateway.export_seconds = i64::try_from(export * 3_600).unwrap_or(gateway.export_seconds);

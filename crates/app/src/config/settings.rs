@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use bascule_crypto::Secret;
 use bascule_ledger::VerifierKey;
 use bascule_store::log::Durability;
 
@@ -98,7 +99,29 @@ pub(crate) struct Audit {
     pub(crate) publish: bool,
     /// Whether patients see who of the staff has looked by name; else by role.
     pub(crate) staff_by_name: bool,
+    /// Where the log is sent as syslog, as it grows.
+    pub(crate) syslog: Option<Syslog>,
 }
+
+/// A receiver of syslog over TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct Syslog {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// PEM of the only authorities to trust; `None` trusts the operating system's.
+    pub(crate) ca_pem: Option<String>,
+    /// PEM certificate and key that the bridge shows (RFC 5425 asks for mutual authentication).
+    pub(crate) identity: Option<(String, Secret)>,
+}
+
+impl PartialEq for Syslog {
+    fn eq(&self, other: &Self) -> bool {
+        let shown = |one: &Self| one.identity.as_ref().map(|(certificate, _)| certificate.clone());
+        (&self.host, self.port, &self.ca_pem, shown(self)) == (&other.host, other.port, &other.ca_pem, shown(other))
+    }
+}
+
+impl Eq for Syslog {}
 
 /// A witness of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,6 +42,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_
         }
     };
     let post_search = section.flag("post_search", reader).unwrap_or(true);
+    let organization = section.word("organization", reader).map(|word| word.text);
     let unversioned = section.word("unversioned", reader).and_then(|word| reason(&word, reader));
     section.finish(reader);
     Some(UpstreamSettings {
@@ -49,6 +50,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_
         ca_pem: ca_pem?,
         credential: credential?,
         post_search,
+        organization,
         unversioned,
         acting_user: acting_user?,
     })

@@ -1,6 +1,6 @@
 //! The other bank of the demo: the embedded EHR, filled once, reached over HTTP with a bearer that only the bridge holds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bascule_demo::hospital::{Hospital, Seed};
 use bascule_ehr::{Access, Ehr, EhrError, LoadItem, LoadProgress, LoadSummary, Settings, Validation, items};
@@ -67,7 +67,7 @@ impl Bank {
             if first && made.patients > 0 {
                 load_hospital(&ehr, &made)?;
             }
-            paths.iter().try_for_each(|path| load_path(&ehr, path))
+            load_paths(&ehr, &paths, false)
         })
         .await
         .map_err(|error| error.to_string())??;
@@ -143,10 +143,26 @@ fn load_hospital(ehr: &Ehr, made: &Made) -> Result<(), String> {
     }
 }
 
-/// Loads a file or folder and says what was refused.
-pub(crate) fn load_path(ehr: &Ehr, path: &Path) -> Result<(), String> {
-    let items = items(path).map_err(|error| error.to_string())?;
-    let summary = load(ehr, items, &path.display().to_string())?;
+/// Loads files and folders and says what was refused.
+pub(crate) fn load_paths(ehr: &Ehr, paths: &[PathBuf], index_afterwards: bool) -> Result<(), String> {
+    if !index_afterwards {
+        return paths.iter().try_for_each(|path| {
+            let items = items(path).map_err(|error| error.to_string())?;
+            told(load(ehr, items, &path.display().to_string())?)
+        });
+    }
+    let all = paths.iter().map(|path| items(path)).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let bar = spinner("loading");
+    let stored = |LoadProgress { resources, .. }| bar.set_position(resources);
+    let summary = ehr.load_then_index(all.into_iter().flatten(), stored, |indexed| {
+        bar.set_message("building the search index");
+        bar.set_position(indexed);
+    });
+    bar.finish();
+    told(summary.map_err(|error| error.to_string())?)
+}
+
+fn told(summary: LoadSummary) -> Result<(), String> {
     for (place, why) in summary.refusals.iter().take(REFUSALS_SHOWN_MAX) {
         crate::terminal::note(&format!("  refused: {place}: {why}"));
     }
@@ -156,11 +172,16 @@ pub(crate) fn load_path(ehr: &Ehr, path: &Path) -> Result<(), String> {
 }
 
 fn load(ehr: &Ehr, items: impl Iterator<Item = Result<LoadItem, EhrError>>, what: &str) -> Result<LoadSummary, String> {
-    let bar = ProgressBar::new_spinner().with_message(format!("loading {what}"));
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {pos} resources, {per_sec}, {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = spinner(&format!("loading {what}"));
     let summary = ehr.load(items, |LoadProgress { resources, .. }| bar.set_position(resources));
     bar.finish();
     summary.map_err(|error| error.to_string())
+}
+
+fn spinner(message: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(message.to_owned());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {pos} resources, {per_sec}, {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
 }

@@ -130,6 +130,7 @@ async fn entered(
             State { users, clients, ..State::default() }
         }
     };
+    people::enter_relations(&records, bank).await?;
     people::move_portal(&records, &mut state, &portal.redirect_url())?;
     state.fhir.clone_from(&portal.bridge_fhir_base);
     state.issuer = format!("https://localhost:{}", args.port);

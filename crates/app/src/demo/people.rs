@@ -51,6 +51,18 @@ pub(super) async fn enter_organizations(records: &Records) -> Result<(), String>
     Ok(())
 }
 
+/// Who treats whom, said anew at each start, as a feed would.
+pub(super) async fn enter_relations(records: &Records, bank: &Bank) -> Result<(), String> {
+    for (practitioner, patient) in Cast::leading().care {
+        if bank.has(&format!("Patient/{patient}")).await {
+            let (patient, practitioner) = ((*patient).to_owned(), (*practitioner).to_owned());
+            let act = Act::RelationAdd { patient, practitioner, kind: "care-team".to_owned(), until: None };
+            done(records, act).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Those of the cast whose record is in the EHR, each with a password of their own.
 pub(super) async fn enter_users(records: &Records, bank: &Bank) -> Result<BTreeMap<String, DemoUser>, String> {
     let mut entered = BTreeMap::new();

@@ -56,14 +56,8 @@ pub(super) fn schemas(base: &str) -> Vec<Value> {
         with(text("userName"), json!({"required": true, "uniqueness": "server"})),
         text("displayName"),
         text("externalId"),
-        with(
-            attribute("name", "complex"),
-            json!({"subAttributes": [text("formatted"), text("familyName"), text("givenName")]})
-        ),
-        with(
-            attribute("emails", "complex"),
-            json!({"multiValued": true, "subAttributes": [text("value"), text("type"), attribute("primary", "boolean")]})
-        ),
+        with(attribute("name", "complex"), json!({"subAttributes": [text("formatted")]})),
+        with(attribute("emails", "complex"), json!({"multiValued": true, "subAttributes": [text("value")]})),
         attribute("active", "boolean"),
         with(
             attribute("groups", "complex"),

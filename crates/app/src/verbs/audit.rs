@@ -21,6 +21,7 @@ use crate::config::{self, Settings};
 use crate::day::{end_of_day, start_of_day};
 use crate::exit::Exit;
 use crate::house::log_settings;
+use crate::syslog_feed::Feed;
 use crate::verbs::{evidence, records};
 use crate::{clock, terminal};
 
@@ -60,7 +61,8 @@ pub(crate) async fn run(verb: AuditVerb) -> Exit {
             _ => Err(format!("{to} lies before {from}")),
         },
         AuditVerb::Evidence { from, to, out, records } => evidence::run(&records, &from, &to, &out).await,
-        AuditVerb::Export { records, from, out } => export(&records, from.as_deref(), &out).await,
+        AuditVerb::Export { records, from, out: Some(out), .. } => export(&records, from.as_deref(), &out).await,
+        AuditVerb::Export { records, from, out: None, .. } => send_syslog(&records, from.as_deref()).await,
         AuditVerb::Disclosures { patient, csv, records } => disclosures(&records, &patient, csv).await,
         AuditVerb::Receipt { receipt, log } => receipt_holds(&log, &receipt).await,
     };
@@ -291,6 +293,7 @@ pub(super) fn row(entry: &Opened) -> Value {
         "user": agent.and_then(|agent| agent.subject.clone()),
         "patients": patients,
         "rule": clear.rule,
+        "policy": clear.policy,
         "cause": clear.cause,
         "withheld": clear.withheld,
         "inner": serde_json::to_value(&clear.inner).unwrap_or_default(),
@@ -300,10 +303,7 @@ pub(super) fn row(entry: &Opened) -> Value {
 async fn export(records: &RecordsArgs, from: Option<&str>, out: &Path) -> Result<Exit, String> {
     let settings = settings(records)?;
     flush(&settings).await?;
-    let from = match from {
-        None => Cursor::default(),
-        Some(text) => Cursor::parse(text).ok_or("a cursor is `ORIGIN INDEX`, as an earlier export printed it")?,
-    };
+    let from = cursor_of(from)?;
     let file = std::fs::File::create(out).map_err(|error| format!("{}: {error}", out.display()))?;
     let mut file = std::io::BufWriter::new(file);
     let server = settings.gateway.public_url.to_string();
@@ -312,6 +312,24 @@ async fn export(records: &RecordsArgs, from: Option<&str>, out: &Path) -> Result
     let shown = usize::try_from(cursor.index.saturating_sub(from.index)).unwrap_or(usize::MAX);
     said(settings, "export", shown).await?;
     Ok(Exit::Done)
+}
+
+async fn send_syslog(records: &RecordsArgs, from: Option<&str>) -> Result<Exit, String> {
+    let settings = settings(records)?;
+    let none = "there is no receiver; write [audit] syslog = { address = \"siem.hospital.example:6514\" }";
+    let feed = Feed::new(&settings)?.ok_or(none)?;
+    flush(&settings).await?;
+    let sent = feed.send(&cursor_of(from)?).await?;
+    terminal::line(&sent.cursor.to_string());
+    said(settings, "export-syslog", usize::try_from(sent.entries).unwrap_or(usize::MAX)).await?;
+    Ok(Exit::Done)
+}
+
+fn cursor_of(text: Option<&str>) -> Result<Cursor, String> {
+    match text {
+        None => Ok(Cursor::default()),
+        Some(text) => Ok(Cursor::parse(text).ok_or("a cursor is `ORIGIN INDEX`, as an earlier export printed it")?),
+    }
 }
 
 async fn disclosures(records: &RecordsArgs, patient: &str, csv: bool) -> Result<Exit, String> {

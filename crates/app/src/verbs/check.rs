@@ -1,13 +1,16 @@
 //! `bascule check`: every fault of configuration, policy and certificates at once. Nothing is started, nothing changed.
 
 use bascule_policy::fault::Fault;
+use bascule_policy::{Mode, Policy};
+use bascule_store::Store;
 use bascule_wire::{ReloadableTls, TlsFiles};
 use serde_json::json;
 
+use crate::admin::policy::panel;
 use crate::cli::CheckArgs;
 use crate::config::{self, Settings};
 use crate::exit::Exit;
-use crate::{policy_folder, terminal};
+use crate::{clock, policy_folder, terminal};
 
 /// A certificate that ends within this many days is warned of.
 const CERTIFICATE_DAYS_WARN: i64 = 30;
@@ -50,10 +53,25 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
         Ok(policy) => {
             check_roles(settings, &policy, file, &mut found);
             found.policy_hash = Some(policy.hash().to_owned());
+            found.faults.extend(check_panel(settings, &policy));
         }
         Err(faults) => found.faults.extend(faults),
     }
     found
+}
+
+/// A hard panel needs a fresh feed of relations; whether it is, stands on the shelf of the house.
+fn check_panel(settings: &Settings, policy: &Policy) -> Option<Fault> {
+    panel::hard(policy)?;
+    let folder = settings.policy.display().to_string();
+    let shelf = settings.store.join("bascule.db");
+    let checked = if shelf.exists() {
+        let store = Store::open(&shelf, clock::now()).map_err(|error| error.to_string());
+        store.and_then(|store| panel::check(policy, &store, clock::now()))
+    } else {
+        Err("a policy with a hard panel is no first policy: the house has no feed of relations yet".to_owned())
+    };
+    checked.err().map(|said| Fault::of_file(&folder, said, ""))
 }
 
 /// All but the policy: a house with a faulty policy folder goes on with the last accepted one.
@@ -75,7 +93,7 @@ pub(crate) fn beside_policy(settings: &Settings, file: &str) -> Found {
         if api.upstream.url.scheme() == "http" {
             found.warnings.push(format!("api `{}` reaches its upstream without TLS, on this machine", api.api.name));
         }
-        if let bascule_policy::Mode::Observe { until, owner, .. } = &api.api.mode {
+        if let Mode::Observe { until, owner, .. } | Mode::Canary { until, owner, .. } = &api.api.mode {
             let (name, until) = (&api.api.name, until.to_instant());
             found.warnings.push(format!("api `{name}` only observes until {until}; {owner} answers for it"));
         }

@@ -4,7 +4,7 @@ use bascule_ehr::{Access, Ehr, Settings, Validation};
 use tokio::net::TcpListener;
 
 use crate::cli::EhrArgs;
-use crate::demo::bank::load_path;
+use crate::demo::bank::load_paths;
 use crate::exit::Exit;
 use crate::terminal;
 
@@ -39,10 +39,13 @@ async fn serve(args: EhrArgs) -> Result<(), String> {
     let validation = if args.lenient { Validation::Lenient } else { Validation::Strict };
     let settings = Settings { validation, ..Settings::new(&args.file, base.clone(), access) };
     let ehr = Ehr::open(settings).map_err(|error| error.to_string())?;
-    let loading = (ehr.clone(), args.load);
-    tokio::task::spawn_blocking(move || loading.1.iter().try_for_each(|path| load_path(&loading.0, path)))
-        .await
-        .map_err(|error| error.to_string())??;
+    let loading = (ehr.clone(), args.load, args.index_afterwards);
+    tokio::task::spawn_blocking(move || {
+        let (ehr, paths, index_afterwards) = loading;
+        load_paths(&ehr, &paths, index_afterwards)
+    })
+    .await
+    .map_err(|error| error.to_string())??;
     terminal::line(&format!("FHIR R4 at {base}; Ctrl-C ends it"));
     ehr.serve(listener, async { drop(tokio::signal::ctrl_c().await) }).await.map_err(|error| error.to_string())
 }

@@ -10,4 +10,5 @@ pub(crate) mod explain;
 pub(crate) mod policy;
 pub(crate) mod records;
 mod records_remote;
+pub(crate) mod review;
 pub(crate) mod serve;

@@ -2,7 +2,10 @@
 
 mod change;
 mod explain;
+mod observe;
 mod simulate;
+
+pub(super) use self::change::signed;
 
 use std::path::Path;
 
@@ -33,6 +36,8 @@ pub(crate) async fn run(verb: PolicyVerb) -> Exit {
 async fn answer(verb: PolicyVerb) -> Result<String, Exit> {
     match &verb {
         PolicyVerb::Explain { request, role, records } => explain::run(request, role, records).await,
+        PolicyVerb::ObserveReport { api, records } => observe::run(false, api.as_deref(), records).await,
+        PolicyVerb::Draft { api, records } => observe::run(true, api.as_deref(), records).await,
         PolicyVerb::Status { records } => change::status(records).await,
         PolicyVerb::Show { role, records } => show(role.as_deref(), records).await,
         PolicyVerb::Apply { folder, emergency, change } => change::apply(folder, None, *emergency, change).await,

@@ -74,6 +74,8 @@ struct Attacker<'a> {
     foreign: Found,
     asked: usize,
     own_found: usize,
+    /// The ids of the requests, each of which must have its entry.
+    requests: Vec<String>,
 }
 
 impl Attacker<'_> {
@@ -86,6 +88,7 @@ impl Attacker<'_> {
         let body = (!body.is_empty()).then(|| body.as_bytes().to_vec());
         let answer = self.demo.send(method, road, &headers, body).await;
         self.asked += 1;
+        self.requests.push(answer.headers["x-request-id"].to_str().unwrap().to_owned());
         let mut found = Found::new();
         resources_in(&answer.json(), &mut found);
         let leaked: Vec<_> = found.intersection(&self.foreign).collect();
@@ -121,7 +124,8 @@ async fn a_patient_finds_no_road_to_another_patients_chart() {
     let own = chart(&demo, OWN, &Found::new()).await;
     let foreign = chart(&demo, OTHER, &own).await;
     assert!(foreign.len() > 20, "the other chart has something in it");
-    let mut attacker = Attacker { demo: &demo, token, foreign: foreign.clone(), asked: 0, own_found: 0 };
+    let mut attacker =
+        Attacker { demo: &demo, token, foreign: foreign.clone(), asked: 0, own_found: 0, requests: Vec::new() };
     for (kind, id) in &foreign {
         for road in [
             format!("/{kind}/{id}"),
@@ -161,6 +165,9 @@ async fn a_patient_finds_no_road_to_another_patients_chart() {
     }
     assert!(attacker.own_found > 100, "the own chart is found on the same roads");
     println!("{} requests for {} resources of another patient: none came", attacker.asked, foreign.len());
+    let logged = demo.events();
+    let missing = attacker.requests.iter().filter(|id| !logged.contains(id.as_str())).count();
+    assert_eq!(missing, 0, "of {} requests some have no entry", attacker.requests.len());
 }
 
 /// Words by which a person or a condition would be told: displays, texts, narratives, notes.

@@ -129,6 +129,15 @@ impl Demo {
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
+    /// Every entry of the log as an event, out of the exported file.
+    pub(crate) fn events(&self) -> String {
+        let out = self.folder.path().join("all.ndjson");
+        let (status, _, error) =
+            self.run(&["audit", "export", "--out", &out.display().to_string(), "--config", &self.config()]);
+        assert_eq!(status, 0, "{error}");
+        std::fs::read_to_string(out).unwrap()
+    }
+
     pub(crate) fn config(&self) -> String {
         self.data().join("bascule.toml").display().to_string()
     }

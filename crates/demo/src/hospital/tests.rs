@@ -8,6 +8,7 @@ use time::macros::date;
 
 use super::*;
 
+mod codes;
 mod r4;
 
 const ANCHOR: Date = date!(2026 - 11 - 24);

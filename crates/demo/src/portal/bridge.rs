@@ -68,6 +68,14 @@ impl Bridge {
         self.json(&format!("{}/{path}", self.base), Some(token)).await
     }
 
+    /// `GET {scheme and host of the base}/audit/looked`: who has looked at the record of the token's patient.
+    pub(super) async fn looked(&self, token: &str) -> Result<Value, Trouble> {
+        let unreadable = || Trouble::Unreadable { what: "its address cannot be read", request_id: None };
+        let base = url::Url::parse(&self.base).map_err(|_| unreadable())?;
+        let url = base.join("/audit/looked").map_err(|_| unreadable())?;
+        self.json(url.as_str(), Some(token)).await
+    }
+
     /// The first page of a search.
     pub(super) async fn search_first(&self, token: &str, kind: &str, query: &[(&str, &str)]) -> Result<Found, Trouble> {
         self.search_pages(token, kind, query, 1).await

@@ -12,6 +12,17 @@ use super::words::Clock;
 /// The style sheet that the pages ask for at `/style.css`.
 pub const STYLE_SHEET: &str = STYLE;
 
+/// What a bridge might tell of a few days.
+fn example_looks() -> Value {
+    let look = |at: &str, who: &str, what: &str, why: &str, emergency: bool| serde_json::json!({ "at": at, "who": who, "what": what, "why": why, "emergency": emergency });
+    serde_json::json!({ "more": true, "looks": [
+        look("2026-11-24T16:20:00.000Z", "you", "saw test results and measurements", "at your request", false),
+        look("2026-11-24T15:02:00.000Z", "Physicians, Mercy Hospital", "saw diagnoses, medications", "for your care", false),
+        look("2026-11-23T03:41:00.000Z", "Nurses, Mercy Hospital", "saw allergies", "in an emergency", true),
+        look("2026-11-20T09:00:00.000Z", "Scheduling staff, Farsight Scheduling Inc.", "saw appointments", "to run the hospital", false),
+    ]})
+}
+
 /// The pages of one patient's chart, each with its name, as whole HTML documents.
 #[must_use]
 pub fn pages(organization: &str, chart: &[Value], clock: Clock) -> Vec<(&'static str, String)> {
@@ -58,6 +69,7 @@ pub fn pages(organization: &str, chart: &[Value], clock: Clock) -> Vec<(&'static
                 Some("Your message was sent."),
             ),
         ),
+        ("looks", pages::looks(frame, &Ok(record::looks(&example_looks())))),
         ("refused", pages::medicines(frame, &Err(refused()))),
         ("trouble", pages::trouble(nobody, &refused(), "5f0c9a52-7f3e-4b0e-9f58-2f4f1f0a7a11")),
     ];

@@ -32,6 +32,8 @@ impl Entry {
         let relative = url.strip_prefix(base).unwrap_or(&url).trim_start_matches('/');
         let (path, asked) = relative.split_once('?').map_or((relative, None), |(path, asked)| (path, Some(asked)));
         let verb = verb(&method, path).map_err(|refusal| refusal.at(at("request.url")))?;
+        let query = asked.map_or_else(Query::default, query);
+        crate::http::format(&query).map_err(|refusal| refusal.at(at("request.url")))?;
         let conditions = Conditions {
             if_match: text("ifMatch"),
             if_none_match: text("ifNoneMatch"),
@@ -41,7 +43,7 @@ impl Entry {
         };
         let ask = Ask {
             verb,
-            query: asked.map_or_else(Query::default, query),
+            query,
             conditions,
             content: Content::Json,
             body: Bytes::new(),

@@ -1,11 +1,11 @@
 //! create, update, patch and delete, each also conditional.
 
-use bascule_fhir::{Id, Query, ResourceType};
+use bascule_fhir::{Id, Parameter, Query, ResourceType};
 use http::StatusCode;
 use serde_json::Value;
 
 use super::condition::{check_version, none_exist, only_match};
-use crate::ask::{Answer, Ask, Content, Returns, Verb};
+use crate::ask::{Answer, Ask, Content, Returns, Verb, encode};
 use crate::bundle::etag;
 use crate::error::outcome;
 use crate::server::Server;
@@ -23,16 +23,13 @@ pub(crate) struct Change {
     remarks: Vec<Issue>,
 }
 
-/// A condition in the address of a create is no R4: to ignore it would make a second of what is there.
-fn refuse_narrowing(query: &Query) -> Result<(), Refusal> {
+/// A condition in the address of a create is no R4, but some clients write it there: it is read as `If-None-Exist`. To
+/// ignore it would make a second of what is there.
+fn condition_of_address(query: &Query) -> Option<String> {
     let general = ["_format", "_pretty", "_summary", "_elements"];
-    match query.parameters.iter().find(|parameter| !general.contains(&parameter.name.as_str())) {
-        None => Ok(()),
-        Some(parameter) => Err(Refusal::invalid(format!(
-            "a create takes no search parameter (`{}`): send the condition in the header If-None-Exist",
-            parameter.name
-        ))),
-    }
+    let narrows = |parameter: &&Parameter| !general.contains(&parameter.name.as_str());
+    let condition: Vec<_> = query.parameters.iter().filter(narrows).cloned().collect();
+    (!condition.is_empty()).then(|| encode(&condition))
 }
 
 impl Change {
@@ -42,7 +39,14 @@ impl Change {
             return Ok(Self { ask, value: None, prepared: None, remarks: Vec::new() });
         };
         if matches!(ask.verb, Verb::Create(_)) {
-            refuse_narrowing(&ask.query)?;
+            match (condition_of_address(&ask.query), &ask.conditions.if_none_exist) {
+                (Some(_), Some(_)) => {
+                    let text = "a create has one condition: leave it out of the address, or leave If-None-Exist out";
+                    return Err(Refusal::invalid(text));
+                }
+                (Some(condition), None) => ask.conditions.if_none_exist = Some(condition),
+                (None, _) => {}
+            }
         }
         let value = match ask.value.take() {
             Some(value) => value,

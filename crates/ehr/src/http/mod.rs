@@ -14,6 +14,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
 pub(crate) use date::{read_date, write_date};
+pub(crate) use negotiate::format;
 
 use crate::ask::{Answer, Ask, Conditions, Content, Prefer, query, verb};
 use crate::server::{Access, Server};
@@ -109,6 +110,7 @@ async fn read(server: &Server, request: Request) -> Result<Ask, Refusal> {
         negotiate::Kind::Form => {
             let form = std::str::from_utf8(&body).map_err(|_| Refusal::invalid("the form is not UTF-8"))?;
             asked.parameters.extend(query(form).parameters);
+            format(&asked)?;
             (Content::Json, Bytes::new())
         }
         negotiate::Kind::Of(content) => (content, body),
@@ -161,6 +163,9 @@ fn respond(server: &Server, answer: Answer, pretty: bool, is_head: bool) -> Resp
     if answer.status == StatusCode::UNAUTHORIZED {
         put(header::WWW_AUTHENTICATE, "Bearer realm=\"fhir\"");
     }
+    if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        put(header::RETRY_AFTER, RETRY_SECONDS);
+    }
     if answer.status == StatusCode::METHOD_NOT_ALLOWED {
         put(header::ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE");
     }
@@ -174,6 +179,9 @@ fn respond(server: &Server, answer: Answer, pretty: bool, is_head: bool) -> Resp
     }
     response
 }
+
+/// When to ask again while the index is built.
+const RETRY_SECONDS: &str = "10";
 
 fn pretty_print(body: String) -> String {
     let value = serde_json::from_str::<serde_json::Value>(&body);

@@ -1,6 +1,6 @@
 //! Which representation is asked for and which was sent. This server speaks JSON.
 
-use bascule_fhir::ResourceType;
+use bascule_fhir::{Query, ResourceType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -28,14 +28,19 @@ impl Wants {
 /// Refuses whoever wants something else than JSON.
 pub(super) fn accept(headers: &HeaderMap, asked: Option<&str>) -> Result<(), Refusal> {
     let asked = query(asked.unwrap_or_default());
-    if let Some(format) = asked.named("_format").next() {
-        return if is_json(&format.value) { Ok(()) } else { Err(not_acceptable()) };
+    if asked.named("_format").next().is_some() {
+        return format(&asked);
     }
     let mut accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     if accepts.peek().is_none() {
         return Ok(());
     }
     if accepts.flat_map(|value| value.split(',')).any(is_acceptable) { Ok(()) } else { Err(not_acceptable()) }
+}
+
+/// The same of `_format`, wherever it stands: in the URL, in a search's form, in an entry of a Bundle.
+pub(crate) fn format(asked: &Query) -> Result<(), Refusal> {
+    if asked.named("_format").all(|format| is_json(&format.value)) { Ok(()) } else { Err(not_acceptable()) }
 }
 
 fn is_acceptable(range: &str) -> bool {
@@ -71,7 +76,8 @@ fn bare(media: &str) -> String {
 }
 
 fn not_acceptable() -> Refusal {
-    let text = "this server answers in JSON only: send Accept: application/fhir+json, or _format=json";
+    let text =
+        "this server reads and answers JSON only: send Accept and Content-Type application/fhir+json, or _format=json";
     Refusal::new(StatusCode::NOT_ACCEPTABLE, Issue::error("not-supported", text))
 }
 
@@ -97,16 +103,26 @@ pub(super) fn content(headers: &HeaderMap, verb: &Verb, has_body: bool) -> Resul
             Err(unsupported("a search is posted as application/x-www-form-urlencoded"))
         };
     }
+    if has_body && matches!(media.as_str(), "application/json" | "application/merge-patch+json") {
+        return Ok(Kind::Of(Content::PlainJson));
+    }
     if !has_body || is_json(&media) || media.is_empty() {
         return Ok(Kind::Of(Content::Json));
     }
     match verb {
         _ if media == "application/json-patch+json" => Ok(Kind::Of(Content::JsonPatch)),
+        // Other XML may be what a Binary holds; this is a resource written as XML.
+        Verb::Create(_) | Verb::Update(..)
+            if matches!(media.as_str(), "application/fhir+xml" | "application/xml+fhir") =>
+        {
+            Err(not_acceptable())
+        }
         Verb::Create(resource) | Verb::Update(resource, _) if *resource == ResourceType::BINARY => {
             Ok(Kind::Binary(media))
         }
+        _ if media.contains("xml") => Err(not_acceptable()),
         _ => Err(unsupported(
-            "this server reads JSON only: send Content-Type: application/fhir+json (a JSON Patch: application/json-patch+json)",
+            "this server reads JSON only: send Content-Type: application/fhir+json (a patch: application/json-patch+json, application/merge-patch+json)",
         )),
     }
 }

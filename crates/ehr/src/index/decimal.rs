@@ -37,6 +37,21 @@ pub(crate) fn parse(text: &str) -> Option<Decimal> {
     Some(Decimal { value: text.parse().ok().filter(|value: &f64| value.is_finite())?, low, high })
 }
 
+/// The decimal in a unit of which one is `factor · 10^shift`: tens move the point, so that they lose nothing.
+pub(crate) fn scaled(text: &str, shift: i32, factor: u64) -> Option<Decimal> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let moved = parse(&format!("{mantissa}e{}", exponent.checked_add(shift)?))?;
+    if factor == 1 {
+        return Some(moved);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "factors are far below 2^53")]
+    let factor = factor as f64;
+    Some(Decimal { value: moved.value * factor, low: moved.low * factor, high: moved.high * factor })
+}
+
 /// Half a unit of the last digit to either side, exactly: the digits are moved, not the float.
 fn halves(digits: &str, exponent: i32, negative: bool) -> Option<(f64, f64)> {
     let scaled: i128 = format!("{digits}0").parse().ok()?;
@@ -61,6 +76,19 @@ mod tests {
         check("-5", -5.0, -5.5, -4.5);
         check("1e2", 100.0, 50.0, 150.0);
         check("5.40", 5.4, 5.395, 5.405);
+    }
+
+    #[test]
+    fn tens_are_moved_and_not_multiplied() {
+        for thousandth in 1..1000 {
+            let scaled = scaled(&thousandth.to_string(), -3, 1).unwrap();
+            assert_eq!(scaled.value, parse(&format!("0.{thousandth:03}")).unwrap().value);
+        }
+        assert_eq!(
+            scaled("1.5e1", 3, 1),
+            parse("15e3").map(|found| Decimal { low: 14_500.0, high: 15_500.0, ..found })
+        );
+        assert_eq!(scaled("2", 0, 60).unwrap().value, 120.0);
     }
 
     #[test]

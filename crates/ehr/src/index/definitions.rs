@@ -21,7 +21,8 @@ pub(crate) struct Indexed {
     pub(crate) parameter: &'static SearchParameter,
     /// Its number.
     pub(crate) code: i64,
-    /// The number of `:identifier` (references), `:of-type` (tokens) or of the longitude (`near`).
+    /// The number of `:identifier` (references), `:of-type` (tokens), of the longitude (`near`), or of quantities in
+    /// the base units of UCUM.
     pub(crate) beside: i64,
     /// Where its values lie.
     pub(super) path: Path,
@@ -37,6 +38,8 @@ pub(crate) struct Part {
     pub(crate) code: i64,
     /// How it is compared.
     pub(crate) kind: SearchKind,
+    /// Of a quantity: the number of its values in the base units of UCUM.
+    pub(crate) beside: i64,
     pub(super) path: Path,
 }
 
@@ -81,26 +84,35 @@ fn names(parameter: &SearchParameter) -> Vec<String> {
         SearchKind::Reference => names.push(format!("{}:identifier", parameter.code)),
         SearchKind::Token => names.push(format!("{}:of-type", parameter.code)),
         SearchKind::Special => names.push(format!("{}:longitude", parameter.code)),
+        SearchKind::Quantity => names.push(canonical(parameter.code)),
         SearchKind::Composite => {
-            names.extend((0..parameter.components.len()).map(|at| format!("{}${at}", parameter.code)));
+            let own = |at: usize| format!("{}${at}", parameter.code);
+            names.extend((0..parameter.components.len()).flat_map(|at| [own(at), canonical(&own(at))]));
         }
         _ => {}
     }
     names
 }
 
+fn canonical(name: &str) -> String {
+    format!("{name}:canonical")
+}
+
 fn indexed(codes: &Codes, resource: ResourceType, parameter: &'static SearchParameter) -> Result<Indexed, EhrError> {
     let beside = match parameter.kind {
         SearchKind::Reference => format!("{}:identifier", parameter.code),
         SearchKind::Special => format!("{}:longitude", parameter.code),
+        SearchKind::Quantity => canonical(parameter.code),
         _ => format!("{}:of-type", parameter.code),
     };
     let shares_rows = parameter.expression == "$this"
         && parameter.components.iter().all(|component| ordinary(resource, component).is_some());
     let part = |(at, component): (usize, &Component)| {
         let own = format!("{}${at}", parameter.code);
+        let name = if shares_rows { component.code } else { &own };
         Ok(Part {
-            code: codes.parameter(resource, if shares_rows { component.code } else { &own }),
+            code: codes.parameter(resource, name),
+            beside: codes.parameter(resource, &canonical(name)),
             kind: component.kind,
             path: read_path(component.expression)?,
         })

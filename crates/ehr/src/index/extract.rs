@@ -51,10 +51,11 @@ fn extract_one(indexed: &Indexed, resource: &Value, base: &str, rows: &mut Vec<R
     }
 }
 
-/// The rows of `:of-type` and `:identifier`.
+/// The rows of `:of-type` and `:identifier`, and of quantities in base units.
 fn beside(indexed: &Indexed, found: &Found<'_>, rows: &mut Vec<Row>) {
     match indexed.parameter.kind {
         SearchKind::Token => keep(indexed.beside, 0, rows, |values| values::typed_identifier(found.value, values)),
+        SearchKind::Quantity => keep(indexed.beside, 0, rows, |values| values.extend(values::canonical(found.value))),
         SearchKind::Reference => {
             keep(indexed.beside, 0, rows, |values| values::reference_identifier(found.value, values))
         }
@@ -71,6 +72,9 @@ fn composite(indexed: &Indexed, path: &Expression, resource: &Value, base: &str,
                 keep(part.code, slot, rows, |values| {
                     values::rows(part.kind, found.value, found.type_name(), base, values)
                 });
+                if part.kind == SearchKind::Quantity {
+                    keep(part.beside, slot, rows, |values| values.extend(values::canonical(found.value)));
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ mod row;
 mod values;
 mod words;
 
-pub(crate) use definitions::{Definitions, Indexed};
+pub(crate) use definitions::{Definitions, Indexed, Part};
 pub(crate) use extract::extract;
 pub(crate) use row::{Row, RowValue};
 pub(crate) use words::Words;

@@ -3,6 +3,7 @@
 //! The datatype is told by its shape: within one kind the shapes are distinct, but for a ContactPoint and an Identifier.
 
 use bascule_fhir::search::SearchKind;
+use bascule_fhir::ucum;
 use serde_json::{Map, Value};
 
 use super::decimal;
@@ -183,6 +184,32 @@ fn quantity(value: &Value) -> Option<RowValue> {
         code: code.to_owned(),
         unit: text_of(unit, "unit").to_owned(),
     })
+}
+
+/// The quantity in the base units of UCUM, if its unit is one that converts.
+pub(crate) fn canonical(value: &Value) -> Option<RowValue> {
+    let RowValue::Quantity { system, code, .. } = quantity(value)? else { return None };
+    if system != ucum::SYSTEM {
+        return None;
+    }
+    let ucum::Canonical { shift, factor, unit } = ucum::canonical(&code)?;
+    let fields = value.as_object()?;
+    let point = |quantity: Option<&Value>| match quantity?.get("value")? {
+        Value::Number(number) => decimal::scaled(number.as_str(), shift, factor).map(|decimal| decimal.value),
+        _ => None,
+    };
+    let (low, high) = if fields.contains_key("value") {
+        let point = point(Some(value))?;
+        match text_of(fields, "comparator") {
+            "<" | "<=" => (f64::MIN, point),
+            ">" | ">=" => (point, f64::MAX),
+            _ => (point, point),
+        }
+    } else {
+        let side = |name: &str| fields.get(name).filter(|side| side.get("code").and_then(Value::as_str) == Some(&code));
+        (point(side("low")).unwrap_or(f64::MIN), point(side("high")).unwrap_or(f64::MAX))
+    };
+    Some(RowValue::Quantity { low: Real(low), high: Real(high), system, code: unit, unit: String::new() })
 }
 
 #[cfg(test)]

@@ -116,7 +116,38 @@ fn resolve(value: &mut Value, names: &HashMap<String, String>) -> bool {
 }
 
 fn is_search(text: &str) -> bool {
-    text.split_once('?').is_some_and(|(name, _)| ResourceType::parse(name).is_some())
+    searched(text).is_some()
+}
+
+/// The type that a reference searches, if it is a search.
+fn searched(text: &str) -> Option<ResourceType> {
+    text.split_once('?').and_then(|(name, _)| ResourceType::parse(name))
+}
+
+/// Whether a type is one that others name by a search: few, and loaded before those that name them.
+pub(super) fn is_directory(resource: ResourceType) -> bool {
+    matches!(
+        resource.name(),
+        "Practitioner"
+            | "PractitionerRole"
+            | "Organization"
+            | "Location"
+            | "HealthcareService"
+            | "Device"
+            | "Medication"
+    )
+}
+
+/// A type outside the directories that a reference of the resource searches.
+pub(super) fn searched_elsewhere(value: &Value) -> Option<ResourceType> {
+    match value {
+        Value::Array(items) => items.iter().find_map(searched_elsewhere),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| match value {
+            Value::String(text) if name == "reference" => searched(text).filter(|resource| !is_directory(*resource)),
+            other => searched_elsewhere(other),
+        }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

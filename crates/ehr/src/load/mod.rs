@@ -28,6 +28,15 @@ pub(crate) enum Bundles {
     Keep,
 }
 
+/// When what is loaded is indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Indexing {
+    /// As it is stored: it is found at once.
+    AtOnce,
+    /// When all is stored, in bulk.
+    Afterwards,
+}
+
 /// How far loading is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoadProgress {

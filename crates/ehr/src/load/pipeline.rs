@@ -8,12 +8,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::bundle::{Named, resources};
-use super::{Bundles, LoadItem, LoadProgress, LoadSummary, REFUSALS_NAMED_MAX};
+use super::bundle::{Named, is_directory, resources, searched_elsewhere};
+use super::{Bundles, Indexing, LoadItem, LoadProgress, LoadSummary, REFUSALS_NAMED_MAX};
 use crate::act::only_match;
 use crate::ask::query;
+use crate::index::Definitions;
 use crate::server::Server;
-use crate::store::{Outcome, Prepared, Session};
+use crate::store::{Bulk, Fresh, Outcome, Session};
 use crate::{EhrError, Refusal, validate};
 
 /// Resources that share a turn on the writer.
@@ -25,7 +26,7 @@ const FLYING_MAX: usize = 2;
 
 /// A resource that is ready, or must wait for the writer's turn to have its searches resolved.
 enum Ready {
-    Prepared(Box<Prepared>),
+    Fresh(Box<Fresh>),
     Open(Named),
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn load(
     server: &Server,
     mut batch: impl Iterator<Item = Result<LoadItem, EhrError>>,
     bundles: Bundles,
+    indexing: Indexing,
     progress: impl FnMut(LoadProgress),
 ) -> Result<LoadSummary, EhrError> {
     let checkers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8);
@@ -53,10 +55,10 @@ pub(crate) fn load(
         for _ in 0..checkers {
             let send_checked = send_checked.clone();
             let items = &items;
-            scope.spawn(move || check_all(server, bundles, items, &send_checked));
+            scope.spawn(move || check_all(server, bundles, indexing, items, &send_checked));
         }
         drop(send_checked);
-        let mut writing = Writing::new(server, progress);
+        let mut writing = Writing::new(server, indexing, progress);
         let (mut sent, mut received, mut fault) = (0_u64, 0_u64, None);
         loop {
             while fault.is_none() && sent - received < WAITING_MAX as u64 {
@@ -84,23 +86,24 @@ pub(crate) fn load(
 fn check_all(
     server: &Server,
     bundles: Bundles,
+    indexing: Indexing,
     items: &Mutex<Receiver<(u64, LoadItem)>>,
     checked: &SyncSender<(u64, Checked)>,
 ) {
     loop {
         let next = items.lock().map(|items| items.recv());
         let Ok(Ok((number, item))) = next else { return };
-        if checked.send((number, check(server, bundles, &item))).is_err() {
+        if checked.send((number, check(server, bundles, indexing, &item))).is_err() {
             return;
         }
     }
 }
 
-fn check(server: &Server, bundles: Bundles, item: &LoadItem) -> Checked {
+fn check(server: &Server, bundles: Bundles, indexing: Indexing, item: &LoadItem) -> Checked {
     let bytes = u64::try_from(item.text.len()).unwrap_or(u64::MAX);
     let mut checked = Checked { bytes, ready: Vec::new(), refusals: Vec::new() };
     for named in resources(&item.text, bundles) {
-        match named.and_then(|named| check_one(server, named)) {
+        match named.and_then(|named| check_one(server, indexing, named)) {
             Ok(ready) => checked.ready.push(ready),
             Err((place, reason)) => {
                 checked.refusals.push((format!("{} {place}", item.place).trim_end().to_owned(), reason))
@@ -110,7 +113,7 @@ fn check(server: &Server, bundles: Bundles, item: &LoadItem) -> Checked {
     checked
 }
 
-fn check_one(server: &Server, named: Named) -> Result<Ready, (String, String)> {
+fn check_one(server: &Server, indexing: Indexing, named: Named) -> Result<Ready, (String, String)> {
     let refused = |refusal: Refusal| {
         let issue = refusal.issues.into_iter().find(|issue| issue.severity == "error");
         let at = |expression: Option<String>| expression.map(|at| format!("{at}: ")).unwrap_or_default();
@@ -119,10 +122,22 @@ fn check_one(server: &Server, named: Named) -> Result<Ready, (String, String)> {
     };
     validate::check(server.settings.validation, named.resource, &named.value).map_err(refused)?;
     if named.is_open {
-        return Ok(Ready::Open(named));
+        let elsewhere = searched_elsewhere(&named.value).filter(|_| indexing == Indexing::Afterwards);
+        return match elsewhere {
+            None => Ok(Ready::Open(named)),
+            Some(elsewhere) => {
+                let mend = "load it with the index kept at once";
+                Err((named.place, format!("refers to a {elsewhere} by a search, which is not indexed yet: {mend}")))
+            }
+        };
     }
-    let prepared = Prepared::new(&server.store.definitions, named.resource, named.id, named.value);
-    Ok(Ready::Prepared(Box::new(prepared)))
+    Ok(Ready::Fresh(Box::new(fresh(&server.store.definitions, indexing, named))))
+}
+
+/// What a search may be resolved by is indexed in any case.
+fn fresh(definitions: &Definitions, indexing: Indexing, named: Named) -> Fresh {
+    let is_indexed = indexing == Indexing::AtOnce || is_directory(named.resource);
+    Fresh::new(definitions, named.resource, named.id, named.value, is_indexed)
 }
 
 /// What a turn on the writer did: created, updated, unchanged.
@@ -137,6 +152,7 @@ struct Flying {
 /// Puts the items back into their order and hands them to the writer in chunks.
 struct Writing<'a, P> {
     server: &'a Server,
+    indexing: Indexing,
     report: P,
     summary: LoadSummary,
     early: BTreeMap<u64, Checked>,
@@ -147,9 +163,10 @@ struct Writing<'a, P> {
 }
 
 impl<'a, P: FnMut(LoadProgress)> Writing<'a, P> {
-    fn new(server: &'a Server, report: P) -> Self {
+    fn new(server: &'a Server, indexing: Indexing, report: P) -> Self {
         Self {
             server,
+            indexing,
             report,
             summary: LoadSummary::default(),
             early: BTreeMap::new(),
@@ -182,8 +199,8 @@ impl<'a, P: FnMut(LoadProgress)> Writing<'a, P> {
         while self.flying.len() >= FLYING_MAX {
             self.land()?;
         }
-        let chunk = std::mem::take(&mut self.chunk);
-        let answer = self.server.store.submit(move |session| write(session, chunk)).map_err(failed)?;
+        let (chunk, indexing) = (std::mem::take(&mut self.chunk), self.indexing);
+        let answer = self.server.store.submit_whole(move |session| write(session, indexing, chunk)).map_err(failed)?;
         self.flying.push_back(Flying { answer, progress: self.progress });
         Ok(())
     }
@@ -212,23 +229,27 @@ fn failed(refusal: Refusal) -> EhrError {
     EhrError::Load { place: "writing".to_owned(), reason: refusal.text() }
 }
 
-fn write(session: &mut Session<'_>, chunk: Vec<Ready>) -> Result<Counts, Refusal> {
+fn write(session: &mut Session<'_>, indexing: Indexing, chunk: Vec<Ready>) -> Result<Counts, Refusal> {
     let mut counts = [0; 3];
+    let mut bulk = Bulk::default();
     for ready in chunk {
-        let prepared = match ready {
-            Ready::Prepared(prepared) => *prepared,
+        let fresh = match ready {
+            Ready::Fresh(fresh) => *fresh,
             Ready::Open(mut named) => {
+                // What it searches may be in this chunk.
+                session.flush(&mut bulk)?;
                 resolve(session, &mut named.value)?;
-                Prepared::new(session.definitions, named.resource, named.id, named.value)
+                self::fresh(session.definitions, indexing, named)
             }
         };
         let [created, updated, unchanged] = &mut counts;
-        *match session.load(prepared)? {
+        *match session.load(fresh, &mut bulk)? {
             Outcome::Created => created,
             Outcome::Updated => updated,
             Outcome::Unchanged => unchanged,
         } += 1;
     }
+    session.flush(&mut bulk)?;
     Ok(counts)
 }
 

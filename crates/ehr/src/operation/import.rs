@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::jobs::{Running, begin};
 use crate::ask::{Answer, Ask};
 use crate::error::outcome;
-use crate::load::{Bundles, LoadItem, LoadSummary, load};
+use crate::load::{Bundles, Indexing, LoadItem, LoadSummary, load};
 use crate::server::Server;
 use crate::{Issue, Refusal};
 
@@ -45,6 +45,8 @@ fn is_manifest(body: &[u8]) -> bool {
 fn run(server: &Server, body: &[u8], running: Option<&Running>) -> Result<LoadSummary, Refusal> {
     let lines = body.split(|byte| *byte == b'\n').enumerate();
     let items = lines
+        // Whoever gives the import up keeps what was written until then, and no line after it is read.
+        .take_while(|_| running.is_none_or(|running| !running.is_cancelled()))
         .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
         .map(|(at, line)| Ok(LoadItem { place: format!("line {}", at + 1), text: line.to_vec() }));
     let progress = |progress: crate::LoadProgress| {
@@ -52,7 +54,7 @@ fn run(server: &Server, body: &[u8], running: Option<&Running>) -> Result<LoadSu
             running.tell(format!("{} resources", progress.resources));
         }
     };
-    load(server, items, Bundles::Keep, progress).map_err(Refusal::from)
+    load(server, items, Bundles::Keep, Indexing::AtOnce, progress).map_err(Refusal::from)
 }
 
 fn counts(summary: &LoadSummary) -> Value {

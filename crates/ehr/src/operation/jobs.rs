@@ -32,6 +32,13 @@ pub(super) struct Running {
 /// Jobs that may run at the same time.
 const RUNNING_MAX: usize = 4;
 
+impl Jobs {
+    /// Whether any is under way.
+    pub(crate) fn are_running(&self) -> bool {
+        !self.running.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
 impl Running {
     /// Whether its client has given it up.
     pub(super) fn is_cancelled(&self) -> bool {

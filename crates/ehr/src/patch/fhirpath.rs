@@ -1,6 +1,6 @@
 //! FHIRPath Patch: add, insert, delete, replace and move at the element that a FHIRPath expression finds.
 
-use bascule_fhir::fhirpath::{Expression, select};
+use bascule_fhir::fhirpath::{Expression, select_within};
 use bascule_fhir::{Element, ResourceType, Type};
 use http::StatusCode;
 use serde_json::Value;
@@ -9,6 +9,8 @@ use crate::{Issue, Refusal};
 
 /// Operations of one patch.
 const OPERATIONS_MAX: usize = 1_000;
+/// Steps that the paths of one operation may take through the resource.
+const STEPS_MAX: usize = 200_000;
 
 /// Applies the Parameters' operations in order.
 pub(super) fn apply(resource: ResourceType, value: &mut Value, parameters: &Value) -> Result<(), Refusal> {
@@ -74,7 +76,7 @@ impl<'a> Operation<'a> {
                 let found = self.one(value, &expression)?;
                 self.replace(value, &found)
             }
-            "delete" => match self.found(value, &expression).as_slice() {
+            "delete" => match self.found(value, &expression)?.as_slice() {
                 [] => Ok(()),
                 [one] => delete(value, &one.clone()).ok_or_else(|| self.unprocessable("cannot delete that")),
                 _ => Err(self.unprocessable("must find one element to delete, not several")),
@@ -103,12 +105,15 @@ impl<'a> Operation<'a> {
         }
     }
 
-    fn found(&self, value: &Value, expression: &Expression) -> Vec<Place> {
-        select(value, expression).iter().filter_map(|found| place_of(value, found.value, found.type_name())).collect()
+    /// The first two: whoever asks wants one, or to know that there are several.
+    fn found(&self, value: &Value, expression: &Expression) -> Result<Vec<Place>, Refusal> {
+        let found = select_within(value, expression, STEPS_MAX)
+            .map_err(|cause| self.unprocessable(&format!("has a path that asks for too much: {cause}")))?;
+        Ok(found.iter().filter_map(|found| place_of(value, found.value, found.type_name())).take(2).collect())
     }
 
     fn one(&self, value: &Value, expression: &Expression) -> Result<Place, Refusal> {
-        match self.found(value, expression).as_slice() {
+        match self.found(value, expression)?.as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(self.unprocessable("finds no element at its path")),
             _ => Err(self.unprocessable("must find one element at its path, not several")),
@@ -117,7 +122,7 @@ impl<'a> Operation<'a> {
 
     /// The array that the path's elements are in.
     fn list<'v>(&self, value: &'v mut Value, expression: &Expression) -> Result<&'v mut Vec<Value>, Refusal> {
-        let first = self.found(value, expression).into_iter().next();
+        let first = self.found(value, expression)?.into_iter().next();
         let parent = first.and_then(|place| place.parent());
         let items = parent.and_then(|pointer| value.pointer_mut(&pointer)).and_then(Value::as_array_mut);
         items.ok_or_else(|| self.unprocessable("finds no list at its path"))
@@ -330,6 +335,17 @@ mod tests {
                 json!({ "resourceType": "Patient", "name": [{ "family": "A" }, { "family": "C" }, { "family": "B" }], "gender": "male", "active": true }),
             ),
         );
+    }
+
+    #[test]
+    fn a_path_that_asks_for_endless_work_is_refused() {
+        let names: Vec<_> = (0..500).map(|number| json!({ "family": format!("F{number}") })).collect();
+        let mut value = json!({ "resourceType": "Patient", "name": names });
+        let path = "Patient.name.where(%resource.name.where(%resource.name.where(family = 'x').exists()).exists())";
+        let parts = [("type", "valueCode", json!("delete")), ("path", "valueString", json!(path))];
+        let refusal = apply(ResourceType::PATIENT, &mut value, &operation(&parts)).unwrap_err();
+        assert_eq!(refusal.status, 422);
+        assert!(refusal.text().contains("steps"), "{}", refusal.text());
     }
 
     #[test]

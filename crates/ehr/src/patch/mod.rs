@@ -1,7 +1,9 @@
-//! PATCH: JSON Patch (RFC 6902) and FHIRPath Patch (R4, 3.1.0.8).
+//! PATCH: JSON Patch (RFC 6902) and FHIRPath Patch (R4, 3.1.0.8); and, which R4 leaves open, JSON Merge Patch (RFC 7396), the
+//! habit of clients that send the elements to change and nothing else.
 
 mod fhirpath;
 mod json;
+mod merge;
 
 use bascule_fhir::ResourceType;
 use serde_json::Value;
@@ -22,9 +24,13 @@ pub(crate) fn apply(ask: &Ask, resource: ResourceType, mut value: Value) -> Resu
         (_, Some("Parameters"), _) => fhirpath::apply(resource, &mut value, &body)?,
         // In a Bundle a JSON Patch comes as a Binary.
         (_, Some("Binary"), _) => json::apply(&mut value, &binary(&body)?)?,
+        (Content::PlainJson, kind, Value::Object(_)) if kind.is_none_or(|kind| kind == resource.name()) => {
+            merge::apply(&mut value, body);
+        }
         (Content::JsonPatch, ..) => return Err(Refusal::invalid("a JSON Patch is an array of operations")),
         _ => {
-            let text = "a patch is a JSON Patch (application/json-patch+json) or Parameters of a FHIRPath Patch";
+            let text = "a patch is a JSON Patch (application/json-patch+json), Parameters of a FHIRPath Patch, or a JSON Merge \
+                        Patch (application/merge-patch+json)";
             return Err(Refusal::unsupported(text));
         }
     }

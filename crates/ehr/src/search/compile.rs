@@ -5,11 +5,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::clause::{Clause, Condition, Place, RowTest, Table};
-use super::values::Prefix;
 use crate::Refusal;
-use crate::index::decimal::Decimal;
-use crate::index::fold::after;
-use crate::index::moment::Span;
 use crate::store::Codes;
 
 /// Gathers the values that the text names by number.
@@ -55,43 +51,47 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// The clause as a condition on `r`.
-    pub(super) fn condition(&mut self, clause: &Clause) -> Result<String, Refusal> {
+    /// The clause as a condition on the row of `resource` that is called `r` in the statement.
+    pub(super) fn condition(&mut self, clause: &Clause, r: &str) -> Result<String, Refusal> {
         Ok(match clause {
             Clause::Rows { any, negated } => {
-                let probe = self.probe(any);
+                let probe = self.probe(any, r);
                 if *negated { format!("NOT ({probe})") } else { probe }
             }
-            Clause::Composite { any } => self.composite(any, Some("r.pk")),
+            Clause::Composite { any } => self.composite(any, Some(&format!("{r}.pk"))),
             Clause::Missing { parameter, tables, missing } => {
                 let not = if *missing { "NOT " } else { "" };
-                format!("r.pk {not}IN ({})", self.present(*parameter, tables))
+                format!("{r}.pk {not}IN ({})", self.present(*parameter, tables))
             }
+            Clause::Chain { reference, ends } => self.chained(*reference, ends, r)?,
+            Clause::Has { owner, reference, clauses } => self.referred(*owner, *reference, clauses, r)?,
             Clause::Ids(ids) => {
                 let ids: Vec<_> = ids.iter().map(|id| self.bind(id.clone())).collect();
-                format!("r.id IN ({})", ids.join(", "))
+                format!("{r}.id IN ({})", ids.join(", "))
             }
             Clause::Updated(tests) => {
                 let now = self.now;
                 let tests: Vec<_> = tests
                     .iter()
-                    .map(|(prefix, span)| self.span("r.updated", "r.updated + 1", *prefix, *span, now))
+                    .map(|(prefix, span)| {
+                        self.span(&format!("{r}.updated"), &format!("{r}.updated + 1"), *prefix, *span, now)
+                    })
                     .collect();
                 format!("({})", tests.join(" OR "))
             }
             Clause::Compartment { references, of, id, itself: true } => {
                 let rows = self.compartment(references, *of, id);
                 let id = self.bind(id.clone());
-                format!("(r.id = {id} OR r.pk IN ({rows}))")
+                format!("({r}.id = {id} OR {r}.pk IN ({rows}))")
             }
             other => match self.set(other)? {
-                Some(set) => format!("r.pk IN ({set})"),
+                Some(set) => format!("{r}.pk IN ({set})"),
                 None => "1 = 0".to_owned(),
             },
         })
     }
 
-    fn probe(&mut self, any: &[RowTest]) -> String {
+    fn probe(&mut self, any: &[RowTest], r: &str) -> String {
         if any.is_empty() {
             return "1 = 0".to_owned();
         }
@@ -99,8 +99,9 @@ impl<'a> Compiler<'a> {
             .iter()
             .map(|test| {
                 let by_key = probes_by_key(&test.condition);
-                let rows = self.rows(test, by_key.then_some("r.pk"));
-                if by_key { format!("EXISTS ({rows})") } else { format!("r.pk IN ({rows})") }
+                let key = format!("{r}.pk");
+                let rows = self.rows(test, by_key.then_some(key.as_str()));
+                if by_key { format!("EXISTS ({rows})") } else { format!("{key} IN ({rows})") }
             })
             .collect();
         format!("({})", tests.join(" OR "))
@@ -108,13 +109,16 @@ impl<'a> Compiler<'a> {
 
     fn union(&mut self, any: &[RowTest], key: Option<&str>) -> String {
         let parts: Vec<_> = any.iter().map(|test| self.rows(test, key)).collect();
-        if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ") }
+        if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ALL ") }
     }
 
     fn rows(&mut self, test: &RowTest, key: Option<&str>) -> String {
         let alias = self.alias();
         let table = test.condition.table().name();
-        let condition = self.test(&alias, test);
+        let condition = match key {
+            Some(_) => self.probed(&alias, test),
+            None => self.test(&alias, test),
+        };
         let key = key.map(|key| format!(" AND {alias}.pk = {key}")).unwrap_or_default();
         format!("SELECT {alias}.pk FROM {table} {alias} WHERE {condition}{key}")
     }
@@ -126,13 +130,22 @@ impl<'a> Compiler<'a> {
         format!("{alias}.parameter = {parameter} AND {condition}")
     }
 
+    /// The same where the resource is known: the way there is its key, and no range over an index of all resources.
+    fn probed(&mut self, alias: &str, test: &RowTest) -> String {
+        let parameter = self.bind(test.parameter);
+        let by_key = matches!(test.condition.table(), Table::String | Table::Date | Table::Number | Table::Quantity);
+        let hidden = if by_key { format!("+{alias}") } else { alias.to_owned() };
+        let condition = self.row_condition(&hidden, &test.condition);
+        format!("{alias}.parameter = {parameter} AND {condition}")
+    }
+
     fn composite(&mut self, any: &[Vec<RowTest>], key: Option<&str>) -> String {
         let all: Vec<_> = any.iter().map(|parts| self.composite_of(parts, key)).collect();
         match key {
             Some(_) => {
                 format!("({})", all.iter().map(|one| format!("EXISTS ({one})")).collect::<Vec<_>>().join(" OR "))
             }
-            None => all.join(" UNION "),
+            None => all.join(" UNION ALL "),
         }
     }
 
@@ -143,7 +156,8 @@ impl<'a> Compiler<'a> {
         for part in parts {
             let alias = self.alias();
             tables.push(format!("{} {alias}", part.condition.table().name()));
-            conditions.push(self.test(&alias, part));
+            let is_known = first.is_some() || key.is_some();
+            conditions.push(if is_known { self.probed(&alias, part) } else { self.test(&alias, part) });
             match (&first, key) {
                 (Some(first), _) => conditions.push(format!("{alias}.pk = {first}.pk AND {alias}.slot = {first}.slot")),
                 (None, Some(key)) => conditions.push(format!("{alias}.pk = {key}")),
@@ -161,29 +175,72 @@ impl<'a> Compiler<'a> {
             .iter()
             .map(|table| format!("SELECT pk FROM {} WHERE parameter = {parameter}", table.name()))
             .collect();
-        if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ") }
+        if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ALL ") }
     }
 
+    /// From the ends to those that refer to them, row by row, so that a reader who has enough can stop.
     fn chain(&mut self, reference: i64, ends: &[(ResourceType, Vec<Clause>)]) -> Result<String, Refusal> {
         let mut parts = Vec::new();
         for (resource, clauses) in ends {
-            let alias = self.alias();
+            let (x, end) = (self.alias(), self.alias());
             let parameter = self.bind(reference);
             let keys = self.keys(*resource, clauses)?;
             parts.push(format!(
-                "SELECT {alias}.pk FROM reference {alias} WHERE {alias}.parameter = {parameter} AND {alias}.target IN ({keys})"
+                "SELECT {x}.pk FROM ({keys}) {end} CROSS JOIN reference {x} WHERE {x}.parameter = {parameter} AND {x}.target = {end}.pk"
             ));
         }
-        Ok(if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ") })
+        Ok(if parts.is_empty() { "SELECT pk FROM resource WHERE 1 = 0".to_owned() } else { parts.join(" UNION ALL ") })
+    }
+
+    /// The same asked of one resource: does one of its references lead to such an end?
+    fn chained(&mut self, reference: i64, ends: &[(ResourceType, Vec<Clause>)], r: &str) -> Result<String, Refusal> {
+        let mut parts = Vec::new();
+        for (resource, clauses) in ends {
+            let (x, end) = (self.alias(), self.alias());
+            let parameter = self.bind(reference);
+            let holds = self.holds(*resource, clauses, &end)?;
+            parts.push(format!(
+                "EXISTS (SELECT 1 FROM reference {x} CROSS JOIN resource {end} WHERE {x}.parameter = {parameter} \
+                 AND {x}.pk = {r}.pk AND {end}.pk = {x}.target AND {holds})"
+            ));
+        }
+        Ok(if parts.is_empty() { "1 = 0".to_owned() } else { format!("({})", parts.join(" OR ")) })
     }
 
     fn has(&mut self, owner: ResourceType, reference: i64, clauses: &[Clause]) -> Result<String, Refusal> {
-        let alias = self.alias();
+        let (x, from) = (self.alias(), self.alias());
         let parameter = self.bind(reference);
         let keys = self.keys(owner, clauses)?;
         Ok(format!(
-            "SELECT {alias}.target FROM reference {alias} WHERE {alias}.parameter = {parameter} AND {alias}.pk IN ({keys})"
+            "SELECT {x}.target FROM ({keys}) {from} CROSS JOIN reference {x} WHERE {x}.parameter = {parameter} AND {x}.pk = {from}.pk"
         ))
+    }
+
+    /// The same asked of one resource: does such a resource refer to it?
+    fn referred(
+        &mut self,
+        owner: ResourceType,
+        reference: i64,
+        clauses: &[Clause],
+        r: &str,
+    ) -> Result<String, Refusal> {
+        let (x, from) = (self.alias(), self.alias());
+        let parameter = self.bind(reference);
+        let holds = self.holds(owner, clauses, &from)?;
+        Ok(format!(
+            "EXISTS (SELECT 1 FROM reference {x} CROSS JOIN resource {from} WHERE {x}.parameter = {parameter} \
+             AND {x}.target = {r}.pk AND {from}.pk = {x}.pk AND {holds})"
+        ))
+    }
+
+    /// That the row called `r` is a living resource of the type that satisfies all clauses.
+    pub(super) fn holds(&mut self, resource: ResourceType, clauses: &[Clause], r: &str) -> Result<String, Refusal> {
+        let of = self.bind(self.codes.of(resource));
+        let mut all = vec![format!("{r}.type = {of} AND {r}.live = 1")];
+        for clause in clauses {
+            all.push(self.condition(clause, r)?);
+        }
+        Ok(all.join(" AND "))
     }
 
     fn compartment(&mut self, references: &[i64], of: ResourceType, id: &str) -> String {
@@ -208,7 +265,7 @@ impl<'a> Compiler<'a> {
 
     fn near(&mut self, latitude: i64, longitude: i64, places: &[Place]) -> String {
         let parts: Vec<_> = places.iter().map(|place| self.near_one(latitude, longitude, *place)).collect();
-        parts.join(" UNION ")
+        parts.join(" UNION ALL ")
     }
 
     /// A band by the index, then the distance on a plane that touches the earth at the place: sound to a few hundred
@@ -230,140 +287,18 @@ impl<'a> Compiler<'a> {
         )
     }
 
-    fn key_of(&mut self, resource: ResourceType, id: &str) -> String {
+    pub(super) fn key_of(&mut self, resource: ResourceType, id: &str) -> String {
         let (of, id) = (self.bind(self.codes.of(resource)), self.bind(id.to_owned()));
         format!("(SELECT pk FROM resource WHERE type = {of} AND id = {id})")
     }
 
-    fn system(&mut self, system: &str) -> String {
+    pub(super) fn system(&mut self, system: &str) -> String {
         if system.is_empty() {
             return "0".to_owned();
         }
         let system = self.bind(system.to_owned());
         format!("(SELECT code FROM word WHERE text = {system})")
     }
-
-    fn row_condition(&mut self, x: &str, condition: &Condition) -> String {
-        match condition {
-            Condition::Code(code) => format!("{x}.code = {}", self.bind(code.clone())),
-            Condition::SystemCode(system, code) => {
-                let code = self.bind(code.clone());
-                format!("{x}.code = {code} AND {x}.system = {}", self.system(system))
-            }
-            Condition::System(system) => format!("{x}.system = {}", self.system(system)),
-            Condition::Display(text) => {
-                let (from, until) = (self.bind(text.clone()), self.bind(after(text)));
-                format!("{x}.display IN (SELECT code FROM word WHERE text >= {from} AND text < {until})")
-            }
-            Condition::StartsWith(text) => {
-                let (from, until) = (self.bind(text.clone()), self.bind(after(text)));
-                format!("{x}.folded >= {from} AND {x}.folded < {until}")
-            }
-            Condition::Contains(text) => {
-                format!("{x}.folded LIKE {} ESCAPE '\\'", self.bind(format!("%{}%", like(text))))
-            }
-            Condition::Exact(text) => {
-                let folded = self.bind(crate::index::fold::fold(text));
-                format!("{x}.folded = {folded} AND {x}.exact = {}", self.bind(text.clone()))
-            }
-            Condition::Target(resource, id) => format!("{x}.target = {}", self.key_of(*resource, id)),
-            Condition::TargetId(id) => {
-                format!("{x}.target IN (SELECT pk FROM resource WHERE id = {})", self.bind(id.clone()))
-            }
-            Condition::Uri(uri) => format!("{x}.value = {}", self.bind(uri.clone())),
-            Condition::UriVersions(uri) => self.range(x, &format!("{uri}|")),
-            Condition::UriBelow(uri) => {
-                let exact = self.bind(uri.trim_end_matches('/').to_owned());
-                let beneath = self.range(x, &format!("{}/", uri.trim_end_matches('/')));
-                format!("({x}.value = {exact} OR ({beneath}))")
-            }
-            Condition::UriAbove(uri) => {
-                let above: Vec<_> = above(uri).into_iter().map(|uri| self.bind(uri)).collect();
-                format!("{x}.value IN ({})", above.join(", "))
-            }
-            Condition::Date(prefix, span) => {
-                let now = self.now;
-                self.span(&format!("{x}.low"), &format!("{x}.high"), *prefix, *span, now)
-            }
-            Condition::Number(prefix, number) => self.number(x, *prefix, *number),
-            Condition::Quantity(prefix, number, unit) => {
-                let number = self.number(x, *prefix, *number);
-                match unit {
-                    None => number,
-                    Some((None, code)) => {
-                        let code = self.bind(code.clone());
-                        format!("{number} AND ({x}.code = {code} OR {x}.unit = {code})")
-                    }
-                    Some((Some(system), code)) => {
-                        let code = self.bind(code.clone());
-                        format!("{number} AND {x}.code = {code} AND {x}.system = {}", self.system(system))
-                    }
-                }
-            }
-        }
-    }
-
-    fn range(&mut self, x: &str, prefix: &str) -> String {
-        let (from, until) = (self.bind(prefix.to_owned()), self.bind(after(prefix)));
-        format!("{x}.value >= {from} AND {x}.value < {until}")
-    }
-
-    /// Two ranges compared; each form begins with what an index can seek.
-    fn span(&mut self, low: &str, high: &str, prefix: Prefix, span: Span, now: Timestamp) -> String {
-        let span = if prefix == Prefix::Approximately { widened(span, now) } else { span };
-        // A value that no text names would be one too many for the statement.
-        let mut a = || self.bind(span.low);
-        match prefix {
-            Prefix::Less => return format!("{low} < {}", a()),
-            Prefix::EndsBefore => return format!("{high} <= {}", a()),
-            _ => {}
-        }
-        if matches!(prefix, Prefix::Greater | Prefix::StartsAfter) {
-            let b = self.bind(span.high);
-            return if prefix == Prefix::Greater { format!("{high} > {b}") } else { format!("{low} >= {b}") };
-        }
-        let (a, b) = (a(), self.bind(span.high));
-        match prefix {
-            Prefix::Unequal => format!("NOT ({low} >= {a} AND {high} <= {b})"),
-            Prefix::GreaterEqual => format!("({high} > {a} AND ({high} > {b} OR {low} >= {a}))"),
-            Prefix::LessEqual => format!("({low} < {b} AND ({low} < {a} OR {high} <= {b}))"),
-            Prefix::Approximately => format!("({low} < {b} AND {high} > {a})"),
-            _ => format!("({low} >= {a} AND {low} < {b} AND {high} <= {b})"),
-        }
-    }
-
-    fn number(&mut self, x: &str, prefix: Prefix, number: Decimal) -> String {
-        let against = |column: &str, sign: &str, value: String| format!("{x}.{column} {sign} {value}");
-        match prefix {
-            Prefix::Greater => against("high", ">", self.bind(number.value)),
-            Prefix::Less => against("low", "<", self.bind(number.value)),
-            Prefix::GreaterEqual => against("high", ">=", self.bind(number.value)),
-            Prefix::LessEqual => against("low", "<=", self.bind(number.value)),
-            Prefix::StartsAfter => against("low", ">", self.bind(number.value)),
-            Prefix::EndsBefore => against("high", "<", self.bind(number.value)),
-            Prefix::Approximately => {
-                let tenth = number.value.abs() * APPROXIMATELY;
-                let (a, b) = (self.bind(number.value - tenth), self.bind(number.value + tenth));
-                format!("({x}.low <= {b} AND {x}.high >= {a})")
-            }
-            Prefix::Equal | Prefix::Unequal => {
-                let (a, b) = (self.bind(number.low), self.bind(number.high));
-                let inside = format!("({x}.low >= {a} AND {x}.low < {b} AND {x}.high < {b})");
-                if prefix == Prefix::Equal { inside } else { format!("NOT {inside}") }
-            }
-        }
-    }
-}
-
-/// `ap` is a tenth to either side: of the number, or of the time between the date and now.
-const APPROXIMATELY: f64 = 0.1;
-const METRES_PER_DEGREE: f64 = 111_194.926_6;
-
-/// A date moved apart by a tenth of its distance from now.
-pub(crate) fn widened(span: Span, now: Timestamp) -> Span {
-    let middle = span.low / 2 + span.high / 2;
-    let gap = now.micros().saturating_sub(middle).saturating_abs() / 10;
-    Span { low: span.low.saturating_sub(gap), high: span.high.saturating_add(gap) }
 }
 
 /// Whether the table's key leads from parameter, condition and resource straight to the row.
@@ -378,15 +313,4 @@ const fn probes_by_key(condition: &Condition) -> bool {
     )
 }
 
-fn like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
-/// The URI and every shorter one that ends at a segment.
-pub(crate) fn above(uri: &str) -> Vec<String> {
-    let ends = uri.char_indices().filter(|(_, character)| *character == '/').map(|(at, _)| at);
-    let cut = |end: usize| uri.get(..end).map(str::to_owned);
-    let mut all = vec![uri.to_owned()];
-    all.extend(ends.flat_map(|end| [cut(end), cut(end + 1)]).flatten());
-    all
-}
+const METRES_PER_DEGREE: f64 = 111_194.926_6;

@@ -8,10 +8,12 @@ mod include;
 mod page;
 mod parse;
 mod plan;
+mod row;
 mod sort;
 mod terms;
 mod test;
 mod values;
+mod walk;
 
 pub(crate) use clause::Clause;
 pub(crate) use page::{Found, Mode, find_all, run};

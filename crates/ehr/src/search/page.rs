@@ -9,6 +9,7 @@ use super::cursor::Cursor;
 use super::include::included;
 use super::parse::{Scope, Search, Summary, Total};
 use super::plan::Plan;
+use super::walk::Walk;
 use crate::store::{Version, current_by_key};
 use crate::{Issue, Refusal};
 
@@ -39,7 +40,7 @@ pub(crate) enum Mode {
 }
 
 /// Matches that are counted without being asked; with more, the total is left out.
-const CHEAP_TOTAL_MAX: i64 = 10_000;
+const CHEAP_TOTAL_MAX: i64 = 1_000;
 
 /// Runs a search.
 pub(crate) fn run(scope: &Scope<'_>, search: &Search) -> Result<Found, Refusal> {
@@ -52,8 +53,14 @@ pub(crate) fn run(scope: &Scope<'_>, search: &Search) -> Result<Found, Refusal> 
         Some(cursor) => cursor.newest,
         None => scope.connection.query_row("SELECT COALESCE(MAX(pk), 0) FROM resource", [], |row| row.get(0))?,
     };
-    let mut rows = rows(scope, search, newest)?;
+    let mut rows = match walked(scope, search, newest)? {
+        Some(rows) => rows,
+        None => rows(scope, search, newest)?,
+    };
     let more = rows.len() > search.count;
+    // A page that shows all has counted all.
+    let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let total = total.or((!more && search.cursor.is_none() && search.total != Total::None).then_some(shown));
     rows.truncate(search.count);
     let next =
         rows.last().filter(|_| more).map(|(after, keys)| Cursor { keys: keys.clone(), after: *after, newest, total });
@@ -101,22 +108,42 @@ fn total(scope: &Scope<'_>, search: &Search) -> Result<Option<i64>, Refusal> {
     }
     let mut sum = 0;
     for (resource, clauses) in &search.branches {
-        sum += count(scope, *resource, clauses, (!exact).then_some(CHEAP_TOTAL_MAX + 1))?;
-        if !exact && sum > CHEAP_TOTAL_MAX {
-            return Ok(None);
+        let bound = (!exact).then_some(CHEAP_TOTAL_MAX + 1);
+        match count(scope, *resource, clauses, bound)? {
+            Some(count) if exact || sum + count <= CHEAP_TOTAL_MAX => sum += count,
+            _ => return Ok(None),
         }
     }
     Ok(Some(sum))
 }
 
-fn count(scope: &Scope<'_>, resource: ResourceType, clauses: &[Clause], bound: Option<i64>) -> Result<i64, Refusal> {
+/// How many there are; with a bound, at most that, and `None` where even so many cannot be told quickly.
+fn count(
+    scope: &Scope<'_>,
+    resource: ResourceType,
+    clauses: &[Clause],
+    bound: Option<i64>,
+) -> Result<Option<i64>, Refusal> {
     let mut compiler = Compiler::new(scope.connection, scope.codes, scope.now);
     let plan = compiler.plan(resource, clauses)?;
+    if bound.is_some() && !plan.is_narrow && plan.is_sieved {
+        return Ok(None);
+    }
     let limit = bound.map(|bound| format!(" LIMIT {bound}")).unwrap_or_default();
     let distinct = if plan.repeats { "DISTINCT " } else { "" };
     let sql = format!("SELECT COUNT(*) FROM (SELECT {distinct}{} {}{limit})", plan.key, plan.from);
     let mut statement = scope.connection.prepare_cached(&sql)?;
-    Ok(statement.query_row(rusqlite::params_from_iter(&compiler.values), |row| row.get(0))?)
+    Ok(Some(statement.query_row(rusqlite::params_from_iter(&compiler.values), |row| row.get(0))?))
+}
+
+/// One type, one sort key and a large answer: its page by the order of the key's index, if there is one.
+fn walked(scope: &Scope<'_>, search: &Search, newest: i64) -> Result<Option<Vec<KeyedRow>>, Refusal> {
+    let ([(resource, clauses)], [key]) = (search.branches.as_slice(), search.sort.as_slice()) else { return Ok(None) };
+    if Compiler::new(scope.connection, scope.codes, scope.now).plan(*resource, clauses)?.is_narrow {
+        return Ok(None);
+    }
+    let (cursor, limit) = (search.cursor.as_ref(), search.count + 1);
+    Walk { scope, resource: *resource, clauses, key, cursor, newest, limit }.rows()
 }
 
 type KeyedRow = (i64, Vec<Cell>);
@@ -176,7 +203,7 @@ fn branch(
         .map(|(at, sort)| format!("{} AS s{at}", sort.expression(compiler, scope, resource)))
         .collect();
     let distinct = if plan.repeats { "DISTINCT " } else { "" };
-    let inner = format!("SELECT {distinct}r.pk AS pk, {} {} AND r.pk <= {newest}", columns.join(", "), plan.from);
+    let inner = format!("SELECT {distinct}r.pk AS pk, {} {} AND +r.pk <= {newest}", columns.join(", "), plan.from);
     let beyond = search.cursor.as_ref().map(|cursor| beyond(compiler, search, cursor)).unwrap_or_default();
     format!("SELECT * FROM ({inner}){beyond} ORDER BY {order} LIMIT {limit}")
 }

@@ -1,9 +1,12 @@
 //! A query read: which parameters narrow the answer, and which say how it is to be shown.
 
+use std::cell::Cell;
+
 use bascule_fhir::{Parameter, Query, ResourceType, SearchKind, Timestamp};
 use rusqlite::Connection;
 
-use super::clause::{Clause, Place, RowTest};
+use super::chain::Trail;
+use super::clause::{Clause, Place};
 use super::cursor::Cursor;
 use super::include::Include;
 use super::sort::SortKey;
@@ -180,7 +183,8 @@ impl Search {
     fn narrow(&mut self, scope: &Scope<'_>, parameter: &Parameter) -> Result<bool, Refusal> {
         let mut clauses = Vec::with_capacity(self.branches.len());
         for (resource, _) in &self.branches {
-            match scope.clause(*resource, &parameter.name, &parameter.value, 0)? {
+            let looked_at = Cell::new(0);
+            match scope.clause(*resource, &parameter.name, &parameter.value, Trail::new(&looked_at))? {
                 Some(clause) => clauses.push(clause),
                 None => return Ok(false),
             }
@@ -199,13 +203,14 @@ impl Scope<'_> {
         resource: ResourceType,
         name: &str,
         value: &str,
-        depth: usize,
+        trail: Trail<'_>,
     ) -> Result<Option<Clause>, Refusal> {
+        trail.look()?;
         if let Some(rest) = name.strip_prefix("_has:") {
-            return self.has(resource, rest, value, depth);
+            return self.has(resource, rest, value, trail);
         }
         if let Some((head, rest)) = name.split_once('.') {
-            return self.chain(resource, head, rest, value, depth);
+            return self.chain(resource, head, rest, value, trail);
         }
         let (bare, modifier) = name.split_once(':').map_or((name, None), |(bare, modifier)| (bare, Some(modifier)));
         match (bare, modifier) {
@@ -258,10 +263,8 @@ impl Scope<'_> {
                 let parts = indexed.parts.len();
                 return Err(Refusal::invalid(format!("`{name}` has {parts} parts, joined by $")));
             }
-            let tests = indexed.parts.iter().zip(values).map(|(part, value)| {
-                let condition = test::part(part.kind, value, &self.definitions.base)?;
-                Ok(RowTest { parameter: part.code, condition })
-            });
+            let tests = indexed.parts.iter().zip(values);
+            let tests = tests.map(|(part, value)| test::part(part, value, &self.definitions.base));
             any.push(tests.collect::<Result<Vec<_>, Refusal>>()?);
         }
         Ok(Clause::Composite { any })

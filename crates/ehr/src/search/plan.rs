@@ -7,7 +7,7 @@ use super::compile::Compiler;
 use crate::Refusal;
 
 /// Keys that a leading clause may have to be gathered at once; above it, rows are walked in their order instead.
-const GATHERED_MAX: i64 = 5_000;
+const GATHERED_MAX: i64 = 3_000;
 
 /// `FROM … WHERE …` of a search, over `r`.
 pub(crate) struct Plan {
@@ -17,11 +17,21 @@ pub(crate) struct Plan {
     pub(crate) key: &'static str,
     /// Whether a key may come more than once (then they must be grouped).
     pub(crate) repeats: bool,
+    /// Whether the leading clause leaves few enough keys to look at each.
+    pub(crate) is_narrow: bool,
+    /// Whether some rows that are walked may be turned away by another clause, so that there is no saying how many
+    /// must be looked at.
+    pub(crate) is_sieved: bool,
 }
 
 enum Lead<'c> {
+    /// Keys gathered into a set.
     Gathered(usize),
+    /// Rows of an index table, which are in the order of keys.
     Walked(usize, &'c RowTest),
+    /// Matches of the full-text index, which are too.
+    Read(usize, &'c str, &'c str),
+    /// The resources of the type.
     None,
 }
 
@@ -29,7 +39,7 @@ impl Compiler<'_> {
     /// The keys of a type that satisfy all clauses, as a set.
     pub(super) fn keys(&mut self, resource: ResourceType, clauses: &[Clause]) -> Result<String, Refusal> {
         let plan = self.plan(resource, clauses)?;
-        Ok(format!("SELECT {} {}", plan.key, plan.from))
+        Ok(format!("SELECT {} AS pk {}", plan.key, plan.from))
     }
 
     /// How to find the resources of a type that satisfy all clauses.
@@ -39,6 +49,7 @@ impl Compiler<'_> {
         let mut conditions = vec![format!("r.type = {of} AND r.live = 1")];
         let mut from = "FROM resource r".to_owned();
         let (mut key, mut repeats, mut led) = ("r.pk", false, None);
+        let is_narrow = matches!(lead, Lead::Gathered(_));
         match lead {
             Lead::None => {}
             Lead::Gathered(at) => {
@@ -50,13 +61,21 @@ impl Compiler<'_> {
             Lead::Walked(at, test) => {
                 from = format!("FROM {} lead CROSS JOIN resource r", test.condition.table().name());
                 conditions.push(format!("r.pk = lead.pk AND {}", self.test("lead", test)));
-                (key, repeats, led) = ("lead.pk", true, Some(at));
+                let says_all = matches!(clauses.get(at), Some(Clause::Rows { .. }));
+                (key, repeats, led) = ("lead.pk", true, says_all.then_some(at));
+            }
+            Lead::Read(at, column, query) => {
+                let query = self.bind(format!("{column} : ({query})"));
+                from = "FROM words lead CROSS JOIN resource r".to_owned();
+                conditions.push(format!("lead.words MATCH {query} AND r.pk = lead.rowid"));
+                (key, led) = ("lead.rowid", Some(at));
             }
         }
         for (_, clause) in clauses.iter().enumerate().filter(|(at, _)| Some(*at) != led) {
-            conditions.push(self.condition(clause)?);
+            conditions.push(self.condition(clause, "r")?);
         }
-        Ok(Plan { from: format!("{from} WHERE {}", conditions.join(" AND ")), key, repeats })
+        let is_sieved = clauses.len() > usize::from(led.is_some());
+        Ok(Plan { from: format!("{from} WHERE {}", conditions.join(" AND ")), key, repeats, is_narrow, is_sieved })
     }
 
     fn lead<'c>(&mut self, clauses: &'c [Clause]) -> Result<Lead<'c>, Refusal> {
@@ -72,15 +91,38 @@ impl Compiler<'_> {
         if let Some((_, at)) = best {
             return Ok(Lead::Gathered(at));
         }
-        Ok(clauses
-            .iter()
-            .enumerate()
-            .find_map(|(at, clause)| Some(Lead::Walked(at, in_order(clause)?)))
-            .unwrap_or(Lead::None))
+        let walked = clauses.iter().enumerate().find_map(|(at, clause)| Some(Lead::Walked(at, in_order(clause)?)));
+        let read = || {
+            clauses.iter().enumerate().find_map(|(at, clause)| match clause {
+                Clause::Words { column, query } => Some(Lead::Read(at, column, query)),
+                _ => None,
+            })
+        };
+        Ok(walked.or_else(read).unwrap_or(Lead::None))
+    }
+
+    /// Of each alternative of a composite, the part with the fewest keys: to count what all parts agree on could mean
+    /// to look at all of the others.
+    fn count_composite(&mut self, any: &[Vec<RowTest>], bound: i64) -> Result<Option<i64>, Refusal> {
+        let mut sum = 0;
+        for parts in any {
+            let mut least = None;
+            for part in parts {
+                let clause = Clause::Rows { any: vec![part.clone()], negated: false };
+                let count = self.count_up_to(&clause, least.unwrap_or(bound))?;
+                least = count.or(least);
+            }
+            let Some(least) = least else { return Ok(None) };
+            sum += least;
+        }
+        Ok((sum < bound).then_some(sum))
     }
 
     /// How many keys a clause has, if fewer than `bound`.
     fn count_up_to(&mut self, clause: &Clause, bound: i64) -> Result<Option<i64>, Refusal> {
+        if let Clause::Composite { any } = clause {
+            return self.count_composite(any, bound);
+        }
         // The values of a count are its own, so that the search itself does not carry them.
         let mut counting = Compiler::new(self.connection, self.codes, self.now);
         let Some(set) = counting.set(clause)? else { return Ok(None) };
@@ -94,6 +136,11 @@ impl Compiler<'_> {
 /// The one test of a clause whose rows come in the order of keys.
 fn in_order(clause: &Clause) -> Option<&RowTest> {
     match clause {
+        // Its parts are asked all the same, of each resource that this one leads to.
+        Clause::Composite { any } => match any.as_slice() {
+            [only] => only.iter().find(|part| part.condition.is_in_order()),
+            _ => None,
+        },
         Clause::Rows { any, negated: false } => match any.as_slice() {
             [only] if only.condition.is_in_order() => Some(only),
             _ => None,

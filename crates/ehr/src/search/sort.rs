@@ -64,8 +64,8 @@ impl SortKey {
         let parameter = compiler.bind(indexed.code);
         let (table, low, high, first, last) = match indexed.parameter.kind {
             SearchKind::Date => ("date", "low", "high", "9223372036854775807", "-9223372036854775808"),
-            SearchKind::Number => ("number", "low", "high", "1e308", "-1e308"),
-            SearchKind::Quantity => ("quantity", "low", "high", "1e308", "-1e308"),
+            SearchKind::Number => ("number", "low", "low", MOST, LEAST),
+            SearchKind::Quantity => ("quantity", "low", "low", MOST, LEAST),
             SearchKind::String => ("string", "folded", "folded", LAST_TEXT, "''"),
             SearchKind::Uri => ("uri", "value", "value", LAST_TEXT, "''"),
             SearchKind::Reference => {
@@ -94,3 +94,7 @@ impl SortKey {
 
 /// Above every text.
 const LAST_TEXT: &str = "'\u{10FFFF}'";
+/// The greatest number that there is; no quantity begins there.
+const MOST: &str = "1.7976931348623157e308";
+/// The least; only what is known as less than something begins there.
+const LEAST: &str = "-1.7976931348623157e308";

@@ -13,12 +13,14 @@ use crate::store::{Method, Version, current, current_by_key};
 
 /// Codes that one value set may bring into a search.
 const CODES_MAX: usize = 5_000;
+/// Value sets within value sets; whoever stores them may have made a circle of them.
+const SETS_DEEP_MAX: usize = 8;
 
 impl Scope<'_> {
     /// The clause of one of the four modifiers.
     pub(super) fn terms(&self, parameter: i64, modifier: &str, value: &str) -> Result<Clause, Refusal> {
         let conditions = match modifier {
-            "in" | "not-in" => self.value_set(value)?,
+            "in" | "not-in" => self.value_set(value, 0)?,
             _ => self.hierarchy(modifier == "below", value)?,
         };
         if conditions.len() > CODES_MAX {
@@ -28,7 +30,10 @@ impl Scope<'_> {
         Ok(Clause::Rows { any, negated: modifier == "not-in" })
     }
 
-    fn value_set(&self, value: &str) -> Result<Vec<Condition>, Refusal> {
+    fn value_set(&self, value: &str, depth: usize) -> Result<Vec<Condition>, Refusal> {
+        if depth > SETS_DEEP_MAX {
+            return Err(Refusal::unsupported(format!("value sets include each other more than {SETS_DEEP_MAX} deep")));
+        }
         let set = match self.definition("ValueSet", value)? {
             Some(set) => set,
             None => {
@@ -47,12 +52,15 @@ impl Scope<'_> {
         let includes = set.pointer("/compose/include").and_then(Value::as_array).ok_or_else(cannot_expand)?;
         let mut conditions = Vec::new();
         for include in includes {
-            self.included(include, &mut conditions)?;
+            self.included(include, depth, &mut conditions)?;
+            if conditions.len() > CODES_MAX {
+                break;
+            }
         }
         Ok(conditions)
     }
 
-    fn included(&self, include: &Value, conditions: &mut Vec<Condition>) -> Result<(), Refusal> {
+    fn included(&self, include: &Value, depth: usize, conditions: &mut Vec<Condition>) -> Result<(), Refusal> {
         if include.get("filter").is_some() {
             return Err(cannot_expand());
         }
@@ -67,7 +75,7 @@ impl Scope<'_> {
             (None, _) => {
                 let sets = include.get("valueSet").and_then(Value::as_array).ok_or_else(cannot_expand)?;
                 match sets.as_slice() {
-                    [only] => conditions.extend(self.value_set(only.as_str().unwrap_or_default())?),
+                    [only] => conditions.extend(self.value_set(only.as_str().unwrap_or_default(), depth + 1)?),
                     _ => return Err(cannot_expand()),
                 }
             }

@@ -1,13 +1,13 @@
 //! The values of a parameter as tests on its rows, by kind and modifier.
 
-use bascule_fhir::{Id, ResourceType, SearchKind};
+use bascule_fhir::{Id, ResourceType, SearchKind, ucum};
 
 use super::clause::{Condition, RowTest, Table};
 use super::values::{Prefix, split, unescape};
 use crate::Refusal;
 use crate::index::fold::fold;
 use crate::index::reference::{Target, target};
-use crate::index::{Indexed, decimal, moment};
+use crate::index::{Indexed, Part, decimal, moment};
 
 /// Which rows each value of a parameter asks for.
 pub(crate) fn tests(
@@ -38,6 +38,12 @@ fn test(indexed: &Indexed, modifier: Option<&str>, value: &str, base: &str) -> R
         }
         (SearchKind::Reference, Some("identifier")) => {
             return Ok(vec![RowTest { parameter: indexed.beside, condition: token(value) }]);
+        }
+        (SearchKind::Quantity, None) => {
+            if let Some(condition) = canonical(value)? {
+                return Ok(vec![RowTest { parameter: indexed.beside, condition }]);
+            }
+            vec![ordered(SearchKind::Quantity, value)?]
         }
         (SearchKind::Token, Some("text")) => vec![Condition::Display(fold(&unescape(value)))],
         (SearchKind::Token, None | Some("not")) => vec![token(value)],
@@ -143,8 +149,32 @@ fn quantity(prefix: Prefix, value: &str) -> Result<Condition, Refusal> {
     Ok(Condition::Quantity(prefix, number, unit))
 }
 
-/// A part of a composite's value.
-pub(crate) fn part(kind: SearchKind, value: &str, base: &str) -> Result<Condition, Refusal> {
+/// The same in the base units of UCUM, if a unit of it is named that converts: `5 mg` finds `0.005 g`.
+fn canonical(value: &str) -> Result<Option<Condition>, Refusal> {
+    let Condition::Quantity(prefix, _, Some((Some(system), code))) = ordered(SearchKind::Quantity, value)? else {
+        return Ok(None);
+    };
+    let Some(ucum::Canonical { shift, factor, unit }) = ucum::canonical(&code).filter(|_| system == ucum::SYSTEM)
+    else {
+        return Ok(None);
+    };
+    let (_, rest) = Prefix::read(value)?;
+    let number = split(rest, '|').first().and_then(|number| decimal::scaled(number, shift, factor));
+    Ok(number.map(|number| Condition::Quantity(prefix, number, Some((Some(system), unit)))))
+}
+
+/// A part of a composite, of that value.
+pub(crate) fn part(part: &Part, value: &str, base: &str) -> Result<RowTest, Refusal> {
+    if part.kind == SearchKind::Quantity
+        && let Some(condition) = canonical(value)?
+    {
+        return Ok(RowTest { parameter: part.beside, condition });
+    }
+    let condition = part_condition(part.kind, value, base)?;
+    Ok(RowTest { parameter: part.code, condition })
+}
+
+fn part_condition(kind: SearchKind, value: &str, base: &str) -> Result<Condition, Refusal> {
     Ok(match kind {
         SearchKind::Token => token(value),
         SearchKind::String => Condition::StartsWith(fold(&unescape(value))),

@@ -3,9 +3,13 @@
 //! Who can rewrite this file can rewrite every chart; nothing here detects that. What the bridge keeps of an access
 //! stands in the bridge's own log.
 
+mod build;
+mod bulk;
 mod codes;
+mod fresh;
 mod read;
 mod readers;
+mod rows;
 pub(crate) mod schema;
 mod session;
 mod write;
@@ -13,11 +17,14 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bascule_fhir::{ResourceType, Timestamp};
 use rusqlite::Connection;
 
+pub(crate) use bulk::Bulk;
 pub(crate) use codes::Codes;
+pub(crate) use fresh::Fresh;
 pub(crate) use read::{Method, Version, current, current_by_key, version, versions_by_sequence};
 pub(crate) use session::Session;
 pub(crate) use write::{Outcome, Prepared, Written};
@@ -31,6 +38,9 @@ pub(crate) struct Store {
     writer: Arc<writer::Writer>,
     readers: Arc<readers::Readers>,
     file: Arc<Path>,
+    full_text: bool,
+    /// Whether the search index is not whole.
+    pending: Arc<AtomicBool>,
     pub(crate) codes: Arc<Codes>,
     pub(crate) definitions: Arc<Definitions>,
 }
@@ -43,11 +53,37 @@ impl Store {
         schema::migrate(&mut connection)?;
         let codes = Arc::new(Codes::load(&mut connection, Definitions::parameter_names())?);
         let definitions = Arc::new(Definitions::new(&codes, base)?);
-        write::reindex_if_changed(&mut connection, &codes, &definitions, full_text)?;
+        let is_whole = build::state(&connection, &build::edition(&definitions, full_text))? == build::State::Whole;
         crate::operation::interrupted(&connection)?;
         let readers = Arc::new(readers::Readers::open(file, readers)?);
         let writer = writer::Writer::start(connection, Arc::clone(&codes), Arc::clone(&definitions), full_text)?;
-        Ok(Self { writer: Arc::new(writer), readers, file: Arc::from(file), codes, definitions })
+        let (writer, file, pending) = (Arc::new(writer), Arc::from(file), Arc::new(AtomicBool::new(!is_whole)));
+        let store = Self { writer, readers, file, full_text, pending, codes, definitions };
+        if !is_whole {
+            store.build_index(|_| {})?;
+        }
+        Ok(store)
+    }
+
+    /// Whether the search index is not whole: nothing can be searched, and nothing may be changed, until it is.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
+    /// From here on, what is loaded is stored without being indexed. Blocks until that is durable.
+    pub(crate) fn put_index_off(&self) -> Result<(), EhrError> {
+        self.pending.store(true, Ordering::Release);
+        let kept = self.submit(|session| session.put_index_off()).map_err(|_| EhrError::Closed)?;
+        kept.blocking_recv().map_err(|_| EhrError::Closed)?.map_err(|refusal| EhrError::Settings(refusal.text()))
+    }
+
+    /// Builds the search index from all that is stored. Blocks, on a thread of its own: who opens an EHR may stand in a
+    /// runtime, whose threads must not wait.
+    pub(crate) fn build_index(&self, report: impl FnMut(u64) + Send) -> Result<(), EhrError> {
+        let building = || build::build(self, self.full_text, report);
+        std::thread::scope(|scope| scope.spawn(building).join().unwrap_or(Err(EhrError::Closed)))?;
+        self.pending.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Runs `work` alone on the writer, all or nothing; resolves when it is durable.
@@ -64,6 +100,14 @@ impl Store {
         work: impl FnOnce(&mut Session<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<tokio::sync::oneshot::Receiver<Result<T, Refusal>>, Refusal> {
         self.writer.submit(work)
+    }
+
+    /// Much at once, in a transaction of its own.
+    pub(crate) fn submit_whole<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Session<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<tokio::sync::oneshot::Receiver<Result<T, Refusal>>, Refusal> {
+        self.writer.submit_whole(work)
     }
 
     /// Runs `work` on a reader.

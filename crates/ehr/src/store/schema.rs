@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::EhrError;
 
 /// Each step brings a file from its place in the list to the next. Never edit a step that was released: append one.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Brings the file to the newest schema, or says that it is newer than this program.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), EhrError> {
@@ -34,7 +34,8 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), EhrError> {
 pub(crate) fn prepare(connection: &Connection, writer: bool) -> Result<(), EhrError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // The writer sorts whole tables when it builds an index: that goes to files. A reader's sorts are a page's.
+    connection.pragma_update(None, "temp_store", if writer { "FILE" } else { "MEMORY" })?;
     connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
     connection.pragma_update(None, "cache_size", -(if writer { WRITER_CACHE_KIB } else { READER_CACHE_KIB }))?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;

@@ -43,7 +43,7 @@ impl Caches {
         self.keys.clear();
     }
 
-    fn bound(&mut self) {
+    pub(super) fn bound(&mut self) {
         if self.words.len() > CACHED_MAX || self.keys.len() > CACHED_MAX {
             self.clear();
         }
@@ -51,6 +51,11 @@ impl Caches {
 }
 
 impl Session<'_> {
+    /// Remembers the key of a resource that was just made.
+    pub(super) fn remember(&mut self, resource: ResourceType, id: String, key: i64) {
+        self.caches.keys.insert((resource, id), key);
+    }
+
     /// What a search may look at, within this turn.
     pub(crate) fn scope(&self) -> crate::search::Scope<'_> {
         crate::search::Scope {
@@ -70,7 +75,6 @@ impl Session<'_> {
             self.caches.clear();
         }
         self.connection.execute_batch("RELEASE alone")?;
-        self.caches.bound();
         done
     }
 
@@ -97,7 +101,12 @@ impl Session<'_> {
 
     /// The key of a resource, stored or only referred to.
     pub(super) fn key(&mut self, resource: ResourceType, id: &str) -> Result<i64, Refusal> {
-        let name = (resource, id.to_owned());
+        self.key_of(resource, id.to_owned())
+    }
+
+    /// The same for a name that is at hand as a value.
+    pub(super) fn key_of(&mut self, resource: ResourceType, id: String) -> Result<i64, Refusal> {
+        let name = (resource, id);
         if let Some(key) = self.caches.keys.get(&name) {
             return Ok(*key);
         }
@@ -105,7 +114,7 @@ impl Session<'_> {
         let found = self
             .connection
             .prepare_cached("SELECT pk FROM resource WHERE type = ?1 AND id = ?2")?
-            .query_row((of, id), |row| row.get(0))
+            .query_row((of, &name.1), |row| row.get(0))
             .optional()?;
         let key = match found {
             Some(key) => key,
@@ -114,7 +123,7 @@ impl Session<'_> {
                 .prepare_cached(
                     "INSERT INTO resource (type, id, version, updated, seq, live) VALUES (?1, ?2, 0, 0, 0, 0) RETURNING pk",
                 )?
-                .query_row((of, id), |row| row.get(0))?,
+                .query_row((of, &name.1), |row| row.get(0))?,
         };
         self.caches.keys.insert(name, key);
         Ok(key)

@@ -1,5 +1,6 @@
 //! Whether a resource is valid R4: every element known, of its type, as often as it may be, with codes from its list.
 
+mod at;
 mod narrative;
 mod primitive;
 mod walk;

@@ -1,10 +1,9 @@
 //! A resource against the element table, element by element.
 
-use std::collections::HashMap;
-
 use bascule_fhir::{Element, ResourceType, Type, codes};
 use serde_json::{Map, Value};
 
+use super::at::At;
 use super::{ISSUES_MAX, narrative, primitive};
 use crate::Issue;
 use crate::index::reference::{Target, target};
@@ -14,12 +13,11 @@ const DEPTH_MAX: usize = 64;
 
 /// Checks a resource.
 pub(super) fn resource(resource: ResourceType, value: &Value, issues: &mut Vec<Issue>) {
-    let path = resource.name().to_owned();
     let (Some(fields), Some(kind)) = (value.as_object(), Type::of(resource)) else {
-        issues.push(Issue::error("structure", "a resource must be a JSON object").at(path));
+        issues.push(Issue::error("structure", "a resource must be a JSON object").at(resource.name()));
         return;
     };
-    Walk { issues, depth: 0 }.object(kind, fields, &path, true);
+    Walk { issues, depth: 0 }.object(kind, fields, &At::root(resource.name()), true);
 }
 
 struct Walk<'a> {
@@ -28,13 +26,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn fault(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
+    fn fault(&mut self, code: &'static str, path: &At<'_>, text: impl Into<String>) {
         if self.issues.len() < ISSUES_MAX {
-            self.issues.push(Issue::error(code, text).at(path));
+            self.issues.push(Issue::error(code, text).at(path.to_string()));
         }
     }
 
-    fn object(&mut self, kind: &'static Type, fields: &Map<String, Value>, path: &str, is_resource: bool) {
+    fn object(&mut self, kind: &'static Type, fields: &Map<String, Value>, path: &At<'_>, is_resource: bool) {
         if fields.is_empty() {
             return self.fault("structure", path, "an object must not be empty: leave the element out");
         }
@@ -52,29 +50,23 @@ impl Walk<'_> {
         self.depth -= 1;
     }
 
-    fn member(&mut self, kind: &'static Type, fields: &Map<String, Value>, name: &str, value: &Value, path: &str) {
+    fn member(&mut self, kind: &'static Type, fields: &Map<String, Value>, name: &str, value: &Value, path: &At<'_>) {
         if let Some(element) = kind.child(name) {
-            return self.element(
-                element,
-                value,
-                fields.get(&format!("_{name}")),
-                &format!("{path}.{}", place(element)),
-            );
+            // Only a list may have holes that its `_name` fills; of anything else `null` is wrong, or its own sibling.
+            let sibling =
+                if element.has_sibling() && may_have_holes(value) { fields.get(&format!("_{name}")) } else { None };
+            return self.element(element, value, sibling, &path.name(place(element)));
         }
         match kind.sibling_of(name) {
-            Some(element) => self.sibling(element, value, fields, &format!("{path}.{name}")),
+            Some(element) => self.sibling(element, value, fields, &path.name(name)),
             None => {
                 let near = nearest(kind, name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                self.fault(
-                    "structure",
-                    &format!("{path}.{name}"),
-                    format!("{} has no element `{name}`{near}", kind.name),
-                );
+                self.fault("structure", &path.name(name), format!("{} has no element `{name}`{near}", kind.name));
             }
         }
     }
 
-    fn element(&mut self, element: &'static Element, value: &Value, sibling: Option<&Value>, path: &str) {
+    fn element(&mut self, element: &'static Element, value: &Value, sibling: Option<&Value>, path: &At<'_>) {
         match (element.is_array(), value) {
             (true, Value::Array(items)) if items.is_empty() => {
                 self.fault("structure", path, "an array must not be empty: leave the element out");
@@ -85,7 +77,7 @@ impl Walk<'_> {
                 }
                 for (at, item) in items.iter().enumerate() {
                     let has_sibling = sibling.and_then(|all| all.get(at)).is_some_and(Value::is_object);
-                    self.one(element, item, has_sibling, &format!("{path}[{at}]"));
+                    self.one(element, item, has_sibling, &path.index(at));
                 }
             }
             (true, _) => self.fault("structure", path, "may repeat, so it must be an array: put it in [ ]"),
@@ -96,7 +88,7 @@ impl Walk<'_> {
         }
     }
 
-    fn one(&mut self, element: &'static Element, value: &Value, has_sibling: bool, path: &str) {
+    fn one(&mut self, element: &'static Element, value: &Value, has_sibling: bool, path: &At<'_>) {
         if value.is_null() {
             if !(has_sibling && element.is_primitive()) {
                 self.fault("structure", path, "must not be null: leave the element out");
@@ -123,7 +115,7 @@ impl Walk<'_> {
         }
     }
 
-    fn primitive(&mut self, element: &'static Element, value: &Value, path: &str) {
+    fn primitive(&mut self, element: &'static Element, value: &Value, path: &At<'_>) {
         if let Some(fault) = primitive::fault(element.type_name, value) {
             return self.fault("value", path, fault);
         }
@@ -133,15 +125,18 @@ impl Walk<'_> {
         {
             return self.fault("structure", path, fault);
         }
+        if element.type_name != "code" {
+            return;
+        }
         let list = element.required_value_set().and_then(|url| codes::list(&url));
-        if let Some(list) = list.filter(|list| !list.has(text) && element.type_name == "code") {
+        if let Some(list) = list.filter(|list| !list.has(text)) {
             let some =
                 list.systems().flat_map(|(_, codes)| codes.iter().copied()).take(CODES_SHOWN).collect::<Vec<_>>();
             self.fault("code-invalid", path, format!("is not of {}; its codes are {} …", list.url, some.join(", ")));
         }
     }
 
-    fn inner(&mut self, fields: &Map<String, Value>, path: &str) {
+    fn inner(&mut self, fields: &Map<String, Value>, path: &At<'_>) {
         let name = fields.get("resourceType").and_then(Value::as_str).unwrap_or_default();
         match ResourceType::parse(name).and_then(Type::of) {
             Some(kind) => self.object(kind, fields, path, true),
@@ -150,7 +145,7 @@ impl Walk<'_> {
     }
 
     /// `_name`: the id and extensions of a primitive.
-    fn sibling(&mut self, element: &'static Element, value: &Value, fields: &Map<String, Value>, path: &str) {
+    fn sibling(&mut self, element: &'static Element, value: &Value, fields: &Map<String, Value>, path: &At<'_>) {
         let Some(kind) = Type::find("Element") else { return };
         match (element.is_array(), value) {
             (true, Value::Array(items)) => {
@@ -159,7 +154,7 @@ impl Walk<'_> {
                     self.fault("structure", path, format!("must have as many members as `{}`", element.name));
                 }
                 for (at, item) in items.iter().enumerate().filter(|(_, item)| !item.is_null()) {
-                    self.sibling_one(kind, item, &format!("{path}[{at}]"));
+                    self.sibling_one(kind, item, &path.index(at));
                 }
             }
             (true, _) => self.fault("structure", path, format!("must be an array like `{}`", element.name)),
@@ -167,7 +162,7 @@ impl Walk<'_> {
         }
     }
 
-    fn sibling_one(&mut self, kind: &'static Type, value: &Value, path: &str) {
+    fn sibling_one(&mut self, kind: &'static Type, value: &Value, path: &At<'_>) {
         match value.as_object() {
             Some(fields) => self.object(kind, fields, path, false),
             None => self.fault("structure", path, "must be an object with `id` or `extension`"),
@@ -175,30 +170,42 @@ impl Walk<'_> {
     }
 
     /// Every element as often as it must be; of a choice, one form.
-    fn cardinality(&mut self, kind: &'static Type, fields: &Map<String, Value>, path: &str) {
+    fn cardinality(&mut self, kind: &'static Type, fields: &Map<String, Value>, path: &At<'_>) {
         let has = |name: &str| fields.contains_key(name) || fields.contains_key(&format!("_{name}"));
-        let mut choices: HashMap<&str, (u32, Vec<&str>)> = HashMap::new();
-        for element in kind.elements() {
+        let mut rest = kind.elements();
+        while let Some(element) = rest.first() {
+            // The forms of a choice stand together.
+            let same = |other: &&Element| element.choice.is_some() && other.choice == element.choice;
+            let (forms, behind) = rest.split_at(rest.iter().take_while(same).count().max(1));
+            rest = behind;
             if let Some(choice) = element.choice {
-                let entry = choices.entry(choice).or_default();
-                entry.0 = entry.0.max(element.min);
-                entry.1.extend(has(element.name).then_some(element.name));
+                self.choice(choice, forms, fields, path);
             } else if element.min > 0 && !has(element.name) {
                 let text = format!("is required: {} must have {}", kind.name, element.name);
-                self.fault("required", &format!("{path}.{}", element.name), text);
-            }
-        }
-        for (choice, (min, forms)) in choices {
-            if forms.len() > 1 {
-                let text = format!("may stand in one form only, not as {}", forms.join(" and "));
-                self.fault("structure", &format!("{path}.{choice}"), text);
-            } else if min > 0 && forms.is_empty() {
-                self.fault("required", &format!("{path}.{choice}"), format!("is required: one form of {choice}[x]"));
+                self.fault("required", &path.name(element.name), text);
             }
         }
     }
 
-    fn reference(&mut self, element: &'static Element, fields: &Map<String, Value>, path: &str) {
+    fn choice(&mut self, choice: &str, forms: &[Element], fields: &Map<String, Value>, path: &At<'_>) {
+        let is_form = |name: &str| forms.iter().find(|form| form.name == name);
+        let begins = |name: &str| name.starts_with(choice);
+        let mut found: Vec<&str> = Vec::new();
+        for name in fields.keys().map(|name| name.strip_prefix('_').unwrap_or(name)).filter(|name| begins(name)) {
+            found.extend(is_form(name).map(|form| form.name));
+        }
+        found.sort_unstable();
+        found.dedup();
+        let min = forms.iter().map(|form| form.min).max().unwrap_or(0);
+        if found.len() > 1 {
+            let text = format!("may stand in one form only, not as {}", found.join(" and "));
+            self.fault("structure", &path.name(choice), text);
+        } else if min > 0 && found.is_empty() {
+            self.fault("required", &path.name(choice), format!("is required: one form of {choice}[x]"));
+        }
+    }
+
+    fn reference(&mut self, element: &'static Element, fields: &Map<String, Value>, path: &At<'_>) {
         let literal = fields.get("reference").and_then(Value::as_str);
         let kind = match literal.map(|text| target(text, "")) {
             Some(Target::Here(resource, _)) => Some(resource),
@@ -210,7 +217,7 @@ impl Walk<'_> {
         }
     }
 
-    fn concept(&mut self, element: &'static Element, fields: &Map<String, Value>, path: &str) {
+    fn concept(&mut self, element: &'static Element, fields: &Map<String, Value>, path: &At<'_>) {
         let Some(list) = element.required_value_set().and_then(|url| codes::list(&url)) else { return };
         let codings = fields.get("coding").and_then(Value::as_array);
         let mut codings = codings.into_iter().flatten().filter_map(Value::as_object).peekable();
@@ -219,7 +226,7 @@ impl Walk<'_> {
         }
     }
 
-    fn coding(&mut self, element: &'static Element, fields: &Map<String, Value>, path: &str) {
+    fn coding(&mut self, element: &'static Element, fields: &Map<String, Value>, path: &At<'_>) {
         let Some(list) = element.required_value_set().and_then(|url| codes::list(&url)) else { return };
         if fields.contains_key("code") && !is_listed(list, fields) {
             self.fault("code-invalid", path, format!("is not of {}", list.url));
@@ -227,7 +234,7 @@ impl Walk<'_> {
     }
 
     /// ext-1: a value or extensions, not both.
-    fn extension(&mut self, fields: &Map<String, Value>, path: &str) {
+    fn extension(&mut self, fields: &Map<String, Value>, path: &At<'_>) {
         let has_value = fields.keys().any(|name| name.trim_start_matches('_').starts_with("value"));
         if has_value == fields.contains_key("extension") {
             self.fault("invariant", path, "an extension must have either a value or extensions of its own");
@@ -241,6 +248,14 @@ const CODES_SHOWN: usize = 8;
 fn is_listed(list: &codes::CodeList, coding: &Map<String, Value>) -> bool {
     let text = |name: &str| coding.get(name).and_then(Value::as_str).unwrap_or_default();
     list.has_coding(text("system"), text("code"))
+}
+
+fn may_have_holes(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(Value::is_null),
+        _ => false,
+    }
 }
 
 /// In FHIRPath a choice is named without its type.

@@ -155,6 +155,19 @@ async fn patches_change_and_are_validated() {
         .await;
     assert_eq!((done.status.as_u16(), done.json()["birthDate"].clone()), (200, json!("1970-01-01")));
     assert_eq!(client.get("Patient/p").await.json()["gender"], "male");
+    for media in ["application/json", "application/merge-patch+json"] {
+        let merged = client
+            .send("PATCH", "Patient/p", &[("content-type", media)], r#"{"gender":"other","birthDate":null}"#)
+            .await;
+        assert_eq!((merged.status.as_u16(), merged.json()["gender"].clone()), (200, json!("other")), "{media}");
+        assert_eq!(merged.json().get("birthDate"), None);
+    }
+    let other = r#"{"resourceType":"Group","gender":"other"}"#;
+    assert_eq!(client.send("PATCH", "Patient/p", &[("content-type", "application/json")], other).await.status, 400);
+    let said = [("content-type", "application/fhir+json")];
+    assert_eq!(client.send("PATCH", "Patient/p", &said, r#"{"gender":"male"}"#).await.status, 400);
+    let wrong = client.send("PATCH", "Patient/p", &[("content-type", "application/json")], r#"{"gender":"x"}"#).await;
+    assert_eq!(wrong.status, 422);
 }
 
 #[tokio::test]
@@ -214,9 +227,25 @@ async fn xml_is_refused_both_ways() {
     let client = Client::new();
     assert_eq!(client.send("GET", "Patient", &[("accept", "application/fhir+xml")], "").await.status, 406);
     assert_eq!(client.get("Patient?_format=xml").await.status, 406);
-    let answer = client.send("POST", "Patient", &[("content-type", "application/fhir+xml")], "<Patient/>").await;
-    assert_eq!(answer.status, 415);
-    assert_eq!(answer.json()["resourceType"], "OperationOutcome");
+    for (method, path, media) in [
+        ("POST", "Patient", "application/fhir+xml"),
+        ("PUT", "Patient/p", "application/xml"),
+        ("PATCH", "Patient/p", "application/xml-patch+xml"),
+        ("POST", "", "text/xml; charset=utf-8"),
+        ("PUT", "Binary/b", "application/fhir+xml"),
+        ("POST", "Patient/$validate", "application/fhir+xml"),
+    ] {
+        let answer = client.send(method, path, &[("content-type", media)], "<Patient/>").await;
+        assert_eq!((answer.status.as_u16(), answer.json()["issue"][0]["code"].clone()), (406, json!("not-supported")));
+        assert!(answer.text.contains("JSON"), "{}", answer.text);
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(client.send("POST", "Patient/_search", &form, "_format=xml").await.status, 406);
+    let batch = json!({ "resourceType": "Bundle", "type": "batch", "entry": [{ "request": { "method": "GET", "url": "Patient?_format=xml" } }] });
+    assert_eq!(client.post("", &batch).await.json()["entry"][0]["response"]["status"], "406 Not Acceptable");
+    // A Binary may hold XML: that is a document, not a resource.
+    let document = client.send("PUT", "Binary/b", &[("content-type", "application/xml")], "<a/>").await;
+    assert_eq!((document.status.as_u16(), document.json()["contentType"].clone()), (201, json!("application/xml")));
 }
 
 #[tokio::test]

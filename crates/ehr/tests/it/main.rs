@@ -11,8 +11,10 @@
 
 mod examples;
 mod interactions;
+mod loading;
 mod naive;
 mod operations;
+mod outcomes;
 mod paging;
 mod search;
 mod support;

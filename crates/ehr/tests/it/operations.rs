@@ -182,6 +182,32 @@ async fn an_import_takes_lines() {
     assert_eq!(client.post("$import", &manifest).await.status, 400);
 }
 
+/// What is under way when the client gives up is written; what comes after it is not read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_stops_midway() {
+    const LINES: usize = 60_000;
+    let client = Client::new();
+    let body: String = (0..LINES)
+        .map(|at| format!("{{\"resourceType\":\"Basic\",\"id\":\"b{at}\",\"code\":{{\"text\":\"x\"}}}}\n"))
+        .collect();
+    let headers = [("content-type", "application/fhir+ndjson"), ("prefer", "respond-async")];
+    let begun = client.send("POST", "$import", &headers, body).await;
+    let url = begun.header("content-location").to_owned();
+    assert_eq!(client.send("DELETE", &url, &[], "").await.status, 202);
+    assert_eq!(client.get(&url).await.status, 404);
+    let stored = || client.ehr.count_by_type().unwrap().iter().map(|(_, count)| *count).sum::<u64>();
+    let mut before = stored();
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let now = stored();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!(before < LINES as u64 / 2, "{before} of {LINES} were written after the import was given up");
+}
+
 #[tokio::test]
 async fn docref_gives_the_newest_or_those_of_a_time() {
     let client = client().await;

@@ -53,6 +53,10 @@ async fn tokens() {
     client.finds("Observation?code:in=http://vs/a", &["Observation/hb"]).await;
     client.finds("Observation?code:in=ValueSet/vs", &["Observation/hb"]).await;
     client.finds("Observation?code:not-in=http://vs/a", &["Observation/bp", "Observation/other"]).await;
+    let circle = json!({ "resourceType": "ValueSet", "id": "circle", "url": "http://vs/circle", "status": "active", "compose": { "include": [{ "valueSet": ["http://vs/circle"] }] } });
+    client.store(&[circle]).await;
+    assert_eq!(client.get("Observation?code:in=http://vs/circle").await.status, 400);
+    assert_eq!(client.send("DELETE", "ValueSet/circle", &[], "").await.status, 204);
     client.finds("Observation?code:below=http://loinc.org|labs", &["Observation/hb"]).await;
     client.finds("Observation?code:above=http://loinc.org|718-7", &["Observation/hb"]).await;
     client.finds("Patient?active=true", &["Patient/a"]).await;
@@ -79,6 +83,40 @@ async fn strings() {
     client.finds("Patient?family=miller,muller", &["Patient/a", "Patient/b"]).await;
     client.finds("Patient?family=m&given=bo", &["Patient/b"]).await;
     client.finds("Patient?family:contains=%25", &[]).await;
+}
+
+/// A reference to anything leads to every type, and each of those further: named types, or a bound.
+#[tokio::test]
+async fn a_chain_over_anything_is_refused_before_it_multiplies() {
+    let client = client().await;
+    let begun = std::time::Instant::now();
+    for path in ["Basic?subject.subject.subject.subject._id=1", "Provenance?target.subject.subject.nothing=1"] {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.text.contains("which type"), "{}", answer.text);
+    }
+    assert!(begun.elapsed().as_secs() < 5);
+    client.finds("Basic?subject:Basic.subject:Patient._id=1", &[]).await;
+}
+
+#[tokio::test]
+async fn quantities_are_found_in_any_unit_that_converts() {
+    let client = client().await;
+    let ucum = "http://unitsofmeasure.org";
+    for (value, unit) in [("5.4", "g/dL"), ("54", "g/L"), ("54.0", "mg/mL"), ("gt0.05", "kg/L")] {
+        client.finds(&format!("Observation?value-quantity={value}|{ucum}|{unit}"), &["Observation/hb"]).await;
+    }
+    for (value, unit) in [("5.4", "g/L"), ("gt0.055", "kg/L"), ("5.4", "{score}"), ("5.4", "dag/dL")] {
+        client.finds(&format!("Observation?value-quantity={value}|{ucum}|{unit}"), &[]).await;
+    }
+    // Without a unit, and with a unit of no system, only what is written counts.
+    for value in ["54", "0.054", "54||g/L"] {
+        client.finds(&format!("Observation?value-quantity={value}"), &[]).await;
+    }
+    client
+        .finds(&format!("Observation?component-code-value-quantity=8480-6$12|{ucum}|cm[Hg]"), &["Observation/bp"])
+        .await;
+    client.finds(&format!("Observation?component-code-value-quantity=8462-4$12|{ucum}|cm[Hg]"), &[]).await;
 }
 
 #[tokio::test]
@@ -248,13 +286,18 @@ async fn controls_of_another_dialect_are_ignored_aloud_and_refused_if_strictness
 }
 
 #[tokio::test]
-async fn a_create_with_a_condition_in_its_address_makes_nothing() {
+async fn a_condition_in_the_address_of_a_create_is_one() {
     let client = client().await;
     let body = r#"{"resourceType":"Patient","active":true}"#;
-    let answer = client.send("POST", "Patient?active=true", &[("content-type", "application/fhir+json")], body).await;
-    assert_eq!(answer.status, 400);
-    assert!(answer.text.contains("If-None-Exist"));
+    let json = ("content-type", "application/fhir+json");
+    let answer = client.send("POST", "Patient?active=true", &[json], body).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["id"].clone()), (200, json!("a")));
     client.finds("Patient?active=true", &["Patient/a"]).await;
+    assert_eq!(client.send("POST", "Patient?shoe=1", &[json], body).await.status, 400);
+    let twice = client.send("POST", "Patient?active=true", &[json, ("if-none-exist", "active=true")], body).await;
+    assert_eq!(twice.status, 400);
+    client.finds("Patient?active=true", &["Patient/a"]).await;
+    assert_eq!(client.send("POST", "Patient?family=Nobody", &[json], body).await.status, 201);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ pub(crate) const BASE: &str = "http://ehr.test/fhir";
 pub(crate) struct Client {
     pub(crate) ehr: Ehr,
     router: axum::Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub(crate) struct Answer {
@@ -61,7 +61,20 @@ impl Client {
         settings.readers = 2;
         change(&mut settings);
         let ehr = Ehr::open(settings).unwrap();
-        Self { router: ehr.router(), ehr, _folder: folder }
+        Self { router: ehr.router(), ehr, folder }
+    }
+
+    /// The file of its database.
+    pub(crate) fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join("ehr.db")
+    }
+
+    /// The same file, opened again.
+    pub(crate) fn again(self) -> Self {
+        let Self { ehr, router, folder } = self;
+        drop((ehr, router));
+        let ehr = Ehr::open(Settings::new(folder.path().join("ehr.db"), BASE, Access::Open)).unwrap();
+        Self { router: ehr.router(), ehr, folder }
     }
 
     /// A path with a query, relative to the base or absolute.

@@ -183,8 +183,13 @@ async fn file(
     let (head, body) = served.upstream.fetch(call, &visit.behalf()?).await.map_err(Refusal::Upstream)?;
     match head.status {
         StatusCode::OK => {
-            let came =
-                stream::Came { first: bytes::Bytes::new(), rest: body, shape: Shape::Ndjson, kind: Kind::Ndjson };
+            let came = stream::Came {
+                first: bytes::Bytes::new(),
+                rest: body,
+                shape: Shape::Ndjson,
+                kind: Kind::Ndjson,
+                export: Some(ticket.export()),
+            };
             stream::open(gateway, served, visit, permit, came, HeaderMap::new(), now)
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(Refusal::NotFound),

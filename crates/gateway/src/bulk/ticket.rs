@@ -40,6 +40,11 @@ impl Ticket {
         Self { address, of: Some(of.to_owned()), identified, ..self.clone() }
     }
 
+    /// What the state and the files of one export have in common.
+    pub(super) fn export(&self) -> String {
+        format!("{} {}", self.asked, self.expires)
+    }
+
     /// The token. `None` if no random bytes are to be had, and then there is no address.
     pub(super) fn seal(&self, pages: &Pages, bearer: &Bearer<'_>) -> Option<String> {
         pages.seal_as(PURPOSE, self, bearer, random::bytes().ok()?)

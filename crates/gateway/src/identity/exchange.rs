@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::oauth::{Given, OauthClient};
 use super::{Behalf, IdentityFault, Signer};
-use crate::outbound::authorization;
+use crate::outside::authorization;
 use crate::settings::ExchangeSettings;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";

@@ -111,7 +111,7 @@ impl UpstreamIdentity {
         Ok(match credential {
             UpstreamCredential::None | UpstreamCredential::MutualTls { .. } => Self::Silent,
             UpstreamCredential::Bearer(token) => {
-                Self::Fixed(crate::outbound::authorization(token).map_err(TlsError::Refused)?)
+                Self::Fixed(crate::outside::authorization(token).map_err(TlsError::Refused)?)
             }
             UpstreamCredential::Basic { user, password } => {
                 let pair = [user.as_bytes(), b":", password.expose()].concat();
@@ -155,7 +155,7 @@ fn relayed(issuer: &str, behalf: &Behalf<'_>) -> Result<HeaderValue, IdentityFau
     match behalf.foreign_token() {
         Some((made_by, token)) if made_by == issuer => {
             let token = bascule_crypto::Secret::new(token);
-            crate::outbound::authorization(&token).map_err(IdentityFault::Unusable)
+            crate::outside::authorization(&token).map_err(IdentityFault::Unusable)
         }
         _ => Err(IdentityFault::NotRelayable { issuer: issuer.to_owned() }),
     }
@@ -164,7 +164,7 @@ fn relayed(issuer: &str, behalf: &Behalf<'_>) -> Result<HeaderValue, IdentityFau
 fn launched(store: &Store, provider: &str, behalf: &Behalf<'_>) -> Result<HeaderValue, IdentityFault> {
     let found = store.launched_token(behalf.principal.token_id(), provider, behalf.now());
     let token = found.map_err(|error| IdentityFault::Unusable(error.to_string()))?.ok_or(IdentityFault::NotLaunched)?;
-    crate::outbound::authorization(&token).map_err(IdentityFault::Unusable)
+    crate::outside::authorization(&token).map_err(IdentityFault::Unusable)
 }
 
 fn plain(line: &str) -> Result<HeaderValue, TlsError> {

@@ -8,7 +8,7 @@ use bascule_smart::as_client::client_assertion;
 use bascule_smart::client_auth::ASSERTION_TYPE;
 use bascule_wire::{Identity, TlsError};
 
-use crate::outbound::{Fetched, Outbound, basic};
+use crate::outside::{Fetched, Outbound, basic};
 use crate::settings::{ClientProof, OauthSettings};
 
 /// A token that an authorization server gave.

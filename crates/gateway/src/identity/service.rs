@@ -9,7 +9,7 @@ use url::Url;
 
 use super::IdentityFault;
 use super::oauth::{Given, OauthClient};
-use crate::outbound::authorization;
+use crate::outside::authorization;
 use crate::settings::OauthSettings;
 
 /// After a refusal nobody asks again for so long, in seconds: a crowd of requests must not become a crowd at the token

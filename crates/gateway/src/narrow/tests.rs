@@ -31,11 +31,14 @@ fn query(text: &str) -> Query {
 fn search(resource: &str, asked: &str, conditions: Vec<Condition>, post_search: bool) -> Result<Call, NarrowFault> {
     let types = BTreeMap::from([(of(resource), TypeNarrowing::new(Arc::new(Elements::Whole), conditions))]);
     let narrowing = Narrowing { types, total: TotalRule::Exact };
-    let limits = Limits { patients_per_query_max: 3, query_bytes_max: 200, ..Limits::default() };
+    let limits =
+        Limits { patients_per_query_max: 3, patients_posted_max: 3, query_bytes_max: 200, ..Limits::default() };
     let frame = Frame {
         public_base: "https://bridge.example/fhir",
         upstream_base: "http://ehr.internal/fhir",
         post_search,
+        declares: false,
+        part: Some(0),
         limits: &limits,
     };
     frame.search(&Within::Type(of(resource)), &query(asked), &narrowing)
@@ -114,6 +117,8 @@ fn a_search_travels_in_a_body_where_the_upstream_takes_one() {
 fn too_many_patients_and_too_long_a_query_are_refused_with_the_reason() {
     let many = search("Patient", "", vec![own_records(&["a", "b", "c", "d"])], true);
     assert_eq!(many, Err(NarrowFault::TooManyPatients { patients_max: 3 }));
+    let part = search("Patient", "", vec![own_records(&["a", "b", "c", "d"])], false).unwrap();
+    assert_eq!(part.address, "/Patient?_id=a%2Cb%2Cc", "of a URL's query, the first part");
     let long = search("Patient", &format!("name={}", "x".repeat(300)), vec![], false);
     assert_eq!(long, Err(NarrowFault::QueryTooLong { bytes_max: 200 }));
 }
@@ -126,7 +131,14 @@ fn a_search_of_the_whole_system_names_the_permitted_types() {
     ]);
     let narrowing = Narrowing { types, total: TotalRule::Absent };
     let limits = Limits::default();
-    let frame = Frame { public_base: "p", upstream_base: "u", post_search: true, limits: &limits };
+    let frame = Frame {
+        public_base: "p",
+        upstream_base: "u",
+        post_search: true,
+        declares: false,
+        part: Some(0),
+        limits: &limits,
+    };
     let call = frame.search(&Within::System, &Query::default(), &narrowing).unwrap();
     assert_eq!(call.address, "?_type=Observation%2CPatient");
 }

@@ -50,7 +50,7 @@ pub(super) async fn serve(
     }
     let asked = asked(interaction.map_err(Refusal::Unreadable)?);
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &policy.needs(&principal, &asked), now);
+    let facts = gather(gateway.store(), &asked.api, &policy.needs(&principal, &asked), now);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &api(), now).map_err(Refusal::Denied)?;
     visit.permit = Some(permit.clone());

@@ -51,7 +51,7 @@ async fn is_visible(
         Interaction::Read { resource: ResourceType::parse(resource)?, id: Id::parse(id)?, query: Query::default() };
     let asked = walk::asked(served, interaction);
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &policy.needs(principal, &asked), now);
+    let facts = gather(gateway.store(), &asked.api, &policy.needs(principal, &asked), now);
     let permit = policy.decide(principal.clone(), asked, &facts, &served.api, now).ok()?;
     let call = narrow::call(&permit, Sent::default(), &gateway.frame(served)).ok()?;
     let reply = served.upstream.send(call, &visit.head.headers, &Behalf { principal, head: &visit.head }).await.ok()?;
@@ -59,7 +59,7 @@ async fn is_visible(
     if !reply.status.is_success() {
         return None;
     }
-    let link = links::linker(gateway, served, &permit, 0, now);
+    let link = links::linker(gateway, served, &permit, (0, 0), now);
     let rewrite = links::rewrite(served, &link);
     let answer = Answer { body: &body, shape: links::shape(&permit) };
     release(gateway.masks(), &permit, answer, &rewrite, gateway.filter_limits()).ok().map(drop)

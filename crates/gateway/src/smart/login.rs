@@ -212,7 +212,7 @@ fn failed(state: &SmartState, login: &str, user: Option<&str>, place: &Place) ->
 }
 
 /// Argon2id is slow on purpose: not on a thread that others wait for.
-async fn check(state: &SmartState, login: &str, password: Secret) -> Result<SignIn, PageFailure> {
+pub(crate) async fn check(state: &SmartState, login: &str, password: Secret) -> Result<SignIn, PageFailure> {
     let (store, login) = (state.shared_store(), login.to_owned());
     let checked = tokio::task::spawn_blocking(move || store.sign_in(&login, &password)).await;
     checked.map_err(|_| PageFailure::stale())?.map_err(PageFailure::from)

@@ -11,6 +11,7 @@ mod administrator;
 mod apps;
 mod authorize;
 mod browser;
+mod care;
 mod client;
 mod consent;
 mod cors;
@@ -43,6 +44,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 pub use administrator::permitted;
+pub(crate) use care::{Ask, Links};
+pub use care::{CareState, care_router};
 pub use keys::ensure_signing_keys;
 pub use state::{Caller, FetchKeys, FetchedKeys, Record, SmartLimits, SmartState};
 pub use throttle::Throttles;

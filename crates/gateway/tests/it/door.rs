@@ -146,8 +146,9 @@ async fn access_without_a_known_relation_is_let_in_and_reviewed_once() {
         let answer = house.get(&token, "/Observation/ob").await;
         assert_eq!(answer.status, 200, "care comes first: {}", answer.text);
     }
-    let alerts = house.store.alerts(true).unwrap();
-    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let reviews = house.store.reviews(true).unwrap();
+    assert_eq!(reviews.len(), 1, "{reviews:?}");
+    assert_eq!(reviews[0].times, 1, "the same access by the same person is counted once an hour");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,6 +100,17 @@ impl House {
         Self::made(upstream, limits, |_| (), change).await
     }
 
+    /// Before a system of another organization.
+    pub(crate) async fn of_organization(upstream: &str, organization: &str) -> Self {
+        let owned = organization.to_owned();
+        Self::changed(upstream, Limits::default(), |api| api.upstream.organization = Some(owned)).await
+    }
+
+    /// Before a system that takes `POST _search`.
+    pub(crate) async fn posting(upstream: &str) -> Self {
+        Self::changed(upstream, Limits::default(), |api| api.upstream.post_search = true).await
+    }
+
     async fn made(
         upstream: &str,
         limits: Limits,
@@ -125,6 +136,7 @@ impl House {
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
             post_search: false,
+            organization: None,
             acting_user: None,
             unversioned: None,
         };
@@ -140,6 +152,7 @@ impl House {
             log: log.clone(),
             smart: axum::Router::new(),
             page_key: store.derived_key("page links").unwrap(),
+            code_key: store.derived_key("codes").unwrap(),
         };
         let gateway = Gateway::new(&settings, rooms).unwrap();
         let house = Self { gateway, store, log, policy, folder };

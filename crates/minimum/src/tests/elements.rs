@@ -64,7 +64,7 @@ fn a_required_element_that_is_withheld_is_masked() {
     check(
         "start",
         r#"{"resourceType":"Appointment","status":"booked","start":"2020-01-01T00:00:00Z","participant":[{"status":"accepted"},{"status":"declined"}]}"#,
-        r#"{"resourceType":"Appointment","start":"2020-01-01T00:00:00Z",TAG,"_status":{MASKED},"participant":[{MASKED,"_status":{MASKED}}]}"#,
+        r#"{"resourceType":"Appointment","start":"2020-01-01T00:00:00Z",TAG,"_status":{MASKED},"participant":[{MASKED,"type":[{MASKED}],"_status":{MASKED}}],"_end":{MASKED}}"#,
     );
     check(
         "status participant.actor.reference",
@@ -93,12 +93,12 @@ fn choices_are_named_by_either_name() {
 
 #[test]
 fn siblings_of_primitives_follow_the_naming_of_extensions() {
-    let body = r#"{"resourceType":"Patient","birthDate":"1980","_birthDate":{"id":"b","extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},"name":[{"given":["a","b"],"_given":[null,{"extension":[{"url":"v"}]}]}]}"#;
+    let body = r#"{"resourceType":"Patient","birthDate":"1980","_birthDate":{"id":"b","extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},"name":[{"given":["a","b"],"_given":[null,{"extension":[{"url":"v","valueCode":"c"}]}]}]}"#;
     check("birthDate name", body, r#"{"resourceType":"Patient","birthDate":"1980","name":[{"given":["a","b"]}],TAG}"#);
     check(
         "birthDate birthDate.extension name.given name.given.extension",
         body,
-        r#"{"resourceType":"Patient","birthDate":"1980","_birthDate":{"id":"b","extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},"name":[{"given":["a","b"],"_given":[null,{"extension":[{"url":"v"}]}]}],TAG}"#,
+        r#"{"resourceType":"Patient","birthDate":"1980","_birthDate":{"id":"b","extension":[{"url":"u","valueDateTime":"1980-01-01T01:02:03Z"}]},"name":[{"given":["a","b"],"_given":[null,{"extension":[{"url":"v","valueCode":"c"}]}]}],TAG}"#,
     );
     check(
         "birthDate.extension",
@@ -109,6 +109,50 @@ fn siblings_of_primitives_follow_the_naming_of_extensions() {
         "name.given.id name.given",
         r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[{"extension":[{"url":"v"}]},{"id":"x","extension":[{"url":"v"}]}]}]}"#,
         r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[null,{"id":"x"}]}],TAG}"#,
+    );
+}
+
+#[test]
+fn places_of_siblings_count_only_beside_values() {
+    let body = r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[null,{"id":"x"}]}]}"#;
+    check("name.given.id", body, r#"{"resourceType":"Patient","name":[{"_given":[{"id":"x"}]}],TAG}"#);
+}
+
+#[test]
+fn the_address_of_an_extension_does_not_leave_alone() {
+    let body = r#"{"resourceType":"Patient","extension":[{"url":"u","valueCode":"c"},{"url":"v","extension":[{"url":"w","valueCode":"c"}]}]}"#;
+    check("extension.url", body, r#"{"resourceType":"Patient",TAG}"#);
+    check(
+        "extension.extension.valueCode",
+        body,
+        r#"{"resourceType":"Patient","extension":[{"url":"v","extension":[{"url":"w","valueCode":"c"}]}],TAG}"#,
+    );
+}
+
+#[test]
+fn what_an_invariant_of_r4_asks_for_has_something_in_its_place() {
+    check(
+        "contact.relationship.coding.code",
+        r#"{"resourceType":"Patient","contact":[{"name":{"family":"SECRET"},"telecom":[],"relationship":[{"coding":[{"code":"E"}]}]}]}"#,
+        r#"{"resourceType":"Patient","contact":[{"relationship":[{"coding":[{"code":"E"}]}],"name":{MASKED}}],TAG}"#,
+    );
+    check(
+        "description",
+        r#"{"resourceType":"Appointment","start":"2026"}"#,
+        r#"{"resourceType":"Appointment",TAG,"_start":{MASKED}}"#,
+    );
+    let condition =
+        r#"{"resourceType":"Condition","clinicalStatus":{"coding":[{"code":"resolved"}]},"abatementString":"x"}"#;
+    check("abatement[x]", condition, r#"{"resourceType":"Condition",TAG,"clinicalStatus":{MASKED}}"#);
+    check(
+        "abatement[x] clinicalStatus",
+        condition,
+        r#"{"resourceType":"Condition","clinicalStatus":{"coding":[{"code":"resolved"}]},"abatementString":"x",TAG}"#,
+    );
+    check(
+        "name",
+        r#"{"resourceType":"Group","actual":true,"type":"person"}"#,
+        r#"{"resourceType":"Group","actual":true,TAG,"_type":{MASKED}}"#,
     );
 }
 

@@ -9,6 +9,7 @@ use bascule_policy::Elements;
 use super::made::{self, Made};
 use super::oracle;
 use super::support::{Dice, filter, is_long};
+use crate::bound;
 use crate::reply::Shape;
 
 /// Some of the paths that the resource has, or of those that it might have.
@@ -44,7 +45,12 @@ fn hunt(resource: ResourceType, made: &Made, names: &[String]) {
         let words: HashSet<&str> = left.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
         for (path, word) in &made.words {
             let may = made::may_leave(path, &steps) && path.first().is_none_or(|step| step.element.name != "contained");
-            if words.contains(word.as_str()) != may {
+            // What leaves only beside something else (the value of an extension, the status of an abatement) is a matter
+            // of the comparison with the twin below.
+            let beside = |step: &made::Step| {
+                step.element.type_name == "Extension" || bound::needed(step.parent, step.element).is_some()
+            };
+            if words.contains(word.as_str()) != may && !(may && path.iter().any(beside)) {
                 let dotted: Vec<&str> = path.iter().map(|step| step.element.name).collect();
                 let near: Vec<&String> = names.iter().filter(|name| name.starts_with(dotted[0])).collect();
                 panic!("{resource}.{} has left: {}, under {near:?}", dotted.join("."), !may);

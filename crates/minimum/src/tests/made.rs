@@ -103,8 +103,12 @@ pub(crate) fn may_leave(path: &[Step], names: &[Vec<String>]) -> bool {
     let implied = (1..=path.len()).any(|length| named(length) && !path[length..].iter().any(alone));
     let goes_on = names.iter().any(|name| name.len() >= path.len() && begins(name, before));
     match (last.parent, last.element.name) {
-        // The address of an extension leaves with whatever else of the extension does.
+        // Where an extension of which only the address is named leaves, is a matter of what else it holds.
         ("Extension", "url") => implied || goes_on,
+        ("Group", "actual")
+        | ("List", "mode")
+        | ("MolecularSequence", "coordinateSystem")
+        | ("Questionnaire.item", "type") => true,
         // The id of a primitive follows the naming of what stands below the primitive.
         ("Element", "id") => named(path.len()) || (may_leave(before, names) && goes_on),
         _ => implied,

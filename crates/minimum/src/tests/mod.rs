@@ -1,11 +1,14 @@
 //! Tests of the whole filter: short texts first, then the lessons, then everything at once against a naive twin.
 
 mod bundles;
-mod data;
+pub(crate) mod data;
+mod described;
 mod elements;
 mod leaks;
 mod lessons;
 mod made;
 mod oracle;
+mod profiles;
 mod streams;
 pub(crate) mod support;
+mod validated;

@@ -1,26 +1,44 @@
 //! The naive twin of the filter: the same rules on a parsed tree, written as plainly as can be.
 
 use bascule_fhir::element::{self, Element};
-use bascule_policy::{Elements, Narrowing, TotalRule};
+use bascule_policy::{Elements, Mask, Narrowing, Profile, TotalRule, Treatment};
 use serde_json::{Map, Value, json};
 
 use super::support::{PUBLIC, UPSTREAM, kind, page};
+use crate::masking::{Coded, Masked};
+use crate::rewrite::Rewrite;
 
 type Paths<'p> = Vec<Vec<&'p str>>;
 
-/// What leaves of a resource that may leave.
-pub(crate) fn resource(narrowing: &Narrowing, value: &Value) -> Option<Value> {
+/// What holds for a whole resource.
+#[derive(Clone, Copy)]
+struct World<'w> {
+    narrowing: &'w Narrowing,
+    profile: Option<Profile>,
+    root: &'w str,
+    rewrite: &'w Rewrite<'w>,
+}
+
+/// What leaves of a resource that may leave. Values in the place of masked ones come from the filter's own functions,
+/// which have tests of their own; where they stand does not.
+pub(crate) fn resource_with(narrowing: &Narrowing, value: &Value, rewrite: &Rewrite<'_>) -> Option<Value> {
     let name = value.get("resourceType")?.as_str()?;
     let granted = narrowing.types.get(&bascule_fhir::ResourceType::parse(name)?)?;
-    match &*granted.elements {
-        Elements::Whole => Some(rewritten(name, value)),
-        Elements::Only(paths) => {
-            let paths = paths.iter().map(|path| path.split('.').collect()).collect();
-            let mut left = object(narrowing, name, value.as_object()?, false, &paths, true).unwrap_or_default();
-            tag(&mut left);
-            Some(Value::Object(left))
-        }
+    let elements = &*granted.elements;
+    if *elements == Elements::Whole {
+        return Some(rewritten(name, value));
     }
+    let world = World { narrowing, profile: elements.profile(), root: name, rewrite };
+    let paths = elements.named().into_iter().flatten().map(|path| path.split('.').collect()).collect();
+    let mut left =
+        object(world, name, value.as_object()?, elements.named().is_none(), &paths, true).unwrap_or_default();
+    tag(&mut left);
+    Some(Value::Object(left))
+}
+
+/// As [`resource_with`], with what the tests' addresses are turned into and nothing that masks need.
+pub(crate) fn resource(narrowing: &Narrowing, value: &Value) -> Option<Value> {
+    resource_with(narrowing, value, &Rewrite::new(UPSTREAM, PUBLIC, &page))
 }
 
 /// What leaves of a Bundle.
@@ -77,7 +95,7 @@ fn entry(narrowing: &Narrowing, value: &Value) -> Option<Value> {
 }
 
 fn object(
-    narrowing: &Narrowing,
+    world: World<'_>,
     type_name: &str,
     members: &Map<String, Value>,
     named: bool,
@@ -97,12 +115,50 @@ fn object(
         let is_named = rests.iter().any(Vec::is_empty)
             || (root && element.name == "id")
             || (element.plain && element.min > 0 && element.name != "div")
+            || matches!(
+                (type_name, element.name),
+                ("Group", "actual")
+                    | ("List", "mode")
+                    | ("MolecularSequence", "coordinateSystem")
+                    | ("Questionnaire.item", "type")
+            )
             || (named && !alone(type_name, element));
+        let needed = match (type_name, element.choice.unwrap_or(element.name)) {
+            ("Condition", "abatement") => Some("clinicalStatus"),
+            ("Timing.repeat", "countMax") => Some("count"),
+            ("Timing.repeat", "durationMax") => Some("duration"),
+            ("Timing.repeat", "periodMax") => Some("period"),
+            _ => None,
+        };
+        if needed.is_some_and(|other| !named && !paths.iter().any(|path| path[..] == [other])) {
+            continue;
+        }
+        let plain = rests.iter().any(Vec::is_empty) || (named && !alone(type_name, element));
+        let treatment = world.profile.map(|profile| profile.treatment(type_name, element));
+        let by_name = mask_in(paths, element).filter(|_| !plain);
+        let mask = match treatment {
+            Some(Treatment::Withhold) => continue,
+            Some(Treatment::Mask(mask)) if sibling.is_none() && (is_named || by_name.is_some()) => Some(mask),
+            Some(Treatment::Mask(_)) => continue,
+            _ => by_name.filter(|_| sibling.is_none()),
+        };
+        if let Some(mask) = mask {
+            let coded = match (root && element.name == "id", type_name, element.name) {
+                (true, ..) => Coded::Id,
+                (_, "Reference", "reference") => Coded::Reference,
+                _ => Coded::Text,
+            };
+            let masked = Masked { mask, profile: world.profile };
+            if let Some(instead) = masked.of(value, world.root, coded, world.rewrite) {
+                left.insert(key.clone(), instead);
+            }
+            continue;
+        }
         let deeper: Paths<'_> = rests.into_iter().filter(|rest| !rest.is_empty()).collect();
         let kept = if sibling.is_some() {
-            if deeper.is_empty() { None } else { siblings(narrowing, element, value, is_named, &deeper) }
+            if deeper.is_empty() { None } else { siblings(world, element, value, is_named, &deeper) }
         } else if is_named || (!deeper.is_empty() && !element.is_primitive()) {
-            content(narrowing, type_name, element, value, is_named, &deeper, root)
+            content(world, type_name, element, value, is_named, &deeper, root)
         } else {
             None
         };
@@ -113,12 +169,15 @@ fn object(
     if left.is_empty() && !root {
         return None;
     }
+    if type_name == "Extension" && !left.keys().any(|key| key != "url" && key != "id") {
+        return None;
+    }
     mask_required(type_name, members, &mut left);
     Some(left)
 }
 
 fn content(
-    narrowing: &Narrowing,
+    world: World<'_>,
     parent: &str,
     element: &Element,
     value: &Value,
@@ -127,7 +186,7 @@ fn content(
     root: bool,
 ) -> Option<Value> {
     if element.type_name == "Resource" {
-        let one = |value: &Value| resource(narrowing, value);
+        let one = |value: &Value| resource_with(world.narrowing, value, world.rewrite);
         return match value {
             Value::Array(items) => filled(items.iter().filter_map(one).collect()),
             _ => one(value),
@@ -147,7 +206,7 @@ fn content(
     }
     let is_meta = root && element.name == "meta";
     let one = |value: &Value| {
-        let mut left = object(narrowing, element.type_name, value.as_object()?, named, deeper, false);
+        let mut left = object(world, element.type_name, value.as_object()?, named, deeper, false);
         if is_meta && !value.get("tag").is_none_or(Value::is_array) {
             left.as_mut().map(|left| left.remove("tag"));
         }
@@ -160,10 +219,10 @@ fn content(
     }
 }
 
-fn siblings(narrowing: &Narrowing, element: &Element, value: &Value, named: bool, deeper: &Paths<'_>) -> Option<Value> {
-    let one = |value: &Value| object(narrowing, "Element", value.as_object()?, named, deeper, false).map(Value::Object);
+fn siblings(world: World<'_>, element: &Element, value: &Value, named: bool, deeper: &Paths<'_>) -> Option<Value> {
+    let one = |value: &Value| object(world, "Element", value.as_object()?, named, deeper, false).map(Value::Object);
     match value {
-        Value::Array(items) if element.is_array() => {
+        Value::Array(items) if element.is_array() && named => {
             let kept: Vec<Value> = items.iter().map(|item| one(item).unwrap_or_default()).collect();
             kept.iter().any(|item| !item.is_null()).then_some(Value::Array(kept))
         }
@@ -192,18 +251,35 @@ fn through<'p>(paths: &Paths<'p>, element: &Element) -> Paths<'p> {
     paths.iter().filter(goes).map(|path| path[1..].to_vec()).collect()
 }
 
+/// The mask that the element is named with.
+fn mask_in(paths: &Paths<'_>, element: &Element) -> Option<Mask> {
+    let choice = element.choice.map(|choice| format!("{choice}[x]"));
+    let last = paths.iter().filter(|path| path.len() == 1).filter_map(|path| path[0].split_once('|'));
+    let own = last.filter(|(name, _)| *name == element.name || Some(*name) == choice.as_deref());
+    own.filter_map(|(_, mask)| Mask::parse(mask)).min()
+}
+
 fn mask_required(type_name: &str, members: &Map<String, Value>, left: &mut Map<String, Value>) {
     let elements = element::children(type_name).unwrap();
-    for first in elements.iter().filter(|one| one.min > 0) {
-        let names: Vec<String> = elements
-            .iter()
-            .filter(|other| other.name == first.name || (other.choice.is_some() && other.choice == first.choice))
-            .flat_map(|other| [other.name.to_owned(), format!("_{}", other.name)])
-            .collect();
-        let was = names.iter().any(|name| members.contains_key(name));
-        let is = names.iter().any(|name| left.contains_key(name));
-        if was && !is {
+    let names = |stem: &str| -> Vec<String> {
+        let forms = elements.iter().filter(|other| other.choice.unwrap_or(other.name) == stem);
+        forms.flat_map(|other| [other.name.to_owned(), format!("_{}", other.name)]).collect()
+    };
+    let kept: Vec<String> = left.keys().cloned().collect();
+    let numbered = elements.iter().filter(|one| one.min > 0).map(|one| vec![one.choice.unwrap_or(one.name)]);
+    for group in numbered.chain(crate::bound::together(type_name).map(<[&str]>::to_vec)) {
+        let was = group.iter().find(|stem| names(stem).iter().any(|name| members.contains_key(name)));
+        let is = group.iter().any(|stem| names(stem).iter().any(|name| left.contains_key(name)));
+        // Without its status nobody can tell why an appointment has no time.
+        let unexcused = type_name == "Appointment"
+            && matches!(group[0], "start" | "end")
+            && ["status", "_status"].iter().any(|name| members.contains_key(*name))
+            && !kept.iter().any(|name| matches!(name.as_str(), "status" | "_status"));
+        let was = was.or_else(|| group.first().filter(|_| unexcused));
+        if let (Some(stem), false) = (was, is) {
+            let first = elements.iter().find(|one| one.choice.unwrap_or(one.name) == *stem).unwrap();
             let (name, value) = masked(first);
+            let value = if (type_name, &*name) == ("Linkage", "item") { json!([value[0], value[0]]) } else { value };
             left.insert(name, value);
         }
     }
@@ -215,8 +291,14 @@ fn masked(element: &Element) -> (String, Value) {
     }
     let mut value = json!({ "extension": [{ "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked" }] });
     if !element.is_primitive() {
+        let children = element::children(element.type_name).unwrap();
+        for group in crate::bound::together(element.type_name).filter(|group| group.len() > 1) {
+            let first = children.iter().find(|child| child.choice.unwrap_or(child.name) == group[0]).unwrap();
+            let (name, inner) = masked(first);
+            value[name] = inner;
+        }
         let mut choices = Vec::new();
-        for child in element::children(element.type_name).unwrap().iter().filter(|child| child.min > 0) {
+        for child in children.iter().filter(|child| child.min > 0) {
             if child.choice.is_none() || !choices.contains(&child.choice) {
                 choices.push(child.choice);
                 let (name, inner) = masked(child);

@@ -7,6 +7,9 @@ use super::way::Way;
 use crate::Elements;
 use crate::decision::{Condition, Lane, TotalRule, TypeNarrowing};
 
+/// Rules that one decision usually cites at most.
+const RULES_USUAL: usize = 16;
+
 /// The narrowing that the ways make together.
 pub(super) fn narrowing(ways: &[Way]) -> TypeNarrowing {
     let lanes = merged(ways);
@@ -109,16 +112,26 @@ pub(super) fn wider(left: &TypeNarrowing, right: &TypeNarrowing) -> TypeNarrowin
     both
 }
 
-/// The rules of the ways.
+/// The rules of the ways, and the profile under which they let out, so that the record says it.
 pub(super) fn rule(ways: &[Way]) -> Arc<str> {
-    match ways {
+    let rules: Arc<str> = match ways {
         [] => "default".into(),
         [only] if only.also.is_empty() => Arc::clone(&only.reach.rule),
         several => {
-            let mut rules: Vec<&str> = several.iter().flat_map(Way::rules).map(AsRef::as_ref).collect();
+            let mut rules: Vec<&str> = Vec::with_capacity(RULES_USUAL);
+            rules.extend(several.iter().flat_map(Way::rules).map(AsRef::as_ref));
             rules.dedup();
             rules.join("+").into()
         }
+    };
+    match ways
+        .iter()
+        .map(|way| way.elements.profile())
+        .collect::<Option<Vec<_>>>()
+        .and_then(|all| all.into_iter().max())
+    {
+        Some(profile) => format!("{rules} under {}", profile.name()).into(),
+        None => rules,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::write::WriteNarrowing;
 use crate::{Api, Elements, Mode, schema};
 
 /// Whether the principal's flow is one whose rules are only observed now.
-pub(super) fn covers(api: &Api, principal: &Principal, now: Timestamp) -> bool {
+pub(crate) fn covers(api: &Api, principal: &Principal, now: Timestamp) -> bool {
     match &api.mode {
         Mode::Enforce => false,
         Mode::Observe { until, clients, .. } => {
@@ -63,6 +63,10 @@ impl Ask<'_> {
 
     fn relaxed(&self, no: No) -> Result<Yes, No> {
         let Some(resource) = self.asked.interaction.resource() else { return Err(no) };
+        // Who gets data under a profile gets nothing outside of it, whatever is being tried out.
+        if self.is_profiled() {
+            return Err(no);
+        }
         let own = self.is_bound_to_patient();
         // Whoever may see one patient only could learn of others by what is searched for.
         if own && matches!(no.reason, DenialReason::ParameterNotGranted { .. }) {
@@ -81,6 +85,7 @@ impl Ask<'_> {
             InteractionKind::Create | InteractionKind::Update | InteractionKind::Patch | InteractionKind::Delete
         ) {
             yes.writes = vec![WriteNarrowing {
+                targets: Arc::default(),
                 elements: Arc::new(Elements::Whole),
                 values: Arc::default(),
                 references: std::collections::BTreeMap::new(),
@@ -135,6 +140,13 @@ impl Ask<'_> {
         roles.flat_map(|role| &role.grants).any(|grant| grant.terms.patients.needs_context())
     }
 
+    /// Whether any role of the principal lets out under a profile of de-identification.
+    fn is_profiled(&self) -> bool {
+        let roles = self.principal.roles().iter().filter_map(|name| self.policy.role(name));
+        let mut elements = roles.flat_map(|role| &role.grants).flat_map(|grant| grant.elements.values());
+        elements.any(|elements| elements.profile().is_some())
+    }
+
     /// Types that includes bring.
     fn brought(&self) -> Vec<ResourceType> {
         let Interaction::Search { within: Within::Type(_) | Within::Compartment { .. }, query } =
@@ -158,6 +170,10 @@ fn widened(mut yes: Yes) -> Yes {
     let whole = Arc::new(Elements::Whole);
     let enforced = yes.narrowing.clone();
     for narrowing in yes.narrowing.types.values_mut() {
+        let profiled = |elements: &Elements| elements.profile().is_some();
+        if profiled(&narrowing.elements) || narrowing.lanes.iter().any(|lane| profiled(&lane.elements)) {
+            continue;
+        }
         narrowing.elements = Arc::clone(&whole);
         narrowing.lanes.clear();
     }

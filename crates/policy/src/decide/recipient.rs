@@ -66,7 +66,7 @@ const fn least_exposure(class: RecipientClass) -> Exposure {
     }
 }
 
-fn agreement<'a>(
+pub(super) fn agreement<'a>(
     class: RecipientClass,
     organization: &Organization,
     facts: &'a Facts,

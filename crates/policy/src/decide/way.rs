@@ -10,10 +10,11 @@ use super::{Ask, No};
 use crate::decision::{Condition, DenialReason, Duty, Exemption};
 use crate::facts::Fact;
 use crate::label::Label;
+use crate::party::Agreement;
 use crate::policy::{Cell, Reach, Searchable};
 use crate::record::Emergency;
 use crate::rules::{NoRelation, Patients};
-use crate::{Elements, schema};
+use crate::{Elements, Profile, schema};
 
 /// One way, open.
 #[derive(Debug, Clone)]
@@ -99,8 +100,9 @@ impl<'a> Ask<'a> {
     fn reaches(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Group>, No> {
         let roles = self.principal.roles();
         let mut found = Vec::with_capacity(roles.len());
+        let at_api = self.policy.at_api(&self.api.name);
         for role in roles {
-            match self.policy.cell(role, &self.api.name, resource, kind) {
+            match at_api.cell(role, resource, kind) {
                 Some(Cell::Granted(reaches)) => found.extend(reaches.iter().map(Arc::clone)),
                 Some(Cell::Denied(rule)) => return Err(self.denied(resource, kind, rule)),
                 None => {}
@@ -113,7 +115,7 @@ impl<'a> Ask<'a> {
             }
             return Err(no);
         }
-        if roles.len() > 1 {
+        if roles.len() > 1 && self.policy.any_role_denies() {
             found = self.less_denied(found, resource, kind)?;
         }
         Ok(grouped(found))
@@ -182,6 +184,9 @@ impl<'a> Ask<'a> {
         let exemption = self.exemption(reach).filter(|_| !reach.terms.only_count);
         let elements =
             group.elements(if exemption.is_some() { |reach| &reach.elements_lifted } else { |reach| &reach.elements });
+        if let Some(profile) = elements.profile() {
+            self.covered(profile, &purpose)?;
+        }
         Ok(Way { reach: Arc::clone(reach), also: group.also.clone(), elements, conditions, duties, exemption, purpose })
     }
 
@@ -206,6 +211,25 @@ impl<'a> Ask<'a> {
             }
             _ => Ok(Arc::clone(purpose)),
         }
+    }
+
+    /// Whether what the profile asks of the recipient is in force: a data use agreement, a determination.
+    fn covered(&self, profile: Profile, purpose: &str) -> Result<(), No> {
+        let Some(kind) = profile.agreement_kind() else { return Ok(()) };
+        let Fact::Known(agreements) = &self.facts.agreements else {
+            return Err(No::unknown("the agreements of the organization"));
+        };
+        let covers = |agreement: &Agreement| {
+            agreement.organization == self.recipient.organization.id
+                && agreement.kind == kind
+                && agreement.in_force_at(self.now)
+                && agreement.purposes.iter().any(|one| one == purpose)
+        };
+        if agreements.iter().any(covers) {
+            return Ok(());
+        }
+        let missing = format!("an agreement of kind `{kind}` in force with the organization, for {}", profile.name());
+        Err(No::because(DenialReason::Agreement { missing }, profile.name()))
     }
 
     /// Organization, exposure, hours and dates.
@@ -304,7 +328,7 @@ impl<'a> Ask<'a> {
         let known = self.relations(reach);
         if reach.no_relation == NoRelation::Refuse {
             if known.is_none() {
-                duties.push(Duty::Review { why: "the feed of relations is stale: the panel is suspended".to_owned() });
+                duties.push(Duty::PanelSuspended);
             }
             return Ok(known.map(compartment));
         }

@@ -64,6 +64,7 @@ impl Ask<'_> {
                     elements: nothing(),
                     values: Arc::default(),
                     references: BTreeMap::new(),
+                    targets: Arc::default(),
                     conditions,
                 })
             } else {
@@ -75,6 +76,7 @@ impl Ask<'_> {
             elements: Arc::clone(&writes.elements),
             values: Arc::clone(&writes.values),
             references,
+            targets: Arc::clone(&writes.targets),
             conditions,
         })
     }

@@ -109,7 +109,9 @@ fn lets(grant: &Grant, elements: &Elements, denies: &[&crate::rules::Deny], chan
                 && !grant.writes.values.contains_key(path)
         }
         Thing::Value(path, value) => grant.writes.values.get(path).is_some_and(|values| values.contains(value)),
-        Thing::Sort(_) | Thing::Operation(_) | Thing::Labelled(_) => panic!("not generated"),
+        Thing::Sort(_) | Thing::Operation(_) | Thing::Labelled(_) | Thing::Masked(..) | Thing::Part(_) => {
+            panic!("not generated")
+        }
     }
 }
 

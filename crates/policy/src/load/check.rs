@@ -78,6 +78,30 @@ pub(super) fn compartments(types: &[(ResourceType, Word)], terms: &Terms, reader
     }
 }
 
+/// The paths of `targets`: a reference of the type, and an element of a type that it may name.
+pub(super) fn targets<'a>(
+    types: &[(ResourceType, Word)],
+    paths: impl Iterator<Item = &'a Word>,
+    reader: &mut Reader<'_>,
+) {
+    for word in paths {
+        let split = word.text.rsplit_once('.');
+        let Some((path, element)) = split else {
+            let message = format!("`{}` names no element of what is referred to", word.text);
+            reader.fault(word.span.clone(), message, "write the reference and the element, as \"slot.status\"");
+            continue;
+        };
+        for (resource, _) in types {
+            if let Err(fault) = schema::element(*resource, path) {
+                no_such_element(*resource, word, &fault, reader);
+            }
+        }
+        if !ResourceType::all().any(|named| schema::element(named, element).is_ok()) {
+            reader.fault(word.span.clone(), format!("no type has an element `{element}`"), "");
+        }
+    }
+}
+
 /// The paths of `values` and `references` exist.
 pub(super) fn written_paths<'a>(
     types: &[(ResourceType, Word)],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bascule_fhir::{InteractionKind, ResourceType};
 
 use super::lists::{Kind, Lists};
-use super::{check, words};
+use super::{check, masks, words};
 use crate::read::{Reader, Section, Word};
 use crate::rules::{Denied, Deny, Grant, Named, Patients, Terms, Writes};
 use crate::{Elements, schema};
@@ -33,13 +33,27 @@ pub(super) fn read(
     let only_count = only(&mut section, reader);
     let (interactions, operations) = interactions(&mut section, reader);
     let elements = elements(&mut section, &types, only_count, lists, reader);
+    let elements = masks::put_on(&mut section, elements, reader);
     let terms = terms(&mut section, common, emergency, only_count, reader);
     check::compartments(&types, &terms, reader);
     let search = search(&mut section, &types, &elements, only_count, reader);
     let writes = writes(&mut section, &types, &interactions, lists, reader);
+    let discloses = discloses(&mut section, &types, lists, reader);
     let because = section.word("because", reader).map(|word| word.text);
     section.finish(reader);
-    Some(Grant { id: id.into(), line, apis, elements, interactions, operations, search, writes, terms, because })
+    Some(Grant {
+        id: id.into(),
+        line,
+        apis,
+        elements,
+        interactions,
+        operations,
+        search,
+        writes,
+        discloses,
+        terms,
+        because,
+    })
 }
 
 pub(super) fn read_deny(
@@ -208,6 +222,17 @@ fn elements(
         .collect()
 }
 
+/// What a request may say to the organization behind the API.
+fn discloses(
+    section: &mut Section<'_>,
+    types: &[(ResourceType, Word)],
+    lists: &Lists,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<ResourceType, Arc<Elements>> {
+    let Some(words) = section.words("discloses", reader) else { return BTreeMap::new() };
+    types.iter().map(|(resource, _)| (*resource, Arc::new(named(*resource, &words, lists, reader)))).collect()
+}
+
 /// The elements that the words name on that type.
 fn named(resource: ResourceType, words: &[Word], lists: &Lists, reader: &mut Reader<'_>) -> Elements {
     if let [one] = words
@@ -287,6 +312,7 @@ fn writes(
     let words = section.words("writes", reader);
     let values = section.section("values", reader);
     let references = section.section("references", reader);
+    let targets = section.section("targets", reader);
     let sets = [InteractionKind::Create, InteractionKind::Update, InteractionKind::Patch];
     let writing = sets.iter().any(|kind| interactions.contains(kind));
     if writing && words.is_none() {
@@ -314,6 +340,15 @@ fn writes(
         let pairs = section.named_words(reader);
         check::written_paths(types, pairs.iter().map(|(path, _)| path), reader);
         writes.values = Arc::new(pairs.into_iter().map(|(path, words)| (path.text, texts(Some(words)))).collect());
+    }
+    if let Some(section) = targets {
+        if interactions.contains(&InteractionKind::Patch) {
+            let mend = "grant the patch by itself, for other elements";
+            reader.fault(section.span(), "a patch is not held against `targets`", mend);
+        }
+        let pairs = section.named_words(reader);
+        check::targets(types, pairs.iter().map(|(path, _)| path), reader);
+        writes.targets = Arc::new(pairs.into_iter().map(|(path, words)| (path.text, texts(Some(words)))).collect());
     }
     if let Some(section) = references {
         let pairs = section.named_words(reader);

@@ -46,6 +46,13 @@ const CONSENT_DEFAULT: [&str; 21] = [
 /// A feed of relations older than this is not known, unless the policy says otherwise.
 const RELATIONS_AGE_MINUTES_MAX: u64 = 24 * 60;
 
+/// Emergency access ends after so long, unless the policy says otherwise; it can be opened again.
+const EMERGENCY_MINUTES: u64 = 4 * 60;
+/// A reason for access without a known relation serves for a shift, unless the policy says otherwise.
+const REASON_MINUTES: u64 = 12 * 60;
+/// More than a day is no emergency, and no shift.
+const CARE_MINUTES_MAX: u64 = 24 * 60;
+
 /// Settings as far as they were read.
 #[derive(Default)]
 pub(super) struct Draft {
@@ -55,6 +62,8 @@ pub(super) struct Draft {
     minor_consented: Option<Vec<Label>>,
     relations_age_minutes_max: Option<u64>,
     sender_constrained: Option<Vec<Exposure>>,
+    emergency_minutes_max: Option<u64>,
+    reason_minutes_max: Option<u64>,
 }
 
 impl Draft {
@@ -95,6 +104,21 @@ impl Draft {
             }
             relations.finish(reader);
         }
+        if let Some(mut care) = top.section("care", reader) {
+            let span = care.span();
+            for (key, slot) in [
+                ("emergency-minutes-max", &mut self.emergency_minutes_max),
+                ("reason-minutes-max", &mut self.reason_minutes_max),
+            ] {
+                let Some(minutes) = care.number(key, reader) else { continue };
+                if !(1..=CARE_MINUTES_MAX).contains(&minutes) {
+                    let message = format!("`{key}` is {minutes}");
+                    reader.fault(span.clone(), message, format!("write 1 to {CARE_MINUTES_MAX} minutes"));
+                }
+                *slot = Some(minutes);
+            }
+            care.finish(reader);
+        }
     }
 
     fn consent(&mut self, api: &Word, mut section: Section<'_>, reader: &mut Reader<'_>) {
@@ -118,6 +142,8 @@ impl Draft {
             minor_consented: self.minor_consented.unwrap_or_default().into(),
             relations_age_minutes_max: self.relations_age_minutes_max.unwrap_or(RELATIONS_AGE_MINUTES_MAX),
             sender_constrained: self.sender_constrained.unwrap_or_default(),
+            emergency_minutes_max: self.emergency_minutes_max.unwrap_or(EMERGENCY_MINUTES),
+            reason_minutes_max: self.reason_minutes_max.unwrap_or(REASON_MINUTES),
         }
     }
 }

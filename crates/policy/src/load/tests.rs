@@ -409,23 +409,23 @@ fn syntax_is_no_reason_to_stop_looking() {
     check(
         &[&format!("{}\nthis = is not toml\n[labels]\npart-2 = [\"SUD\"]\n", grant(SOUND))],
         &expect![[r#"
-        error: unknown key `this` in `role.desk.grant[0]`
-          --> policy/0.toml:10:1
-           |
-        10 | this = is not toml
-           | ^^^^ known: api, resource, only, interactions, operations, elements, patients, purpose, exposure, relations, organizations, hours, from, until, search, writes, values, references, because
-        error: string values must be quoted, expected literal string
-          --> policy/0.toml:10:8
-           |
-        10 | this = is not toml
-           |        ^^^^^^^^^^^
-        error: `SUD` is no security label
-          --> policy/0.toml:12:11
-           |
-        12 | part-2 = ["SUD"]
-           |           ^^^^^ write it as `system|code`, as http://terminology.hl7.org/CodeSystem/v3-ActCode|SUD
-        3 errors. Nothing was started.
-    "#]],
+            error: unknown key `this` in `role.desk.grant[0]`
+              --> policy/0.toml:10:1
+               |
+            10 | this = is not toml
+               | ^^^^ known: api, resource, only, interactions, operations, elements, profile, masks, patients, purpose, exposure, relations, organizations, hours, from, until, search, writes, values, references, targets, discloses, because
+            error: string values must be quoted, expected literal string
+              --> policy/0.toml:10:8
+               |
+            10 | this = is not toml
+               |        ^^^^^^^^^^^
+            error: `SUD` is no security label
+              --> policy/0.toml:12:11
+               |
+            12 | part-2 = ["SUD"]
+               |           ^^^^^ write it as `system|code`, as http://terminology.hl7.org/CodeSystem/v3-ActCode|SUD
+            3 errors. Nothing was started.
+        "#]],
     );
 }
 
@@ -492,6 +492,120 @@ fn the_hash_is_of_names_and_texts_in_any_order() {
     assert_eq!(sorted, hash(&[file("b", &two), file("a", &one)]));
     assert_ne!(sorted, hash(&[file("a", &two), file("b", &one)]));
     assert_ne!(sorted, hash(&[file("a", &one)]));
+}
+
+/// What a grant of a Patient with these lines loads as.
+fn patient(lines: &str) -> String {
+    grant(&format!("resource = \"Patient\"\ninteractions = [\"read\"]\n{lines}\n"))
+}
+
+#[test]
+fn a_masked_element_is_named_with_its_mask_and_not_without() {
+    let policy = load(&[&patient(
+        "elements = [\"gender\", \"address\"]\nmasks = { birthDate = \"year\", \"address.postalCode\" = \"zip3\" }",
+    )])
+    .unwrap();
+    let role = policy.role("desk").unwrap();
+    let elements = role.grants[0].elements.values().next().unwrap();
+    let shown = |path| elements.shown(bascule_fhir::ResourceType::PATIENT, path);
+    assert_eq!(shown("birthDate"), Some(crate::Shown::Masked(crate::Mask::Year)));
+    assert_eq!(shown("address.postalCode"), Some(crate::Shown::Masked(crate::Mask::Zip3)));
+    assert_eq!(shown("address.city"), Some(crate::Shown::Plain));
+    assert!(!elements.reaches(bascule_fhir::ResourceType::PATIENT, "address"));
+}
+
+#[test]
+fn a_masked_element_is_not_searched_by() {
+    check(
+        &[&grant(
+            "resource = \"Patient\"\ninteractions = [\"search\"]\nelements = [\"gender\", \"birthDate\"]\nmasks = { birthDate = \"year\" }\nsearch = [\"gender\", \"birthdate\"]\n",
+        )],
+        &expect![[r#"
+            error: `birthdate` searches `Patient.birthDate`, which is not granted here
+              --> policy/0.toml:10:21
+               |
+            10 | search = ["gender", "birthdate"]
+               |                     ^^^^^^^^^^^ grant the element or remove the parameter
+            1 error. Nothing was started.
+        "#]],
+    );
+}
+
+#[test]
+fn a_mask_that_does_not_fit_is_refused_with_what_fits() {
+    check(
+        &[&patient("elements = [\"gender\"]\nmasks = { gender = \"year\", birthDate = \"yaer\", nam = \"code\" }")],
+        &expect![[r#"
+            error: `year` cannot be put on `Patient.gender`
+             --> policy/0.toml:9:20
+              |
+            9 | masks = { gender = "year", birthDate = "yaer", nam = "code" }
+              |                    ^^^^^^ it is put on a date or dateTime
+            error: a mask cannot be: `yaer`
+             --> policy/0.toml:9:40
+              |
+            9 | masks = { gender = "year", birthDate = "yaer", nam = "code" }
+              |                                        ^^^^^^ did you mean `year`?
+            error: no such element: `Patient.nam`
+             --> policy/0.toml:9:48
+              |
+            9 | masks = { gender = "year", birthDate = "yaer", nam = "code" }
+              |                                                ^^^ did you mean `name`?
+            3 errors. Nothing was started.
+        "#]],
+    );
+}
+
+#[test]
+fn under_a_profile_a_mask_may_only_narrow() {
+    check(
+        &[&patient(
+            "elements = \"*\"\nprofile = \"safe-harbor\"\nmasks = { birthDate = \"year\", \"identifier.value\" = \"last-four\" }",
+        )],
+        &expect![[r#"
+            error: `safe-harbor` does not let `Patient.birthDate` out as `year`
+              --> policy/0.toml:10:23
+               |
+            10 | masks = { birthDate = "year", "identifier.value" = "last-four" }
+               |                       ^^^^^^ remove the mask: the profile has its own rule for this element
+            error: `safe-harbor` does not let `Patient.identifier.value` out as `last-four`
+              --> policy/0.toml:10:52
+               |
+            10 | masks = { birthDate = "year", "identifier.value" = "last-four" }
+               |                                                    ^^^^^^^^^^^ remove the mask: the profile has its own rule for this element
+            2 errors. Nothing was started.
+        "#]],
+    );
+    check(
+        &[&patient("elements = \"*\"\nprofile = \"limited-data-set\"\nmasks = { birthDate = \"year\" }")],
+        &expect!["1 roles"],
+    );
+    check(
+        &[&patient("elements = \"*\"\nprofile = \"safe-harbour\"")],
+        &expect![[r#"
+        error: `profile` cannot be: `safe-harbour`
+         --> policy/0.toml:9:11
+          |
+        9 | profile = "safe-harbour"
+          |           ^^^^^^^^^^^^^^ did you mean `safe-harbor`?
+        1 error. Nothing was started.
+    "#]],
+    );
+}
+
+#[test]
+fn what_defines_things_leaves_whole_or_not_at_all() {
+    check(
+        &[&grant("resource = \"ValueSet\"\ninteractions = [\"read\"]\nelements = [\"url\"]\n")],
+        &expect![[r#"
+        error: `ValueSet` cannot leave in part: its parts hold one another up
+         --> policy/0.toml:5:1
+          |
+        5 | [[role.desk.grant]]
+          | ^^^^^^^^^^^^^^^^^^^ grant it by itself with elements = "*"; it holds nothing about anybody
+        1 error. Nothing was started.
+    "#]],
+    );
 }
 
 #[test]

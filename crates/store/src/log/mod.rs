@@ -179,6 +179,7 @@ impl Log {
     pub(crate) fn open_on(settings: LogSettings, disk: Arc<dyn disk::Disk>, now: Timestamp) -> Result<Self, LogError> {
         settings.fault().map_or(Ok(()), |fault| Err(LogError::Settings(fault)))?;
         let held = hold(&settings)?;
+        refuse_without_keys(&settings, disk.as_ref())?;
         let keys = Arc::new(KeyStore::open(&settings.keys_folder)?);
         if let Some(folder) = settings.lock_file.parent() {
             std::fs::create_dir_all(folder).map_err(LogError::file("making", folder))?;
@@ -340,6 +341,22 @@ pub fn last_signed(settings: &LogSettings) -> Result<Vec<bascule_ledger::Note>, 
     let prefix = format!("{}/{}/", settings.origin, settings.node);
     let notes = lock::LockStore::open(&settings.lock_file)?.all_of(&prefix)?;
     notes.iter().map(|note| Ok(bascule_ledger::Note::parse(note)?)).collect()
+}
+
+/// A log that was signed, and whose key store is gone, would go on with new keys and leave everything before unreadable.
+fn refuse_without_keys(settings: &LogSettings, disk: &dyn disk::Disk) -> Result<(), LogError> {
+    let folder = settings.node_folder();
+    let names = disk.list(&folder).map_err(LogError::file("listing", &folder))?;
+    let signed = names
+        .iter()
+        .any(|name| Shard::parse(name).is_some() && disk.read(&folder.join(name).join("checkpoint")).is_ok());
+    let here = ["keys.db", "master.key"].iter().all(|name| settings.keys_folder.join(name).exists());
+    if signed && !here {
+        return Err(LogError::Settings(
+            "the key store is gone: `keys.db` and `master.key` belong to this log; bring them back from their own backup",
+        ));
+    }
+    Ok(())
 }
 
 /// Takes the folder for this process alone.

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use bascule_fhir::Timestamp;
 use bascule_policy::fault::Fault;
 use bascule_policy::{Policy, PolicyFile};
 use bascule_store::policy_change::InForce;
 use bascule_store::{Store, StoreError};
 
+use super::panel;
 use crate::policy_folder;
 
 /// The policy that a house begins with, before anything was said of it.
@@ -37,7 +39,12 @@ pub(crate) enum How {
 ///
 /// # Errors
 /// Every fault of the folder, if nothing was ever accepted.
-pub(crate) fn begin(folder: &Path, apis: &BTreeSet<String>, store: &Store) -> Result<Begun, Vec<Fault>> {
+pub(crate) fn begin(
+    folder: &Path,
+    apis: &BTreeSet<String>,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Begun, Vec<Fault>> {
     let accepted = match accepted(store) {
         Ok(accepted) => accepted,
         Err(sentence) => {
@@ -49,6 +56,13 @@ pub(crate) fn begin(folder: &Path, apis: &BTreeSet<String>, store: &Store) -> Re
     match read.and_then(|files| Policy::load_for(&files, apis).map(|policy| (policy, policy_folder::named(files)))) {
         Ok((policy, files)) => {
             let folder_hash = policy.hash().to_owned();
+            let known = accepted.as_ref().is_some_and(|(held, _)| held.folder_hash == folder_hash);
+            if !known && let Err(said) = panel::check(&policy, store, now) {
+                let fault = Fault::of_file(&folder.display().to_string(), said, "");
+                let Some((held, policy)) = accepted else { return Err(vec![fault]) };
+                let how = How::Fallback(self::said(std::slice::from_ref(&fault)));
+                return Ok(Begun { policy, folder_hash: held.folder_hash, how });
+            }
             Ok(match accepted {
                 Some((held, policy)) if held.folder_hash == folder_hash => {
                     Begun { policy, folder_hash, how: How::Same }
@@ -102,7 +116,6 @@ fn load(files: Vec<(String, String)>) -> Result<Policy, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bascule_fhir::Timestamp;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
@@ -137,11 +150,11 @@ mod tests {
     fn a_faulty_folder_falls_back_to_what_was_accepted_and_says_so() {
         let (_home, store, folder) = house();
         write(&folder, "no-such-element");
-        assert!(begin(&folder, &apis(), &store).is_err());
+        assert!(begin(&folder, &apis(), &store, NOW).is_err());
         write(&folder, "name");
         let hash = accept(&folder, &store, None);
         write(&folder, "no-such-element");
-        let begun = begin(&folder, &apis(), &store).unwrap();
+        let begun = begin(&folder, &apis(), &store, NOW).unwrap();
         assert_eq!(begun.policy.hash(), hash);
         let How::Fallback(said) = begun.how else { panic!("it does not say so") };
         assert!(said.contains("desk.toml:8"), "{said}");
@@ -155,9 +168,9 @@ mod tests {
         write(&other, "telecom");
         let before = accept(&folder, &store, None);
         let applied = accept(&other, &store, Some(&before));
-        assert_eq!(begin(&folder, &apis(), &store).unwrap().policy.hash(), applied);
+        assert_eq!(begin(&folder, &apis(), &store, NOW).unwrap().policy.hash(), applied);
         write(&folder, "gender");
-        let begun = begin(&folder, &apis(), &store).unwrap();
+        let begun = begin(&folder, &apis(), &store, NOW).unwrap();
         assert!(matches!(begun.how, How::Folder(_)) && begun.policy.hash() == begun.folder_hash);
         assert_ne!(begun.folder_hash, before);
     }
@@ -171,6 +184,6 @@ mod tests {
         store.begin_policy("another-hash", "-", NOW).unwrap();
         assert!(accepted(&store).unwrap_err().contains("tampered"));
         write(&folder, "no-such-element");
-        assert!(begin(&folder, &apis(), &store).is_err(), "there is nothing to fall back to");
+        assert!(begin(&folder, &apis(), &store, NOW).is_err(), "there is nothing to fall back to");
     }
 }

@@ -3,6 +3,7 @@
 
 mod act;
 pub(crate) mod begin;
+pub(crate) mod panel;
 mod rows;
 mod schedule;
 mod signed;
@@ -141,6 +142,9 @@ impl PolicyControl {
     ) -> Result<String, String> {
         let mut state = self.state.lock().await;
         self.settle(&mut state, now).await?;
+        if policy.hash() != state.folder_hash {
+            panel::check(&policy, &self.store, now)?;
+        }
         state.fallback = None;
         if policy.hash() == state.folder_hash {
             return Ok(self.live.load().hash().to_owned());
@@ -273,7 +277,7 @@ impl PolicyControl {
         now: Timestamp,
     ) -> Result<Value, String> {
         let next = proposal.check(now).map_err(text)?;
-        let policy = self.load(&files)?;
+        let policy = self.load(&files, now)?;
         let current = self.live.load_full();
         if policy.hash() == current.hash() {
             return Err("this policy is in force already".to_owned());
@@ -310,6 +314,7 @@ impl PolicyControl {
         let current = self.live.load_full();
         let approved = proposal.approve(&asked.author, approver, &asked.before, current.hash(), now).map_err(text)?;
         let policy = begin::kept(&self.store, &asked.after)?;
+        panel::check(&policy, &self.store, now)?;
         match approved {
             Approved::Now => self.put(state, &change, Arc::new(policy), Some(approver), now).await?,
             Approved::From(_) => {
@@ -382,10 +387,12 @@ impl PolicyControl {
         logged.map(drop).map_err(|error| format!("nothing was changed, since it could not be logged: {error}"))
     }
 
-    fn load(&self, files: &[(String, String)]) -> Result<Policy, String> {
+    fn load(&self, files: &[(String, String)], now: Timestamp) -> Result<Policy, String> {
         let files = files.iter().map(|(name, text)| PolicyFile { name: base(name), text: text.clone() });
         let loaded = Policy::load_for(&files.collect::<Vec<_>>(), &self.apis);
-        loaded.map_err(|faults| bascule_policy::fault::render(&faults, "Nothing was changed."))
+        let policy = loaded.map_err(|faults| bascule_policy::fault::render(&faults, "Nothing was changed."))?;
+        panel::check(&policy, &self.store, now)?;
+        Ok(policy)
     }
 
     fn alert(&self, rule: &str, said: &str, now: Timestamp) {

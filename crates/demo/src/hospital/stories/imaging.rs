@@ -1,5 +1,7 @@
 //! Pictures: the order, the study with its series, and what the radiologist reads in it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::super::chart::{Chart, Visit};
@@ -92,6 +94,7 @@ fn report(
         "resultsInterpreter": [RADIOLOGIST.refer()],
         "imagingStudy": [refer(study)],
         "conclusion": reading,
+        "presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": STANDARD.encode(reading), "size": reading.len(), "title": picture.what.say}],
     });
     chart.add("DiagnosticReport", body)
 }

@@ -25,8 +25,8 @@ static ORIENTATIONS: [Code; 6] = [
     snomed("42035005", "Bisexual"),
 ];
 static WISHES: [Code; 3] = [
-    snomed("454381000124105", "Wants no child"),
-    snomed("454391000124108", "Does not mind either way"),
+    snomed("454391000124108", "Wants no child"),
+    snomed("454381000124105", "Not sure whether a child is wanted"),
     snomed("454401000124105", "Wants a child"),
 ];
 

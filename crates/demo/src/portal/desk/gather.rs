@@ -167,6 +167,17 @@ pub(super) async fn document(house: &House, headers: &HeaderMap, id: &str) -> Re
     Ok(pages::document(visit.frame(&patient), &record::document(&body), &text))
 }
 
+pub(super) async fn looks(house: &House, headers: &HeaderMap) -> Result<Markup, Trouble> {
+    let visit = Visit::begin(house, headers)?;
+    let (patient, found) = tokio::join!(visit.patient(), house.bridge.looked(&visit.session.token));
+    let patient = patient?;
+    let found = match found {
+        Err(Trouble::SessionOver) => return Err(Trouble::SessionOver),
+        found => found.map(|body| record::looks(&body)),
+    };
+    Ok(pages::looks(visit.frame(&patient), &found))
+}
+
 pub(super) async fn messages(house: &House, headers: &HeaderMap, notice: Option<&str>) -> Result<Markup, Trouble> {
     let visit = Visit::begin(house, headers)?;
     let (patient, found) = tokio::join!(visit.patient(), visit.all("Communication", &[]));

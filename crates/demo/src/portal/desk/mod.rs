@@ -61,6 +61,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route(Tab::Documents.path(), get(documents))
         .route("/documents/{id}", get(document))
         .route(Tab::Messages.path(), get(messages).post(send::message))
+        .route(Tab::Looks.path(), get(looks))
         .route("/sign-in", get(door::sign_in))
         .route(PortalSettings::REDIRECT_PATH, get(door::signed_in))
         .route("/sign-out", post(door::sign_out))
@@ -129,6 +130,10 @@ async fn document(State(house): Shared, Path(id): Path<String>, headers: HeaderM
 async fn messages(State(house): Shared, Query(done): Query<Done>, headers: HeaderMap) -> Response {
     let notice = done.sent.map(|_| "Your message was sent.");
     house.answer(gather::messages(&house, &headers, notice).await)
+}
+
+async fn looks(State(house): Shared, headers: HeaderMap) -> Response {
+    house.answer(gather::looks(&house, &headers).await)
 }
 
 async fn nowhere(State(house): Shared) -> Response {

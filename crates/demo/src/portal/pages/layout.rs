@@ -19,10 +19,11 @@ pub(in super::super) enum Tab {
     Health,
     Documents,
     Messages,
+    Looks,
 }
 
 impl Tab {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Overview,
         Self::Results,
         Self::Medicines,
@@ -30,6 +31,7 @@ impl Tab {
         Self::Health,
         Self::Documents,
         Self::Messages,
+        Self::Looks,
     ];
 
     /// Its address.
@@ -42,6 +44,7 @@ impl Tab {
             Self::Health => "/health",
             Self::Documents => "/documents",
             Self::Messages => "/messages",
+            Self::Looks => "/looks",
         }
     }
 
@@ -54,6 +57,7 @@ impl Tab {
             Self::Health => "Health",
             Self::Documents => "Documents",
             Self::Messages => "Messages",
+            Self::Looks => "Who has looked",
         }
     }
 }

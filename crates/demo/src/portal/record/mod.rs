@@ -3,6 +3,7 @@
 mod appointments;
 mod documents;
 mod health;
+mod looks;
 mod medicines;
 mod messages;
 mod patient;
@@ -12,6 +13,7 @@ mod results;
 pub(super) use appointments::{Appointment, Status, appointment, appointments};
 pub(super) use documents::{Attachment, Document, attachment, document, documents};
 pub(super) use health::{Allergy, Condition, Vaccine, allergies, conditions, vaccines};
+pub(super) use looks::{Look, Looks, looks};
 pub(super) use medicines::{Medicine, medicines};
 pub(super) use messages::{Message, TOPIC_SYSTEM, TOPICS, messages};
 pub(super) use patient::{Patient, patient};

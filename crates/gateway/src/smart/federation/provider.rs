@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::settings::ProviderSettings;
 use crate::identity::OauthClient;
 use crate::key_set::{KeySet, KeysAt, is_https_or_here};
-use crate::outbound::Fetched;
+use crate::outside::Fetched;
 
 /// Its documents are read again after so long, in seconds.
 const DOCUMENTS_SECONDS: i64 = 3_600;

@@ -58,6 +58,40 @@ fn a_consent_that_denies_acts_on_the_next_request() {
     );
 }
 
+/// What a role under that profile says to a recipient of that class with agreements of these kinds.
+fn under(profile: &str, class: &str, kinds: &[&str]) -> String {
+    let text = format!(
+        "[role.study]\ntitle = \"S\"\npurpose = [\"HOPERAT\"]\napi = \"ehr\"\n[consent.ehr]\ndefault = [\"HOPERAT\"]\n[[role.study.grant]]\nresource = \"Patient\"\ninteractions = [\"read\", \"search\"]\nelements = [\"gender\", \"birthDate\"]\nprofile = \"{profile}\"\n"
+    );
+    let agreements = Fact::Known(kinds.iter().map(|kind| agreement(kind, &["HOPERAT"])).collect());
+    let facts = Facts { agreements, ..recipient(class) };
+    said(&decide(&policy(&text), token("study", "system/*.rs"), "GET Patient", &facts))
+}
+
+#[test]
+fn a_profile_asks_for_what_its_clause_asks_for_whatever_the_class() {
+    for (profile, kinds, kind) in [
+        ("limited-data-set", &[][..], "data-use"),
+        ("limited-data-set", &["expert-determination"], "data-use"),
+        ("expert", &["data-use"], "expert-determination"),
+    ] {
+        let refused = format!("refuse {profile}: agreement: an agreement of kind `{kind}` in force");
+        assert!(under(profile, "payer", kinds).starts_with(&refused), "{profile} {kinds:?}");
+    }
+    for (profile, kinds) in
+        [("limited-data-set", &["data-use"][..]), ("expert", &["expert-determination"]), ("safe-harbor", &[])]
+    {
+        let permitted = format!("permit study.grant[0] under {profile}: Patient under {profile} (45 CFR 164.514");
+        assert!(under(profile, "payer", kinds).starts_with(&permitted), "{profile} {kinds:?}");
+    }
+}
+
+#[test]
+fn a_profile_is_not_lifted_for_a_treating_provider() {
+    let said = under("safe-harbor", "treating-provider", &[]);
+    assert!(said.contains("Patient under safe-harbor") && said.contains("birthDate, gender"), "{said}");
+}
+
 #[test]
 fn research_needs_a_consent_on_file() {
     let researcher = || token("researcher", "system/*.rs");
@@ -70,7 +104,7 @@ fn research_needs_a_consent_on_file() {
         "GET Observation",
         &with,
         &expect![
-            "permit researcher.grant[1]: Observation category.coding code.coding.code code.coding.system component effectiveDateTime effectiveInstant effectivePeriod effectiveTiming id interpretation.coding issued meta.lastUpdated meta.versionId referenceRange specimen.reference status subject.reference valueBoolean valueCodeableConcept valueDateTime valueInteger valuePeriod valueQuantity valueRange valueRatio valueSampledData valueString valueTime if Patient/a,b and not(sensitive)"
+            "permit researcher.grant[1] under limited-data-set: Observation under limited-data-set (45 CFR 164.514(e)): category.coding, code.coding.code, code.coding.system, component, effectiveDateTime, effectiveInstant, effectivePeriod, effectiveTiming, id, interpretation.coding, issued, meta.lastUpdated, meta.versionId, referenceRange, specimen.reference, status, subject.reference, valueBoolean, valueCodeableConcept, valueDateTime, valueInteger, valuePeriod, valueQuantity, valueRange, valueRatio, valueSampledData, valueString, valueTime if Patient/a,b and not(sensitive)"
         ],
     );
     check(researcher(), "GET Observation?patient=c", &with, &expect!["refuse no consent on file: consent"]);

@@ -10,7 +10,7 @@ use expect_test::Expect;
 use crate::decision::{Asked, Condition, Denial, DenialReason, Narrowing, Permit, TotalRule};
 use crate::facts::{Fact, Facts};
 use crate::label::Label;
-use crate::party::{Agreement, Consent, Organization};
+use crate::party::{Agreement, Consent, Organization, Relation};
 use crate::record::Period;
 use crate::{Api, ApiKind, Elements, Exposure, Mode, Policy, PolicyFile};
 
@@ -38,9 +38,18 @@ pub(super) fn api() -> Api {
     }
 }
 
-/// Nothing on file, and a client of the house's own.
+/// Nothing on file but who treats patient `a`, and a client of the house's own.
 pub(super) fn facts() -> Facts {
-    Facts { organization: Fact::Known(Some(house())), ..Facts::nothing_on_file() }
+    Facts {
+        organization: Fact::Known(Some(house())),
+        relations: Fact::Known(vec![treats()]),
+        relations_as_of: Fact::Known(NOW),
+        ..Facts::nothing_on_file()
+    }
+}
+
+fn treats() -> Relation {
+    Relation { patient: id("a"), practitioner: id("p1"), kind: "care-team".to_owned(), from: NOW, until: None }
 }
 
 pub(super) fn house() -> Organization {
@@ -210,6 +219,7 @@ pub(super) fn elements(elements: &Elements) -> String {
         Elements::Whole => "whole".to_owned(),
         Elements::Only(named) if named.is_empty() => "nothing".to_owned(),
         Elements::Only(named) => named.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
+        Elements::Profiled { .. } => crate::describe::elements(elements),
     }
 }
 
