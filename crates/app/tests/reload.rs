@@ -51,7 +51,7 @@ async fn a_reload_drops_no_request_and_a_fault_changes_nothing() {
 async fn hang_up(demo: &Demo) {
     let before = demo.log().len();
     assert!(Command::new("kill").args(["-HUP", &demo.process().to_string()]).status().unwrap().success());
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         let log = demo.log();
         let said = log.get(before..).unwrap_or_default();
         if said.contains("stays in force") || said.contains("are in force") {

@@ -96,6 +96,7 @@ async fn tell(entry: &Opened, settings: &Settings, records: &RecordsArgs) -> Res
         return Ok(row);
     };
     put("policy", json!(hash));
+    put("observed", json!(clear.observed.as_ref().map(|cause| format!("enforcing would refuse: {cause}"))));
     let policy = kept(hash, records).await?;
     put("rules", json!(clear.rule.as_deref().map(|rule| policy.cite(rule))));
     match again(entry, &policy, settings) {
@@ -103,7 +104,8 @@ async fn tell(entry: &Opened, settings: &Settings, records: &RecordsArgs) -> Res
             let was = clear.decision == Some(Decision::Permit);
             put("again", json!(explanation.to_string()));
             put("notes", json!(notes));
-            put("same", json!(was == explanation.permitted));
+            // What was only observed is decided again as enforcing would.
+            put("same", json!(was == explanation.permitted || clear.observed.is_some()));
         }
         Err(why) => put("again", json!(format!("it cannot be decided again: {why}"))),
     }
@@ -183,8 +185,10 @@ fn scopes(text: &str) -> Scopes {
 fn text(row: &Value) -> String {
     let text = |name: &str| row.get(name).map_or_else(|| "-".to_owned(), terminal::cell);
     let mut out = format!("{}: {} {}\n", text("decision"), text("interaction"), text("resource"));
-    for name in ["at", "status", "client", "role", "user", "patients", "policy", "rules", "cause", "reason", "withheld"]
-    {
+    for name in [
+        "at", "status", "client", "role", "user", "patients", "policy", "rules", "cause", "reason", "observed",
+        "withheld",
+    ] {
         let shown = text(name);
         if shown != "-" && !shown.is_empty() {
             let _ = writeln!(out, "  {name:11}{shown}");
