@@ -65,8 +65,12 @@ pub(crate) struct Running {
     witnessing: Option<JoinHandle<()>>,
     feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
+    polling: JoinHandle<()>,
     exchange: Exchange,
 }
+
+/// How long the doors stay closed at a start for the first reading of what the chart tells.
+const FIRST_READING_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Running {
     /// Opens the doors.
@@ -102,7 +106,9 @@ impl Running {
         let throttles = Arc::new(Throttles::new(house.settings.sign_in.limits));
         let (gateway, smart) = gateway(&house, &house.settings, server, &records, &throttles)?;
         let (door, smart) = (Door::new(gateway), Arc::new(ArcSwap::from_pointee(smart)));
+        let _read_or_unknown = tokio::time::timeout(FIRST_READING_WAIT, door.gateway().poll(now)).await;
         let (stop, stopped) = watch::channel(false);
+        let polling = tokio::spawn(poll(door.clone(), stopped.clone()));
         let limits = listen_limits(&house.settings);
         let serving = {
             let (tls, stopped, service) = (tls.clone(), stopped.clone(), door.clone());
@@ -161,6 +167,7 @@ impl Running {
             witnessing,
             feeding,
             schedule,
+            polling,
             exchange,
         })
     }
@@ -245,6 +252,7 @@ impl Running {
         }
         let _kept = self.housekeeping.await;
         let _asked = self.rechecking.await;
+        let _read = self.polling.await;
         if let Some(witnessing) = self.witnessing {
             let _asked = witnessing.await;
         }
@@ -263,6 +271,17 @@ fn said_faults(what: &str, faults: &[bascule_policy::fault::Fault]) {
     for fault in faults {
         let place = format!("{}:{}:{}", fault.file, fault.line, fault.column);
         tracing::error!(place, message = fault.message, mend = fault.mend, "fault");
+    }
+}
+
+/// Reads what is due of the chart, until the house closes.
+async fn poll(door: Door, stopped: watch::Receiver<bool>) {
+    let mut stopped = std::pin::pin!(until(stopped));
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => door.gateway().poll(clock::now()).await,
+        }
     }
 }
 
@@ -337,7 +356,8 @@ fn gateway(
     .with_throttles(Arc::clone(throttles))
     .with_providers(&settings.providers)
     .map_err(|error| error.to_string())?
-    .with_udap(settings.udap.clone());
+    .with_udap(settings.udap.clone())
+    .of_age_at(of_age(house));
     let administration = admin::http::router(smart.clone(), Arc::clone(records));
     let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
     let page_key = || house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string());
@@ -366,6 +386,12 @@ async fn recheck(smart: Arc<ArcSwap<SmartState>>, mut stopped: watch::Receiver<b
             tracing::error!(error, "providers could not be asked");
         }
     }
+}
+
+/// The age of majority of the policy in force.
+fn of_age(house: &House) -> Arc<dyn Fn() -> u8 + Send + Sync> {
+    let policy = Arc::clone(house.policy.live());
+    Arc::new(move || policy.load().settings().majority_years)
 }
 
 /// The way out to registered `jwks_uri`s: https, the operating system's authorities. A machine without authorities serves

@@ -1,26 +1,17 @@
 //! HL7 v2 messages that others made, mapped and sent to the embedded EHR: each transaction is valid R4, and the same message
 //! sent twice leaves the chart as it was.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+#[path = "../../hl7/tests/collection/mod.rs"]
+mod collection;
 
 use bascule_ehr::{Access, Ehr, Settings, Validation};
 use bascule_exchange::map::{Known, Partner, map};
 use bascule_hl7::{Limits, Message, split};
+use collection::files;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use tower::ServiceExt as _;
-
-fn files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "hl7" || extension == "er7") {
-            into.push(path);
-        }
-    }
-}
 
 async fn ask(ehr: &Ehr, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let request = http::Request::builder()
@@ -72,10 +63,7 @@ async fn total(ehr: &Ehr) -> u64 {
 
 #[tokio::test]
 async fn every_mapped_message_is_valid_r4_and_is_written_once() {
-    let Some(shared) = std::env::var_os("BASCULE_SHARED") else {
-        println!("skipped: BASCULE_SHARED is unset");
-        return;
-    };
+    let Some((_, paths)) = files() else { return };
     let folder = tempfile::tempdir().unwrap();
     let access = Access::Open;
     let settings = Settings {
@@ -89,9 +77,6 @@ async fn every_mapped_message_is_valid_r4_and_is_written_once() {
         authorities: BTreeMap::new(),
         offset_minutes: 0,
     };
-    let mut paths = Vec::new();
-    files(&PathBuf::from(shared).join("data/hl7v2"), &mut paths);
-    paths.sort();
     let (mut sent, mut faults) = (0, Vec::new());
     for path in &paths {
         let bytes = std::fs::read(path).unwrap();

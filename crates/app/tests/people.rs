@@ -259,7 +259,12 @@ async fn reading_the_configuration_again_forgives_nobody(demo: &Demo) {
     assert!(signal.success());
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     assert!(demo.log().contains("are in force"), "{}", demo.log());
-    assert_eq!(guess().await.status, 429, "after SIGHUP too");
+    // A try or two may have come back meanwhile; a throttle that began anew would let all of these through.
+    let mut held = false;
+    for _ in 0..5 {
+        held |= guess().await.status == 429;
+    }
+    assert!(held, "after SIGHUP too");
 }
 
 fn nothing_secret_is_in_a_log(demo: &Demo, secrets: &[String]) {

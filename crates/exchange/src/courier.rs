@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::chart::{Chart, Trouble};
-use crate::event::{Event, Record, hex};
+use crate::event::{Event, Record};
 use crate::map::{Identifier, Known, MapFault, Mapped, Partner, map, needs};
 use crate::resolve::resolve;
 use crate::rules::Orders;
@@ -118,8 +118,13 @@ impl Courier {
                 return;
             }
         };
-        let event =
-            Event { partner: self.partner.name.clone(), act, kind: delivery.kind, digest: hex(&delivery.digest), said };
+        let event = Event {
+            partner: self.partner.name.clone(),
+            act,
+            kind: delivery.kind,
+            digest: hex::encode(delivery.digest),
+            said,
+        };
         if let Err(error) = (self.record)(event).await {
             tracing::error!(error, "a delivery could not be logged");
         }

@@ -11,7 +11,7 @@ use bascule_hl7::{
 use bascule_store::delivery::{NewDelivery, Put, Queue};
 use tokio::sync::Notify;
 
-use crate::event::{Event, Record, hex};
+use crate::event::{Event, Record};
 use crate::map::{MapFault, Partner, needs};
 use crate::rules::Rules;
 
@@ -157,7 +157,7 @@ impl Desk {
     }
 
     async fn say(&self, act: &'static str, kind: &str, bytes: &[u8], said: &str) -> Result<(), String> {
-        let digest = hex(&sha256(bytes));
+        let digest = hex::encode(sha256(bytes));
         (self.record)(Event {
             partner: self.partner.name.clone(),
             act,

@@ -21,8 +21,3 @@ pub struct Event {
 
 /// Keeps an event in the log; an error means that it is not there, and nothing may be acknowledged.
 pub type Record = Arc<dyn Fn(Event) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
-
-/// Bytes as hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

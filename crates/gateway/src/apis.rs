@@ -7,7 +7,7 @@ use bascule_wire::TlsError;
 
 use crate::identity::Signer;
 use crate::issuers::Issuers;
-use crate::settings::Settings;
+use crate::settings::{Feeds, Settings};
 use crate::upstream::Upstream;
 
 /// An API as the gateway serves it.
@@ -21,6 +21,8 @@ pub(crate) struct Served {
     pub(crate) upstream: Upstream,
     /// Others whose tokens it takes.
     pub(crate) issuers: Issuers,
+    /// What the bridge itself reads from it.
+    pub(crate) feeds: Feeds,
     /// Whose system it is, if another organization's.
     pub(crate) organization: Option<String>,
     path: String,
@@ -46,6 +48,7 @@ impl Apis {
                     public_base: format!("{public_url}{path}"),
                     upstream: Upstream::new(&one.upstream, &settings.limits, signer)?,
                     issuers: Issuers::new(&one.issuers)?,
+                    feeds: one.feeds,
                     organization: one.upstream.organization.clone(),
                     path,
                 }))
@@ -62,6 +65,11 @@ impl Apis {
             let rest = path.strip_prefix(served.path.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then(|| (Arc::clone(served), rest))
         })
+    }
+
+    /// Every API.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.0.iter()
     }
 
     /// Their names.
@@ -105,6 +113,7 @@ mod tests {
                 unversioned: None,
             },
             issuers: Vec::new(),
+            feeds: Feeds::default(),
         };
         let folder = tempfile::tempdir().unwrap();
         let store = bascule_store::Store::open(&folder.path().join("bascule.db"), NOW).unwrap();

@@ -25,6 +25,8 @@ use tower::ServiceExt;
 use crate::apis::{Apis, Served};
 use crate::codes::Coder;
 use crate::duties::Raised;
+use crate::facts::{AboutAll, ConsentFeeds, Shelf};
+use crate::feeds::Feeds;
 use crate::floods::Floods;
 use crate::head::Head;
 use crate::headers;
@@ -65,6 +67,9 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    about_all: AboutAll,
+    consent_feeds: ConsentFeeds,
+    feeds: Feeds,
     care_links: Links,
     floods: Floods,
     reading: OnceLock<ReadingSettings>,
@@ -117,6 +122,9 @@ impl Gateway {
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
             raised: Raised::new(),
+            about_all: AboutAll::default(),
+            consent_feeds: consent_feeds(settings),
+            feeds: Feeds::default(),
             floods: Floods::default(),
             reading: OnceLock::new(),
             limits,
@@ -347,6 +355,21 @@ impl Gateway {
         &self.0.raised
     }
 
+    /// Every API that is served as FHIR.
+    pub(crate) fn apis(&self) -> Vec<Arc<Served>> {
+        self.0.apis.all().map(Arc::clone).collect()
+    }
+
+    /// What the bridge itself reads.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
+    }
+
+    /// Where the facts of a decision come from.
+    pub(crate) fn shelf(&self) -> Shelf<'_> {
+        Shelf { store: &self.0.store, about_all: &self.0.about_all, feeds: &self.0.consent_feeds }
+    }
+
     pub(crate) fn shared_store(&self) -> &Arc<Store> {
         &self.0.store
     }
@@ -389,6 +412,12 @@ impl Gateway {
     pub(crate) fn pages(&self) -> Arc<Pages> {
         Arc::clone(&self.0.pages)
     }
+}
+
+/// For how long the consents of each API are relied on that has a feed of them.
+fn consent_feeds(settings: &Settings) -> ConsentFeeds {
+    let fed = |one: &crate::settings::ApiSettings| Some((one.api.name.clone(), one.feeds.consents?.age_seconds_max));
+    settings.apis.iter().filter_map(fed).collect()
 }
 
 /// Paths that are not an API's: the authorization server, administration, the feed of people.

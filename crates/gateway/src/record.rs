@@ -151,7 +151,7 @@ impl Visit {
     /// [`Refusal::Fault`] before anybody was found to ask.
     pub(crate) fn behalf(&self) -> Result<Behalf<'_>, Refusal> {
         let principal = self.principal.as_ref().ok_or(Refusal::Fault { at: "principal" })?;
-        Ok(Behalf { principal, head: &self.head })
+        Ok(Behalf::Caller(principal, &self.head))
     }
 
     /// The patients of a body that was written, by id.

@@ -159,7 +159,7 @@ impl Filling<'_> {
     /// A page as the upstream has it, if it can be had. What cannot is left to who follows the link.
     async fn fetched(&self, address: &str) -> Option<Bytes> {
         let call = narrow::page(address);
-        let behalf = Behalf { principal: self.permit.principal(), head: &self.visit.head };
+        let behalf = Behalf::Caller(self.permit.principal(), &self.visit.head);
         let reply = self.served.upstream.send(call, &HeaderMap::new(), &behalf).await;
         match reply {
             Ok(Reply { status, content: Content::Held(body), .. }) if status.is_success() => Some(body),

@@ -14,18 +14,6 @@ use crate::judge::{Bases, holds};
 use crate::members::{Members, is_match};
 use crate::refill::shows;
 
-/// Allergies, medications, problems, results.
-const SAFETY: [&str; 8] = [
-    "AllergyIntolerance",
-    "Condition",
-    "DiagnosticReport",
-    "MedicationAdministration",
-    "MedicationDispense",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Observation",
-];
-
 /// The entry that says it.
 const NOTE: &str = r#"{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed"}]},"search":{"mode":"outcome"}}"#;
 
@@ -59,7 +47,7 @@ pub(crate) fn noted(gateway: &Gateway, served: &Served, permit: &Permit, body: &
 fn is_told_of(policy: &Policy, served: &Served, permit: &Permit, resource: &Value) -> bool {
     let kind = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     let asked = ResourceType::parse(kind).and_then(|kind| permit.narrowing().types.get(&kind));
-    let Some(asked) = asked.filter(|_| SAFETY.contains(&kind)) else { return false };
+    let Some(asked) = asked.filter(|_| bascule_policy::SAFETY_TYPES.contains(&kind)) else { return false };
     let bases = Bases { public: &served.public_base, upstream: served.upstream.base() };
     let settings = policy.settings();
     let protected = [&settings.part2, &settings.psychotherapy, &settings.minor_consented];

@@ -32,6 +32,33 @@ pub struct ApiSettings {
     pub upstream: UpstreamSettings,
     /// Others whose tokens it takes beside our own.
     pub issuers: Vec<IssuerSettings>,
+    /// What the bridge itself reads from it.
+    pub feeds: Feeds,
+}
+
+/// What the bridge itself reads from an API's upstream, so that decisions can rest on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Feeds {
+    /// Consents; `None` is: the chart keeps none that decide.
+    pub consents: Option<ConsentFeed>,
+    /// Care teams, encounters, appointments, orders; `None` is: relations are entered by hand or by import.
+    pub relations: Option<RelationFeed>,
+}
+
+/// Consents of the chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentFeed {
+    /// Seconds between two readings: what is changed in the chart itself acts that late at most.
+    pub poll_seconds: i64,
+    /// Seconds for which a reading is relied on; then the consents are not known.
+    pub age_seconds_max: i64,
+}
+
+/// Relations of the chart. For how long they are relied on, the policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelationFeed {
+    /// Seconds between two readings.
+    pub poll_seconds: i64,
 }
 
 /// The system behind an API.

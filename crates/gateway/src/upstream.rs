@@ -209,14 +209,14 @@ impl Upstream {
     async fn exchange(&self, call: Call, asked: &HeaderMap, behalf: &Behalf<'_>) -> Result<Reply, UpstreamFault> {
         let malformed = |error: http::Error| UpstreamFault::NotHttp(error.to_string());
         let credential = self.identity.authorization(behalf).await?;
-        let acting = self.acting.as_ref().map(|acting| acting.header(behalf)).transpose()?;
+        let acting = self.acting.as_ref().map(|acting| acting.header(behalf)).transpose()?.flatten();
         let mut request = Request::builder()
             .method(call.method)
             .uri(format!("{}{}", self.base, call.address))
             .body(full(call.body))
             .map_err(malformed)?;
         *request.headers_mut() =
-            headers::to_upstream(asked, credential.as_ref(), call.content_type, &behalf.head.request_id);
+            headers::to_upstream(asked, credential.as_ref(), call.content_type, behalf.request_id());
         for (name, value) in [(IF_NONE_EXIST, call.if_none_exist), (IF_MATCH, call.if_match)] {
             if let Some(value) = value {
                 request.headers_mut().insert(name, value);
@@ -238,10 +238,10 @@ impl Upstream {
         let uri = if what.address.contains("://") { what.address } else { format!("{}{}", self.base, what.address) };
         let credential = if what.identified { self.identity.authorization(behalf).await? } else { None };
         let acting = self.acting.as_ref().filter(|_| what.identified);
-        let acting = acting.map(|acting| acting.header(behalf)).transpose()?;
+        let acting = acting.map(|acting| acting.header(behalf)).transpose()?.flatten();
         let mut request = Request::builder().method(what.method).uri(uri).body(empty()).map_err(malformed)?;
         *request.headers_mut() =
-            headers::to_upstream(&HeaderMap::new(), credential.as_ref(), None, &behalf.head.request_id);
+            headers::to_upstream(&HeaderMap::new(), credential.as_ref(), None, behalf.request_id());
         request.headers_mut().extend(acting);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(what.accept));
         if let Some(prefer) = what.prefer {

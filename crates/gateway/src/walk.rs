@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
-use crate::facts::gather;
+use crate::facts::{Question, gather};
 use crate::floods::Told;
 use crate::gateway::Gateway;
 use crate::headers;
@@ -26,7 +26,7 @@ use crate::offer::Offer;
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, floods, keep, links, outbound, parameters, refill, safety, stream, write};
+use crate::{batch, bulk, duties, feeds, floods, keep, links, outbound, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -122,7 +122,8 @@ pub(crate) fn decide(
 ) -> Result<Permit, Refusal> {
     visit.asked = Some(asked.clone());
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &served.api.name, &policy.needs(&principal, &asked), now);
+    let question = Question::new(&served.api.name, &principal, policy.settings(), now);
+    let facts = gather(&gateway.shelf(), &policy.needs(&principal, &asked), &question);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
     outbound::decide(gateway, served, visit, &permit, now)?;
@@ -144,10 +145,13 @@ async fn exchange(
     }
     visit.address.clone_from(&call.address);
     let head = visit.head.clone();
-    let behalf = Behalf { principal: permit.principal(), head: &head };
+    let behalf = Behalf::Caller(permit.principal(), &head);
     let reply = if call.changes() {
         visit.intent = Some(keep::intend(gateway, visit, now).await?);
-        served.upstream.send(call, &head.headers, &behalf).await
+        let reply = served.upstream.send(call, &head.headers, &behalf).await;
+        // Whatever was answered, it may have been written.
+        feeds::written(gateway, served, permit, reply.as_ref().ok().map(|reply| &reply.headers), now).await;
+        reply
     } else {
         let intend = keep::intend(gateway, visit, now);
         let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &head.headers, &behalf));

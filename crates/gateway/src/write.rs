@@ -211,7 +211,7 @@ async fn before(
     }
     let current = match target {
         Target::Instance(id) => {
-            let behalf = Behalf { principal: permit.principal(), head: &visit.head };
+            let behalf = Behalf::Caller(permit.principal(), &visit.head);
             current(served, &behalf, resource, id).await?
         }
         Target::Matching(query) => match matching::find(gateway, served, visit, permit, resource, query).await? {

@@ -1,37 +1,13 @@
 //! Files that others made (`BASCULE_SHARED/data/hl7v2`): each is read or refused with a reason; the committed table
 //! `corpus.txt` says which. What is read is written again byte for byte.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its files fails")]
+mod collection;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
-use bascule_hl7::{Deframer, Event, Limits, Message, split};
+use bascule_hl7::{Limits, Message, split};
+use collection::{files, unframed};
 use expect_test::expect_file;
-
-fn files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "hl7" || extension == "er7") {
-            into.push(path);
-        }
-    }
-}
-
-/// Some files are a recording of the wire.
-fn unframed(bytes: Vec<u8>) -> Vec<Vec<u8>> {
-    if bytes.first() != Some(&0x0b) {
-        return vec![bytes];
-    }
-    let events = Deframer::new(1 << 20).push(&bytes);
-    let frames = events.into_iter().map(|event| match event {
-        Event::Frame(frame) => frame,
-        Event::Fault(fault) => panic!("{fault}"),
-    });
-    frames.collect()
-}
 
 fn judge(bytes: &[u8]) -> String {
     let batches = match split(bytes) {
@@ -60,14 +36,7 @@ fn judge(bytes: &[u8]) -> String {
 
 #[test]
 fn every_file_is_read_or_refused_with_a_reason() {
-    let Some(shared) = std::env::var_os("BASCULE_SHARED") else {
-        println!("skipped: BASCULE_SHARED is unset");
-        return;
-    };
-    let root = PathBuf::from(shared).join("data/hl7v2");
-    let mut paths = Vec::new();
-    files(&root, &mut paths);
-    paths.sort();
+    let Some((root, paths)) = files() else { return };
     let mut table = String::new();
     for path in &paths {
         let name = path.strip_prefix(&root).unwrap().display();

@@ -29,6 +29,7 @@ pub mod who_may;
 pub mod write;
 
 mod decide;
+mod safety;
 mod schema;
 mod search;
 mod table;
@@ -46,4 +47,6 @@ pub use mask::Mask;
 pub use party::RecipientClass;
 pub use policy::Policy;
 pub use profile::{Profile, Treatment};
+pub use safety::SAFETY_TYPES;
+pub use schema::is_definition;
 pub use write::WriteNarrowing;

@@ -39,6 +39,25 @@ pub struct Section<'t> {
 #[derive(Debug)]
 pub struct Document<'a>(Spanned<DeTable<'a>>);
 
+/// Reads a whole file with `read`; what it did not ask for is a fault too.
+///
+/// # Errors
+/// Every fault of the text.
+pub fn whole<T>(
+    file: &str,
+    text: &str,
+    read: impl FnOnce(&mut Section<'_>, &mut Reader<'_>) -> Option<T>,
+) -> Result<T, Vec<Fault>> {
+    let (mut reader, document) = Reader::open(file, text);
+    let mut top = document.top();
+    let found = read(&mut top, &mut reader);
+    top.finish(&mut reader);
+    match (found, reader.into_faults()) {
+        (Some(found), faults) if faults.is_empty() => Ok(found),
+        (_, faults) => Err(faults),
+    }
+}
+
 impl<'a> Reader<'a> {
     /// Reads `text`, keeping every fault of syntax.
     #[must_use]

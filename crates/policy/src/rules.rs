@@ -224,10 +224,22 @@ pub struct Settings {
     pub relations_age_minutes_max: u64,
     /// APIs of these exposures take only tokens that are bound to a key or certificate of who shows them.
     pub sender_constrained: Vec<Exposure>,
+    /// Purposes that go on, under review, while the consents of an API are not known; by API. None unless named.
+    pub without_consents: BTreeMap<String, Vec<String>>,
+    /// The birthday on which a parent's representation of a minor ends, in years.
+    pub majority_years: u8,
     /// How long emergency access stays open.
     pub emergency_minutes_max: u64,
     /// How long a reason for access without a known relation serves.
     pub reason_minutes_max: u64,
+}
+
+impl Settings {
+    /// Whether a purpose goes on, under review, while the consents of the API are not known.
+    #[must_use]
+    pub fn goes_on_without_consents(&self, api: &str, purpose: &str) -> bool {
+        self.without_consents.get(api).is_some_and(|purposes| purposes.iter().any(|one| one == purpose))
+    }
 }
 
 impl Hours {

@@ -71,7 +71,8 @@ fn of_form(profile: Profile, parent: &str, form: &Element, depth: usize) -> Opti
 
 /// Whether the type defines something and holds nothing about anybody: its parts hold one another up, so it leaves whole
 /// or not at all.
-pub(crate) fn is_definition(resource: ResourceType) -> bool {
+#[must_use]
+pub fn is_definition(resource: ResourceType) -> bool {
     DEFINITIONS.contains(&resource.name())
 }
 

@@ -63,17 +63,7 @@ mod tests {
     /// Care comes first: of allergies, medications, problems and results, who treats sees whole resources or none.
     #[test]
     fn roles_that_treat_withhold_no_element_of_a_safety_type() {
-        let safety = [
-            "AllergyIntolerance",
-            "Condition",
-            "DiagnosticReport",
-            "MedicationAdministration",
-            "MedicationDispense",
-            "MedicationRequest",
-            "MedicationStatement",
-            "Observation",
-        ]
-        .map(|name| ResourceType::parse(name).unwrap());
+        let safety = crate::SAFETY_TYPES.map(|name| ResourceType::parse(name).unwrap());
         let policy = policy().unwrap();
         let mut looked_at = 0;
         for role in policy.roles().filter(|role| role.treating) {

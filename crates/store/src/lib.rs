@@ -16,7 +16,11 @@ pub mod database;
 pub mod delivery;
 pub mod directory;
 pub mod error;
+pub mod facts;
+pub mod feed;
+pub mod filed;
 pub mod grant;
+pub mod identity;
 pub mod key_file;
 pub mod keys;
 pub mod known_browser;
@@ -45,6 +49,8 @@ pub mod signing_key;
 pub mod suspension;
 pub mod token;
 pub mod user;
+
+mod kept;
 
 pub use database::Store;
 pub use error::StoreError;

@@ -1,11 +1,19 @@
 //! The shape of the database: each migration brings it one step forward, none goes back. A step that was released is
 //! never edited; a change is a new step.
 
+mod filed;
 mod people;
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[FIRST, crate::policy_change::SHAPE, people::PEOPLE, crate::care::SHAPE, crate::observed::SHAPE, FEDERATION];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    FIRST,
+    crate::policy_change::SHAPE,
+    people::PEOPLE,
+    crate::care::SHAPE,
+    crate::observed::SHAPE,
+    filed::FILED,
+    FEDERATION,
+];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;

@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod credential;
 mod dangerous;
+mod feeds;
 mod issuer;
 mod partner;
 mod provider;

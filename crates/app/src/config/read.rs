@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bascule_gateway::settings::Limits;
 use bascule_policy::fault::Fault;
-use bascule_policy::read::{Reader, Section};
+use bascule_policy::read::{Reader, Section, whole};
 use url::Url;
 
 use super::ask::{first, number, required_section, required_word};
@@ -19,14 +19,7 @@ const MEBI: u64 = 1 << 20;
 /// # Errors
 /// Every fault of the text.
 pub(crate) fn read(file: &str, text: &str, base: &Path) -> Result<Settings, Vec<Fault>> {
-    let (mut reader, document) = Reader::open(file, text);
-    let mut top = document.top();
-    let settings = read_top(&mut top, base, &mut reader);
-    top.finish(&mut reader);
-    match (settings, reader.into_faults()) {
-        (Some(settings), faults) if faults.is_empty() => Ok(settings),
-        (_, faults) => Err(faults),
-    }
+    whole(file, text, |top, reader| read_top(top, base, reader))
 }
 
 fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<Settings> {

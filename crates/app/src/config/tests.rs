@@ -117,6 +117,16 @@ fn a_relay_needs_an_issuer_that_makes_tokens_for_that_upstream_only() {
     fault(relay, &ISSUER.replace("https://ehr.example/fhir", "https://gateway.example/fhir"), "another audience");
 }
 
+#[test]
+fn the_bridge_reads_for_itself_only_where_it_comes_as_itself() {
+    let feed = "consents = {}\n";
+    let (_folder, settings) = house("credential = \"none\"", feed);
+    assert!(settings.is_ok());
+    let relay = "credential = { relay = { issuer = \"https://login.example\" } }";
+    fault(relay, &format!("{feed}{ISSUER}"), "cannot read consents or relations");
+    fault(relay, &format!("relations = {{}}\n{ISSUER}"), "cannot read consents or relations");
+}
+
 const PROVIDER: &str = r#"[[provider]]
 name = "mercy"
 title = "Mercy"

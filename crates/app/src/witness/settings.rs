@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bascule_ledger::VerifierKey;
 use bascule_ledger::note::KeyKind;
 use bascule_policy::fault::Fault;
-use bascule_policy::read::{Reader, Section};
+use bascule_policy::read::{Reader, Section, whole};
 use bascule_wire::TlsFiles;
 
 use crate::config::{base, required_section, required_word};
@@ -38,14 +38,7 @@ pub(super) fn load(file: &Path) -> Result<WitnessSettings, Vec<Fault>> {
 }
 
 fn read(file: &str, text: &str, base: &Path) -> Result<WitnessSettings, Vec<Fault>> {
-    let (mut reader, document) = Reader::open(file, text);
-    let mut top = document.top();
-    let settings = read_top(&mut top, base, &mut reader);
-    top.finish(&mut reader);
-    match (settings, reader.into_faults()) {
-        (Some(settings), faults) if faults.is_empty() => Ok(settings),
-        (_, faults) => Err(faults),
-    }
+    whole(file, text, |top, reader| read_top(top, base, reader))
 }
 
 fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<WitnessSettings> {

@@ -144,7 +144,13 @@ impl Demo {
 
     /// A token of a backend client or a person, kept for the next time.
     pub(crate) fn token(&mut self, name: &str) -> String {
-        if let Some(token) = self.tokens.get(name) {
+        self.token_for(name, None)
+    }
+
+    /// The same, for a record that a person picks.
+    pub(crate) fn token_for(&mut self, name: &str, picked: Option<&str>) -> String {
+        let kept = format!("{name}|{}", picked.unwrap_or_default());
+        if let Some(token) = self.tokens.get(&kept) {
             return token.clone();
         }
         let data = self.data().display().to_string();
@@ -153,10 +159,13 @@ impl Demo {
         if !scope.is_empty() {
             arguments.extend(["--scope", scope]);
         }
+        if let Some(picked) = picked {
+            arguments.extend(["--patient", picked]);
+        }
         let (status, out, error) = self.run(&arguments);
         assert_eq!(status, 0, "no token for {name}: {error}");
         let token = out.trim().to_owned();
-        self.tokens.insert(name.to_owned(), token.clone());
+        self.tokens.insert(kept, token.clone());
         token
     }
 

@@ -126,7 +126,7 @@ impl<'p> Draft<'p> {
     fn url(&self) -> String {
         let place = self.entries.len().to_be_bytes();
         let hash = sha256_parts(&[&self.digest, &place]);
-        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(hash);
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
         format!("urn:uuid:{}-{}-8{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
     }

@@ -14,7 +14,7 @@ pub(crate) fn write(message: &Message<'_>, draft: &mut Draft<'_>) -> Result<(), 
     draft.took("MSH");
     let partner = draft.partner;
     let number = Identifier::own(partner, "message", &message.control_id()?);
-    let hex: String = draft.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(draft.digest());
     let kind = message.kind()?;
     let resource = Object::resource("Provenance")
         .list("target", draft.targets())

@@ -113,9 +113,7 @@ async fn state(
             }
             bare(gateway, visit, StatusCode::ACCEPTED, headers, now).await
         }
-        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Refusal::NotFound),
-        status if status.is_client_error() => Err(Refusal::Rejected { status }),
-        status => Err(failed(status, &head.headers)),
+        status => Err(unserved(status, &head.headers)),
     }
 }
 
@@ -159,9 +157,7 @@ async fn end(
     let (head, _) = served.upstream.fetch(call, &visit.behalf()?).await.map_err(Refusal::Upstream)?;
     match head.status {
         status if status.is_success() => bare(gateway, visit, StatusCode::ACCEPTED, HeaderMap::new(), now).await,
-        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Refusal::NotFound),
-        status if status.is_client_error() => Err(Refusal::Rejected { status }),
-        status => Err(failed(status, &head.headers)),
+        status => Err(unserved(status, &head.headers)),
     }
 }
 
@@ -192,9 +188,7 @@ async fn file(
             };
             stream::open(gateway, served, visit, permit, came, HeaderMap::new(), now)
         }
-        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Refusal::NotFound),
-        status if status.is_client_error() => Err(Refusal::Rejected { status }),
-        status => Err(failed(status, &head.headers)),
+        status => Err(unserved(status, &head.headers)),
     }
 }
 
@@ -221,6 +215,15 @@ async fn bare(
     let entry = Entry::disclosure(visit.facts(status.as_u16()), now);
     let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
     Ok(Response::bare(&receipt).with(status, headers))
+}
+
+/// Why the upstream gave nothing.
+fn unserved(status: StatusCode, headers: &HeaderMap) -> Refusal {
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Refusal::NotFound,
+        status if status.is_client_error() => Refusal::Rejected { status },
+        status => failed(status, headers),
+    }
 }
 
 fn failed(status: StatusCode, headers: &HeaderMap) -> Refusal {

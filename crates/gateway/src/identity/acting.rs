@@ -75,15 +75,16 @@ impl Acting {
         Self { name: settings.header.clone(), audience: settings.audience.clone(), signer }
     }
 
-    /// The header and its value.
+    /// The header and its value; none where nobody acts but the bridge.
     ///
     /// # Errors
     /// [`IdentityFault::Unusable`].
-    pub(crate) fn header(&self, behalf: &Behalf<'_>) -> Result<(HeaderName, HeaderValue), IdentityFault> {
-        let id = &behalf.head.request_id;
-        let claims = acting_user(behalf.principal, self.signer.issuer(), &self.audience, id, behalf.now());
+    pub(crate) fn header(&self, behalf: &Behalf<'_>) -> Result<Option<(HeaderName, HeaderValue)>, IdentityFault> {
+        let Some(principal) = behalf.principal() else { return Ok(None) };
+        let id = behalf.request_id();
+        let claims = acting_user(principal, self.signer.issuer(), &self.audience, id, behalf.now());
         let signed = self.signer.sign(&claims, "JWT", behalf.now()).map_err(IdentityFault::Unusable)?;
         let value = HeaderValue::from_str(&signed).map_err(|error| IdentityFault::Unusable(error.to_string()))?;
-        Ok((self.name.clone(), value))
+        Ok(Some((self.name.clone(), value)))
     }
 }

@@ -83,14 +83,15 @@ impl Exchange {
     /// What we say of the user, to that token endpoint only.
     fn statement(&self, url: &str, behalf: &Behalf<'_>) -> Result<String, String> {
         let id = bascule_store::random::id().map_err(|error| error.to_string())?;
-        let claims = acting_user(behalf.principal, self.signer.issuer(), url, &id, behalf.now());
+        let principal = behalf.principal().ok_or_else(|| IdentityFault::NoUser.to_string())?;
+        let claims = acting_user(principal, self.signer.issuer(), url, &id, behalf.now());
         self.signer.sign(&claims, "JWT", behalf.now())
     }
 }
 
 /// Whose token it is: the user as this client's user, for what differs in roles or purpose differs in what the token may.
 fn whose(behalf: &Behalf<'_>) -> Result<String, IdentityFault> {
-    let principal = behalf.principal;
+    let principal = behalf.principal().ok_or(IdentityFault::NoUser)?;
     let user = principal.user().ok_or(IdentityFault::NoUser)?;
     let issuer = principal.issuer().unwrap_or_default();
     // A foreign token is exchanged for itself: another token of the same user may be worth less.

@@ -27,23 +27,48 @@ use service::Service;
 
 /// On whose behalf a request goes upstream.
 #[derive(Clone, Copy)]
-pub(crate) struct Behalf<'a> {
-    /// Who asks.
-    pub(crate) principal: &'a Principal,
-    /// How they asked.
-    pub(crate) head: &'a Head,
+pub(crate) enum Behalf<'a> {
+    /// Who asks, and how.
+    Caller(&'a Principal, &'a Head),
+    /// Nobody: the bridge reads for itself.
+    Bridge {
+        /// The name of this reading.
+        request_id: &'a str,
+        /// When.
+        now: Timestamp,
+    },
 }
 
-impl Behalf<'_> {
+impl<'a> Behalf<'a> {
     /// When.
     pub(crate) const fn now(&self) -> Timestamp {
-        self.head.received
+        match self {
+            Self::Caller(_, head) => head.received,
+            Self::Bridge { now, .. } => *now,
+        }
+    }
+
+    /// The name of the request.
+    pub(crate) fn request_id(&self) -> &str {
+        match self {
+            Self::Caller(_, head) => &head.request_id,
+            Self::Bridge { request_id, .. } => request_id,
+        }
+    }
+
+    /// Who asks, unless it is the bridge itself.
+    const fn principal(&self) -> Option<&'a Principal> {
+        match self {
+            Self::Caller(principal, _) => Some(*principal),
+            Self::Bridge { .. } => None,
+        }
     }
 
     /// The token as it came, if an external issuer made it.
     fn foreign_token(&self) -> Option<(&str, &str)> {
-        let issuer = self.principal.issuer()?;
-        match self.head.presented() {
+        let Self::Caller(principal, head) = self else { return None };
+        let issuer = principal.issuer()?;
+        match head.presented() {
             Presented::Bearer(token) => Some((issuer, token)),
             _ => None,
         }
@@ -162,7 +187,8 @@ fn relayed(issuer: &str, behalf: &Behalf<'_>) -> Result<HeaderValue, IdentityFau
 }
 
 fn launched(store: &Store, provider: &str, behalf: &Behalf<'_>) -> Result<HeaderValue, IdentityFault> {
-    let found = store.launched_token(behalf.principal.token_id(), provider, behalf.now());
+    let principal = behalf.principal().ok_or(IdentityFault::NotLaunched)?;
+    let found = store.launched_token(principal.token_id(), provider, behalf.now());
     let token = found.map_err(|error| IdentityFault::Unusable(error.to_string()))?.ok_or(IdentityFault::NotLaunched)?;
     crate::outside::authorization(&token).map_err(IdentityFault::Unusable)
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{AUDIT_API, AUDIT_PATH, api, look_up, moment};
 use crate::answer::Response;
-use crate::facts::gather;
+use crate::facts::{Question, gather};
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::keep;
@@ -50,7 +50,8 @@ pub(super) async fn serve(
     }
     let asked = asked(interaction.map_err(Refusal::Unreadable)?);
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &asked.api, &policy.needs(&principal, &asked), now);
+    let question = Question::new(AUDIT_API, &principal, policy.settings(), now);
+    let facts = gather(&gateway.shelf(), &policy.needs(&principal, &asked), &question);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &api(), now).map_err(Refusal::Denied)?;
     visit.permit = Some(permit.clone());

@@ -38,6 +38,7 @@ mod then;
 mod token;
 mod udap;
 mod userinfo;
+mod whose;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

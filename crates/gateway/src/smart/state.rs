@@ -128,7 +128,14 @@ struct Inner {
     udap: OnceLock<UdapSettings>,
     passkeys: Option<Passkeys>,
     keys: Cache<String, Arc<super::keys::CachedKeys>>,
+    majority_years: OnceLock<MajorityYears>,
 }
+
+/// The birthday on which a minor comes of age, in years, as the policy in force sets it.
+pub type MajorityYears = Arc<dyn Fn() -> u8 + Send + Sync>;
+
+/// Where nobody said.
+const MAJORITY_YEARS: u8 = 18;
 
 /// Client key sets that are kept.
 const KEY_SETS_MAX: u64 = 1_000;
@@ -147,8 +154,20 @@ impl SmartState {
         let throttles = Arc::new(Throttles::new(limits));
         let name = server.apis.first().map_or(server.issuer.as_str(), |api| api.title.as_str());
         let passkeys = Passkeys::of(&server.issuer, name);
-        let (providers, udap) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, providers, udap, passkeys, keys }))
+        let (providers, udap, majority_years) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner {
+            store,
+            server,
+            now,
+            record,
+            fetch_keys,
+            throttles,
+            providers,
+            udap,
+            passkeys,
+            keys,
+            majority_years,
+        }))
     }
 
     /// The same with these throttles, which outlive a reading of the configuration.
@@ -186,6 +205,17 @@ impl SmartState {
     /// What makes and checks passkeys; `None` if this build or this address has none.
     pub(crate) fn passkeys(&self) -> Option<&Passkeys> {
         self.0.passkeys.as_ref()
+    }
+
+    /// Takes the age at which a minor comes of age from the policy in force; the first word counts.
+    #[must_use]
+    pub fn of_age_at(self, years: MajorityYears) -> Self {
+        let _first = self.0.majority_years.set(years);
+        self
+    }
+
+    pub(crate) fn majority_years(&self) -> u8 {
+        self.0.majority_years.get().map_or(MAJORITY_YEARS, |years| years())
     }
 
     /// The shelf.

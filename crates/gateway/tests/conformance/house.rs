@@ -11,10 +11,12 @@ use bascule_crypto::Secret;
 use bascule_crypto::digest::sha256;
 use bascule_fhir::{Id, Timestamp};
 use bascule_gateway::smart::{self, FetchedKeys, SmartLimits, SmartState};
+use bascule_policy::record::{Period, Representation};
 use bascule_smart::jose::{SigningAlgorithm, SigningKey};
 use bascule_smart::{ApiBase, ClientMetadata, Server, SmartEvent, TokenRecord};
 use bascule_store::Store;
 use bascule_store::client::Client;
+use bascule_store::filed::{Filed, Record, Represented};
 use bascule_store::user::{NewUser, Status, UserPatient, parse_reference};
 use bascule_wire::Peer;
 use base64::Engine as _;
@@ -198,9 +200,36 @@ impl House {
         let password = Secret::new(PASSWORD);
         let add = |user: NewUser| drop(self.store.add_user(&user, Some(&password), now).unwrap());
         add(user("maria", "patient", "Patient/p1", vec![stands_for("p1", "self")]));
-        add(user("joana", "patient", "Patient/p3", vec![stands_for("p3", "self"), stands_for("p4", "parent")]));
+        add(user("joana", "patient", "Patient/p3", vec![stands_for("p3", "self")]));
+        self.represents("u-joana", "p4", now);
         add(user("amal", "physician", "Practitioner/dr1", vec![]));
         add(user("nobody", "patient", "Patient/p9", vec![]));
+    }
+
+    /// The record of a representation, the only source of whom else a person may pick.
+    fn represents(&self, user: &str, patient: &str, now: Timestamp) {
+        let record = Representation {
+            id: "r1".into(),
+            user: user.into(),
+            patient: Id::parse(patient).unwrap(),
+            basis: "parent".into(),
+            document: "certificate".into(),
+            scope: Vec::new(),
+            period: Period { from: now.plus_seconds(-60), until: None },
+            verified_by: "registrar".into(),
+            suspended: false,
+        };
+        let represented = Represented { record, label: patient.to_uppercase(), born: None };
+        let filed = Filed {
+            id: "r1".into(),
+            api: "ehr".into(),
+            record: Record::Representation(represented),
+            source: "registrar".into(),
+            filed_by: "uid 0".into(),
+            filed_at: now,
+            ended: None,
+        };
+        self.store.file(&filed).unwrap();
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use bascule_audit::Record;
 use bascule_crypto::digest::sha256;
 use bascule_fhir::{Id, ResourceType, Timestamp};
+use bascule_gateway::settings::Feeds;
 use bascule_gateway::{ApiSettings, Gateway, Limits, Rooms, Settings, UpstreamCredential, UpstreamSettings};
 use bascule_ledger::tiles::TileReader;
 use bascule_policy::load::PolicyFile;
@@ -82,6 +83,11 @@ impl House {
         Self::with(&format!("http://{address}/fhir"), Limits::default()).await
     }
 
+    /// One that reads consents and relations from its chart.
+    pub(crate) async fn fed(upstream: &str, feeds: Feeds) -> Self {
+        Self::changed(upstream, Limits::default(), |api| api.feeds = feeds).await
+    }
+
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
         Self::changed(upstream, limits, |_| ()).await
     }
@@ -140,7 +146,8 @@ impl House {
             acting_user: None,
             unversioned: None,
         };
-        let mut served = ApiSettings { api, path: "/fhir".into(), upstream, issuers: Vec::new() };
+        let mut served =
+            ApiSettings { api, path: "/fhir".into(), upstream, issuers: Vec::new(), feeds: Feeds::default() };
         change(&mut served);
         let lifetimes = bascule_smart::Lifetimes::default();
         bascule_gateway::smart::ensure_signing_keys(&store, &lifetimes, now()).unwrap();

@@ -16,6 +16,7 @@ mod conditional;
 mod door;
 mod emergency;
 mod faults;
+mod feeds;
 mod floods;
 mod house;
 mod identity;

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 
+use bascule_fhir::ResourceType;
 use bascule_policy::{Elements, Profile};
 use serde_json::{Value, json};
 
@@ -20,23 +21,10 @@ use crate::rewrite::Rewrite;
 /// A resource larger than this makes the file large and tells nothing new.
 const BYTES_MAX: usize = 100_000;
 
-/// Types that define things and hold nothing about anybody: the policy lets them out whole or not at all.
-const DEFINITIONS: [&str; 14] = [
-    "CapabilityStatement",
-    "CodeSystem",
-    "CompartmentDefinition",
-    "ConceptMap",
-    "GraphDefinition",
-    "ImplementationGuide",
-    "MessageDefinition",
-    "OperationDefinition",
-    "SearchParameter",
-    "StructureDefinition",
-    "StructureMap",
-    "TerminologyCapabilities",
-    "TestScript",
-    "ValueSet",
-];
+/// Of what defines things the policy lets out all or nothing.
+fn is_definition(name: &str) -> bool {
+    ResourceType::parse(name).is_some_and(bascule_policy::is_definition)
+}
 
 #[test]
 fn what_leaves_is_written_for_another_validator() {
@@ -52,7 +40,7 @@ fn what_leaves_is_written_for_another_validator() {
     for line in lines(shared.join("data/fhir/r4-examples.ndjson.gz")).filter(|line| line.len() <= BYTES_MAX) {
         let resource: Value = serde_json::from_str(&line).unwrap();
         let Some(name) = resource["resourceType"].as_str() else { continue };
-        if matches!(name, "Bundle" | "Parameters" | "OperationOutcome") || DEFINITIONS.contains(&name) {
+        if matches!(name, "Bundle" | "Parameters" | "OperationOutcome") || is_definition(name) {
             continue;
         }
         let paths = oracle::paths_of(name, &resource);
@@ -69,7 +57,7 @@ fn what_leaves_is_written_for_another_validator() {
             let mut types = vec![(name, Elements::Only(named))];
             for contained in resource["contained"].as_array().into_iter().flatten() {
                 let inner = contained["resourceType"].as_str().unwrap();
-                if !types.iter().any(|(other, _)| *other == inner) && !DEFINITIONS.contains(&inner) {
+                if !types.iter().any(|(other, _)| *other == inner) && !is_definition(inner) {
                     let paths = oracle::paths_of(inner, contained).into_iter();
                     types.push((inner, Elements::Only(paths.filter(|_| dice.below(3) == 0).collect())));
                 }

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod consents;
 mod explained;
 mod lanes;
 mod monotone;

@@ -298,7 +298,9 @@ pub(super) fn consent(patient: &str, permit: bool) -> Consent {
         from: Timestamp::from_seconds(0),
         until: None,
         types: Vec::new(),
+        items: Vec::new(),
         purposes: Vec::new(),
         labels: Vec::new(),
+        exceptions: Vec::new(),
     }
 }
