@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::people::{ClientMore, EmergencyVerb, KillArgs, OrganizationMore, UserMore};
+pub(crate) use self::people::{ClientMore, EmergencyVerb, ExplainArgs, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
 pub(crate) use self::review::ReviewVerb;
 
@@ -438,18 +438,6 @@ pub(crate) enum AuditVerb {
         #[command(flatten)]
         log: LogArgs,
     },
-}
-
-/// What is explained of a person whom a provider knows.
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    /// The claims as JSON: an id_token's payload, with the userinfo's members if those are asked for
-    pub(crate) claims: PathBuf,
-    /// The provider, by name; may be left out if there is one only
-    #[arg(long)]
-    pub(crate) provider: Option<String>,
-    #[command(flatten)]
-    pub(crate) records: RecordsArgs,
 }
 
 #[derive(Debug, Subcommand)]
