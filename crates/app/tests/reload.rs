@@ -48,7 +48,7 @@ async fn a_reload_drops_no_request_and_a_fault_changes_nothing() {
 }
 
 /// Sends SIGHUP and waits until something is said of it.
-async fn hang_up(demo: &Demo) {
+pub(crate) async fn hang_up(demo: &Demo) {
     let before = demo.log().len();
     assert!(Command::new("kill").args(["-HUP", &demo.process().to_string()]).status().unwrap().success());
     // The difference of two policies is exact, and takes its time in a debug build on a busy machine.

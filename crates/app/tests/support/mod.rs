@@ -101,6 +101,23 @@ impl Demo {
         Some(Answer { status: head.status, headers: head.headers, body })
     }
 
+    /// `wanted` patients whom the bearer of this token has no relation to, so that access to them asks for a reason.
+    pub(crate) async fn unrelated(&self, token: &str, wanted: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        for number in 1..100 {
+            let answer = self.get(token, &format!("/fhir/Patient/p{number:04}")).await;
+            match answer.status.as_u16() {
+                403 => found.push(format!("p{number:04}")),
+                404 => break,
+                _ => {}
+            }
+            if found.len() == wanted {
+                return found;
+            }
+        }
+        panic!("only {found:?} have no relation; start with more patients")
+    }
+
     /// Waits until it is open: its state, and a client that trusts it.
     fn opened(folder: &tempfile::TempDir, child: &mut Child) -> (Value, Client) {
         let start = Instant::now();
