@@ -29,6 +29,7 @@ folder = "data"
 folder = "data/audit"
 origin = "gateway.example/audit"
 lock = "lock/l.db"
+emergency = "deny"
 [policy]
 folder = "policy"
 [[api]]
