@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::people::{ClientMore, EmergencyVerb, KillArgs, OrganizationMore, UserMore};
+pub(crate) use self::people::{ClientMore, EmergencyVerb, ExplainArgs, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
 pub(crate) use self::review::ReviewVerb;
 
@@ -461,6 +461,8 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// What a provider's claims mean here: a dry run over a file of claims, which changes nothing
+    Explain(ExplainArgs),
     /// Make a new password and show it once
     Reset {
         /// The name

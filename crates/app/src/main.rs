@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use cli::{Cli, DemoVerb, Verb};
+use cli::{Cli, DemoVerb, UserVerb, Verb};
 use exit::Exit;
 
 #[global_allocator]
@@ -72,6 +72,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Audit(verb) => verbs::audit::run(verb).await,
         Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
+        Verb::User(UserVerb::Explain(args)) => verbs::explain::run(&args),
         Verb::User(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,
             Err(error) => {

@@ -17,6 +17,7 @@ use crate::answer::{Part, Response};
 use crate::apis::Served;
 use crate::batch::{Step, close, inner};
 use crate::gateway::Gateway;
+use crate::identity::Behalf;
 use crate::narrow;
 use crate::record::{Visit, digest, hex};
 use crate::refuse::Refusal;
@@ -52,7 +53,8 @@ pub(crate) async fn serve(
     let content_type = Some(HeaderValue::from_static("application/fhir+json"));
     let call =
         Call { method: Method::POST, address: String::new(), content_type, body, if_none_exist: None, if_match: None };
-    let reply = served.upstream.send(call, &HeaderMap::new(), &visit.head.request_id).await;
+    let behalf = Behalf::Caller(principal, &visit.head);
+    let reply = served.upstream.send(call, &HeaderMap::new(), &behalf).await;
     for permit in &permits {
         feeds::written(gateway, served, permit, None, now).await;
     }

@@ -147,6 +147,11 @@ impl<'a> Ask<'a> {
         if asked.api != api.name {
             return Err(No::unknown("the api"));
         }
+        // Never relaxed by `observe`: it is about who asks, not about what.
+        if policy.settings().sender_constrained.contains(&api.exposure) && !principal.is_sender_constrained() {
+            let exposure = api.exposure.name().to_owned();
+            return Err(No::because(DenialReason::NotSenderConstrained { exposure }, "tokens.sender-constrained"));
+        }
         let recipient = Recipient::of(principal, facts, api, now)?;
         let patients = patients::named(&asked.interaction);
         let ask = Self { policy, principal, asked, facts, api, now, recipient, patients };

@@ -287,6 +287,11 @@ pub enum DenialReason {
     },
     /// The patient asked about is not one that the principal may see, or there is no patient in context.
     OutsideCompartment,
+    /// The token is one that a copy of would be worth as much, and the policy asks for another here.
+    NotSenderConstrained {
+        /// The exposure of the API.
+        exposure: String,
+    },
     /// The recipient has no class, or no agreement in force.
     Agreement {
         /// What is missing.

@@ -227,6 +227,8 @@ pub struct Settings {
     pub sensitive: Arc<[Label]>,
     /// A feed of relations older than this is not known.
     pub relations_age_minutes_max: u64,
+    /// APIs of these exposures take only tokens that are bound to a key or certificate of who shows them.
+    pub sender_constrained: Vec<Exposure>,
     /// Purposes that go on, under review, while the consents of an API are not known; by API. None unless named.
     pub without_consents: BTreeMap<String, Vec<String>>,
     /// The birthday on which a parent's representation of a minor ends, in years.

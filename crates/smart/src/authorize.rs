@@ -131,7 +131,10 @@ fn checked(
     if metadata.pushed_only && !pushed {
         return Err(Refusal::request("this client must push its requests (RFC 9126)"));
     }
-    let challenge = pkce::challenge(parameters.value("code_challenge"), parameters.value("code_challenge_method"))
+    let (challenge, method) = (parameters.value("code_challenge"), parameters.value("code_challenge_method"));
+    // No challenge is an empty one, which no verifier fits.
+    let without = metadata.pkce_optional && challenge.is_none() && method.is_none();
+    let challenge = if without { Ok(String::new()) } else { pkce::challenge(challenge, method) }
         .map_err(|error| Refusal::request(error.to_string()))?;
     let api = audience(parameters, metadata, server)?;
     let also = parameters.value("resource").map(|base| of_base("resource", base, metadata, server)).transpose()?;
@@ -171,6 +174,11 @@ fn response(parameters: &Parameters) -> Result<(), Refusal> {
 }
 
 fn audience(parameters: &Parameters, metadata: &ClientMetadata, server: &Server) -> Result<String, Refusal> {
+    let mut fhir = server.apis.iter().filter(|api| api.fhir);
+    if let (None, Some(_), Some(only), None) = (parameters.value("aud"), &metadata.udap, fhir.next(), fhir.next()) {
+        // UDAP knows no `aud`; with one API there is no doubt which is meant.
+        return Ok(only.name.clone());
+    }
     let audience = parameters.value("aud").ok_or_else(|| {
         Refusal::request(format!("`aud` is missing: it must be the FHIR base of this server: {}", bases(server)))
     })?;

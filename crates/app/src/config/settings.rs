@@ -22,6 +22,10 @@ pub(crate) struct Settings {
     pub(crate) gateway: bascule_gateway::Settings,
     /// What people call each API and who answers for it, in the order of `gateway.apis`.
     pub(crate) named: Vec<Named>,
+    /// Other providers as the login.
+    pub(crate) providers: Vec<bascule_gateway::smart::federation::ProviderSettings>,
+    /// The UDAP community that the house is a member of.
+    pub(crate) udap: Option<bascule_gateway::smart::UdapSettings>,
     /// Who sends HL7 v2 messages.
     pub(crate) partners: Vec<super::PartnerSettings>,
     /// How people prove themselves, and how often anything may be tried.
@@ -57,6 +61,19 @@ pub(crate) struct Listen {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) client_ca: Option<PathBuf>,
+    /// Whether clients may show certificates of no authority.
+    pub(crate) self_signed_clients: bool,
+    /// A second listener that asks for certificates, so that browsers at the first are never asked.
+    pub(crate) mtls: Option<MutualTlsListen>,
+}
+
+/// `[listen.mtls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MutualTlsListen {
+    pub(crate) https: SocketAddr,
+    pub(crate) public_url: url::Url,
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) self_signed: bool,
 }
 
 /// `[audit]`

@@ -107,7 +107,7 @@ fn link_tls(folder: &DemoFolder, tls: &development::DevelopmentTls) -> Result<Tl
             folder::write_private(to, &std::fs::read(from).map_err(said)?).map_err(said)?;
         }
     }
-    Ok(TlsFiles { certificate, key, client_ca: None })
+    Ok(TlsFiles { certificate, key, client_ca: None, self_signed_clients: false })
 }
 
 /// People and apps: entered once, remembered in `demo.json`; ports may have changed since.

@@ -109,6 +109,7 @@ impl UserVerb {
     pub(crate) fn into_act(self) -> std::io::Result<(Act, RecordsArgs)> {
         Ok(match self {
             Self::More(more) => people(more.into_act()?),
+            Self::Explain(_) => return Err(std::io::Error::other("an explanation changes nothing")),
             Self::Add { name, roles, fhir_user, patient, display, records } => {
                 (Act::UserAdd { name, display, roles, fhir_user, patient }, records)
             }

@@ -23,7 +23,7 @@ pub(super) async fn sync(gateway: &Gateway, served: &Served, now: Timestamp) -> 
 }
 
 async fn sync_in_turn(gateway: &Gateway, served: &Served, now: Timestamp) -> Result<(), FeedFault> {
-    let resources = pages::read_all(served, "/Consent?status=active&_count=100").await?;
+    let resources = pages::read_all(served, "/Consent?status=active&_count=100", now).await?;
     log_reading(gateway, served, "consents", resources.len(), now).await?;
     let told = filed(gateway, served, &resources, now)?;
     let api = served.api.name.as_str();
@@ -87,7 +87,7 @@ fn written_id(interaction: &Interaction, answered: Option<&HeaderMap>) -> Option
 }
 
 async fn read_back(gateway: &Gateway, served: &Served, id: &Id, now: Timestamp) -> Result<(), FeedFault> {
-    let found = pages::get(served, format!("/Consent/{id}")).await?;
+    let found = pages::get(served, format!("/Consent/{id}"), now).await?;
     log_reading(gateway, served, "a consent", usize::from(found.is_some()), now).await?;
     let told = filed(gateway, served, found.as_slice(), now)?;
     let earlier = format!("{}#", name(served, id));

@@ -1,12 +1,13 @@
 //! All resources of a search at an upstream, page by page, within bounds.
 
-use bascule_fhir::json;
+use bascule_fhir::{Timestamp, json};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
 use super::FeedFault;
 use crate::apis::Served;
+use crate::identity::Behalf;
 use crate::upstream::{Call, Content};
 
 /// Resources of one feed at most.
@@ -18,11 +19,11 @@ const PAGE_BYTES_MAX: usize = 32 << 20;
 ///
 /// # Errors
 /// [`FeedFault`]: a feed of which a part is missing is not used at all.
-pub(super) async fn read_all(served: &Served, search: &str) -> Result<Vec<Value>, FeedFault> {
+pub(super) async fn read_all(served: &Served, search: &str, now: Timestamp) -> Result<Vec<Value>, FeedFault> {
     let mut resources = Vec::new();
     let mut address = Some(search.to_owned());
     while let Some(next) = address {
-        let bundle = get(served, next.clone()).await?.ok_or(FeedFault::Unreadable("is not found"))?;
+        let bundle = get(served, next.clone(), now).await?.ok_or(FeedFault::Unreadable("is not found"))?;
         if bundle.get("resourceType").and_then(Value::as_str) != Some("Bundle") {
             return Err(FeedFault::Unreadable("is no Bundle"));
         }
@@ -41,7 +42,7 @@ pub(super) async fn read_all(served: &Served, search: &str) -> Result<Vec<Value>
 }
 
 /// One resource; `None` if it is not there.
-pub(super) async fn get(served: &Served, address: String) -> Result<Option<Value>, FeedFault> {
+pub(super) async fn get(served: &Served, address: String, now: Timestamp) -> Result<Option<Value>, FeedFault> {
     let call = Call {
         method: Method::GET,
         address,
@@ -51,7 +52,8 @@ pub(super) async fn get(served: &Served, address: String) -> Result<Option<Value
         body: Bytes::new(),
     };
     let request_id = uuid::Uuid::new_v4().to_string();
-    let reply = served.upstream.send(call, &HeaderMap::new(), &request_id).await?;
+    let behalf = Behalf::Bridge { request_id: &request_id, now };
+    let reply = served.upstream.send(call, &HeaderMap::new(), &behalf).await?;
     match reply.status.as_u16() {
         200 => {}
         404 | 410 => return Ok(None),

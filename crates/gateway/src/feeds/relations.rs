@@ -31,7 +31,7 @@ pub(super) async fn sync(gateway: &Gateway, served: &Served, now: Timestamp) -> 
     let mut relations = Vec::new();
     let mut shown = 0;
     for search in SEARCHES {
-        let resources = pages::read_all(served, search).await?;
+        let resources = pages::read_all(served, search, now).await?;
         shown += resources.len();
         relations.extend(resources.iter().flat_map(|resource| told(resource, served.upstream.base())));
     }

@@ -42,7 +42,7 @@ pub(super) async fn serve(
         Interaction::parse(&request)
     };
     visit.asked = interaction.as_ref().ok().map(|interaction| asked(interaction.clone()));
-    let credentials = gateway.credentials(&visit.head, now)?;
+    let credentials = gateway.credentials(None, &visit.head, now).await?;
     let principal = authenticate(credentials, AUDIT_API, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
     if !headers::takes_json(&visit.head.headers) {

@@ -23,7 +23,7 @@ use super::pages::{PageFailure, see_other};
 use super::pushed::{of_text, to_text};
 use super::state::{Caller, SmartState};
 use super::then::Then;
-use super::{authorize as endpoint, client, consent, login, patient, second_factor, whose};
+use super::{authorize as endpoint, client, consent, federation, login, patient, second_factor, whose};
 
 /// What is kept of a waiting request.
 pub(crate) struct Body {
@@ -207,6 +207,13 @@ pub(crate) fn next(state: &SmartState, browser: &Browser, waiting: &Waiting) -> 
     let context = match launched(state, waiting, &user)? {
         Ok(context) => context,
         Err(refusal) => return Ok(Step::Refuse(Some(user.id), refusal)),
+    };
+    let context = match context.patient {
+        Some(_) => context,
+        None => {
+            let patient = federation::standalone_patient(state, session, &waiting.request.api)?;
+            LaunchContext { patient, ..context }
+        }
     };
     let mine = whose::patients(state, &user, &waiting.request.api)?;
     let context = match with_patient(waiting, &user, mine, context) {

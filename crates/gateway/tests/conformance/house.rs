@@ -96,6 +96,7 @@ pub(crate) struct House {
     _folder: tempfile::TempDir,
     pub(crate) store: Arc<Store>,
     pub(crate) router: Router,
+    pub(crate) state: SmartState,
     pub(crate) events: Arc<Mutex<Vec<SmartEvent>>>,
     /// Seconds since the epoch.
     pub(crate) clock: Arc<AtomicI64>,
@@ -151,8 +152,8 @@ impl House {
             }),
             limits,
         );
-        let router = smart::router(state);
-        let house = Self { _folder: folder, store, router, events, clock, remote_keys, log_broken };
+        let router = smart::router(state.clone());
+        let house = Self { _folder: folder, store, router, state, events, clock, remote_keys, log_broken };
         house.furnish();
         house
     }
@@ -416,6 +417,11 @@ impl<'a> Browser<'a> {
         answer
     }
 
+    /// Comes back from another site.
+    pub(crate) async fn come_back(&mut self, path: &str) -> Answer {
+        self.visit(Method::GET, path, None).await
+    }
+
     /// Visits and follows redirects until a page, or an address outside the house.
     pub(crate) async fn go(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
         let mut answer = self.visit(method, path, form).await;
@@ -476,7 +482,7 @@ impl<'a> Browser<'a> {
 }
 
 pub(crate) fn peer() -> Peer {
-    Peer { address: "192.0.2.1:1".parse().unwrap(), encrypted: true, certificate: None }
+    Peer { address: "192.0.2.1:1".parse().unwrap(), encrypted: true, certificate: None, verified: false }
 }
 
 fn attribute(tag: &str, name: &str) -> String {

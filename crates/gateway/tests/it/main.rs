@@ -8,7 +8,9 @@
     reason = "a test stops at the first fault, and says where"
 )]
 
+mod authority;
 mod batch;
+mod bound;
 mod bulk;
 mod conditional;
 mod door;
@@ -17,6 +19,7 @@ mod faults;
 mod feeds;
 mod floods;
 mod house;
+mod identity;
 mod leak_hunt;
 mod lessons;
 mod oracle;

@@ -1,9 +1,10 @@
-//! `[consent.API]`, `[labels]`, `[relations]` and `[representation]`: what the policy says beside its roles.
+//! `[consent.API]`, `[labels]`, `[tokens]`, `[relations]` and `[representation]`: what the policy says beside its roles.
 
 use std::collections::BTreeMap;
 
 use super::lists::Lists;
 use super::words;
+use crate::Exposure;
 use crate::label::Label;
 use crate::read::{Reader, Section, Word};
 use crate::rules::Settings;
@@ -62,6 +63,7 @@ pub(super) struct Draft {
     psychotherapy: Option<Vec<Label>>,
     minor_consented: Option<Vec<Label>>,
     relations_age_minutes_max: Option<u64>,
+    sender_constrained: Option<Vec<Exposure>>,
     without_consents: BTreeMap<String, Vec<String>>,
     majority_years: Option<u8>,
     emergency_minutes_max: Option<u64>,
@@ -90,6 +92,15 @@ impl Draft {
                 *slot = Some(words.iter().filter_map(|word| words::label(word, reader)).collect());
             }
             labels.finish(reader);
+        }
+        if let Some(mut tokens) = top.section("tokens", reader) {
+            let span = tokens.span();
+            let words = tokens.words("sender-constrained", reader).unwrap_or_default();
+            let exposures = words.iter().filter_map(|word| words::exposure(word, reader)).collect();
+            if self.sender_constrained.replace(exposures).is_some() {
+                reader.fault(span, "`tokens` is set in two files", "set it once");
+            }
+            tokens.finish(reader);
         }
         if let Some(mut relations) = top.section("relations", reader) {
             if let Some(minutes) = relations.number("age-minutes-max", reader) {
@@ -160,6 +171,7 @@ impl Draft {
             psychotherapy: psychotherapy.into(),
             minor_consented: self.minor_consented.unwrap_or_default().into(),
             relations_age_minutes_max: self.relations_age_minutes_max.unwrap_or(RELATIONS_AGE_MINUTES_MAX),
+            sender_constrained: self.sender_constrained.unwrap_or_default(),
             without_consents: self.without_consents,
             majority_years: self.majority_years.unwrap_or(MAJORITY_YEARS),
             emergency_minutes_max: self.emergency_minutes_max.unwrap_or(EMERGENCY_MINUTES),

@@ -1,6 +1,6 @@
 //! A hard panel walls clinicians in by what a feed says: it is taken only while the feed is fresh.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bascule_fhir::Timestamp;
 use bascule_policy::Policy;
@@ -12,15 +12,16 @@ use bascule_store::Store;
 /// # Errors
 /// A sentence with its mend.
 pub(crate) fn check(policy: &Policy, store: &Store, now: Timestamp) -> Result<(), String> {
-    let Some(role) = hard(policy) else { return Ok(()) };
-    walled(policy).into_iter().try_for_each(|api| fresh(policy, store, role, api, now))
+    walled(policy).into_iter().try_for_each(|(api, role)| fresh(policy, store, role, api, now))
 }
 
-/// The APIs in which some role has a hard panel.
-fn walled(policy: &Policy) -> BTreeSet<&str> {
-    let hard = policy.roles().filter(|role| role.no_relation == NoRelation::Refuse).flat_map(|role| &role.grants);
-    hard.filter(|grant| grant.terms.patients == Patients::Related)
-        .flat_map(|grant| grant.apis.iter().map(String::as_str))
+/// The APIs in which some role has a hard panel, with the role.
+fn walled(policy: &Policy) -> BTreeMap<&str, &str> {
+    let hard = policy.roles().filter(|role| role.no_relation == NoRelation::Refuse);
+    let grants = hard.flat_map(|role| role.grants.iter().map(move |grant| (grant, role.name.as_ref())));
+    grants
+        .filter(|(grant, _)| grant.terms.patients == Patients::Related)
+        .flat_map(|(grant, role)| grant.apis.iter().map(move |api| (api.as_str(), role)))
         .collect()
 }
 

@@ -87,6 +87,7 @@ fn principal(role: &str, patient: Option<&str>) -> Principal {
         patient: patient.map(id),
         encounter: None,
         purpose: None,
+        origin: bascule_smart::Origin::default(),
         expires: NOW.plus_seconds(60),
         active: true,
     };
