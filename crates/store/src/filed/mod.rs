@@ -347,7 +347,7 @@ fn damaged() -> StoreError {
 
 const REPLACE: &str = "INSERT OR REPLACE";
 
-fn put(transaction: &Transaction<'_>, filed: &Filed, how: &str) -> Result<(), StoreError> {
+pub(crate) fn put(transaction: &Transaction<'_>, filed: &Filed, how: &str) -> Result<(), StoreError> {
     let text = format!(
         "{how} INTO filed (kind, id, api, patient, from_at, until_at, body, source, filed_by, filed_at, ended_by,
          ended_at, ended_because) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"

@@ -16,7 +16,7 @@ use crate::day::{end_of_day, start_of_day};
 
 const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 /// Grounds of representation.
-const BASES: [&str; 7] =
+pub(crate) const BASES: [&str; 7] =
     ["parent", "guardian", "health-care-proxy", "power-of-attorney", "executor", "court-order", "other"];
 
 /// The kinds of records, as they cross the socket.
