@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bascule_fhir::{InteractionKind, ResourceType, Timestamp};
 
 use crate::Exposure;
+use crate::call::CallGrant;
 use crate::label::Label;
 use crate::mask::MARK;
 use crate::{Elements, schema};
@@ -29,6 +30,8 @@ pub struct Role {
     pub file: String,
     /// What it may do.
     pub grants: Vec<Grant>,
+    /// What it may do at APIs that do not speak FHIR.
+    pub calls: Vec<CallGrant>,
     /// What it may not do, whoever grants it.
     pub denies: Vec<Deny>,
 }
@@ -112,6 +115,8 @@ pub enum Denied {
     Search(BTreeSet<String>),
     /// Resources with one of these labels.
     Labels(Arc<[Label]>),
+    /// What is named so at APIs that do not speak FHIR: properties, attributes, segments and fields.
+    Names(BTreeSet<String>),
 }
 
 /// Under which terms a grant acts. Grants under the same terms are one.
@@ -252,6 +257,18 @@ impl Hours {
     }
 }
 
+impl Terms {
+    /// Whether organization, exposure, hours and dates are those of the terms.
+    #[must_use]
+    pub fn stand(&self, organization: &str, exposure: Exposure, now: Timestamp) -> bool {
+        (self.organizations.is_empty() || self.organizations.iter().any(|one| one == organization))
+            && (self.exposures.is_empty() || self.exposures.contains(&exposure))
+            && self.hours.is_none_or(|hours| hours.hold_at(now))
+            && self.from.is_none_or(|from| from <= now)
+            && self.until.is_none_or(|until| now < until)
+    }
+}
+
 impl Patients {
     /// Every word.
     pub const ALL: [Self; 6] =
@@ -319,6 +336,14 @@ impl NoRelation {
             Self::Ask => "ask",
             Self::Refuse => "refuse",
         }
+    }
+}
+
+impl Role {
+    /// The APIs that its grants name, as often as they do.
+    pub fn apis(&self) -> impl Iterator<Item = &str> {
+        let calls = self.calls.iter().flat_map(|grant| &grant.apis);
+        self.grants.iter().flat_map(|grant| &grant.apis).chain(calls).map(String::as_str)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who may see an element: every role and condition that reaches it. The grants are finite, so the answer is exact.
 
+mod call;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -9,8 +11,10 @@ use crate::describe::whose;
 use crate::fault::suggest;
 use crate::label::Label;
 use crate::policy::{Cell, Policy, Reach};
-use crate::rules::{Grant, Patients};
+use crate::rules::{Grant, Patients, Role};
 use crate::{Elements, Shown, schema};
+
+pub use call::{CallRow, WhoMayCall};
 
 /// The interactions that show an element.
 const SHOWING: [InteractionKind; 5] = [
@@ -35,6 +39,10 @@ pub struct WhoMay {
     pub searched_by: Vec<String>,
     /// Roles that may write it.
     pub written_by: Vec<String>,
+    /// Roles that may say it to the organization whose system is behind the API.
+    pub disclosed_by: Vec<String>,
+    /// Apps through which people act, if the asker brought them.
+    pub apps: Vec<String>,
 }
 
 /// One role under one set of terms.
@@ -63,8 +71,10 @@ pub struct Row {
 pub struct Question {
     /// A label that the resource bears.
     pub label: Option<Label>,
-    /// Clients by role, to be named in the answer.
+    /// Clients by role of their own, to be named in the answer.
     pub clients: BTreeMap<String, Vec<String>>,
+    /// Apps through which people act, under the roles of these.
+    pub apps: Vec<String>,
 }
 
 impl Policy {
@@ -80,6 +90,8 @@ impl Policy {
             under_exemption_only: Vec::new(),
             searched_by: Vec::new(),
             written_by: Vec::new(),
+            disclosed_by: Vec::new(),
+            apps: question.apps.clone(),
         };
         for role in self.roles() {
             let before = answer.rows.len();
@@ -90,6 +102,10 @@ impl Policy {
                     self.add(&mut answer, api, reach, resource, &paths, question);
                 }
                 self.add_other_uses(&mut answer, &role.name, api, resource, &paths);
+                if self.discloses(role, api, resource, &paths) && !answer.disclosed_by.contains(&role.name.to_string())
+                {
+                    answer.disclosed_by.push(role.name.to_string());
+                }
             }
             if reaches_type && answer.rows.len() == before {
                 answer.under_exemption_only.push(role.name.to_string());
@@ -104,6 +120,14 @@ impl Policy {
         let settings = self.settings();
         let known = settings.sensitive.iter().chain(settings.minor_consented.iter());
         Label::parse(word).or_else(|| known.into_iter().find(|label| label.code == word).cloned())
+    }
+
+    /// Whether a grant of the role lets it be said to the organization behind the API.
+    fn discloses(&self, role: &Role, api: &str, resource: ResourceType, paths: &[String]) -> bool {
+        let denies = || self.denies().iter().chain(&role.denies);
+        let said = |grant: &Grant| grant.disclosed(api, resource, InteractionKind::Search, denies());
+        let all = role.grants.iter().filter_map(said).collect::<Vec<_>>();
+        all.iter().any(|elements| paths.iter().any(|path| elements.reaches(resource, path)))
     }
 
     /// Every reach that shows the type, with its interaction.
@@ -174,7 +198,7 @@ impl Policy {
             return None;
         }
         if reach.terms.patients == Patients::Represented && settings.minor_consented.contains(label) {
-            return None;
+            return Some("; not of a minor, by a parent or guardian");
         }
         if reach.terms.patients.is_individual() || !schema::in_patient_compartment(resource) {
             return Some("");
@@ -261,9 +285,12 @@ impl fmt::Display for WhoMay {
         writeln!(f, "{}", self.path)?;
         let role = width(self.rows.iter().map(|row| row.role.as_str()));
         let whose = width(self.rows.iter().map(|row| row.whose.as_str()));
+        let apis: BTreeSet<&str> = self.rows.iter().map(|row| row.api.as_str()).collect();
         for row in &self.rows {
             let how: Vec<&str> = row.interactions.iter().map(|kind| kind.name()).collect();
-            let line = format!("  {:role$}  {:whose$}  {:7}  {}", row.role, row.whose, row.extent, how.join(", "));
+            // Where the answer is about one API only, its name says nothing.
+            let at = if apis.len() > 1 { format!(" at {}", row.api) } else { String::new() };
+            let line = format!("  {:role$}  {:whose$}  {:7}  {}{at}", row.role, row.whose, row.extent, how.join(", "));
             writeln!(f, "{}", line.trim_end())?;
             if !row.because.is_empty() {
                 writeln!(f, "  {:role$}  {}: {}", "", row.rule, row.because)?;
@@ -280,6 +307,8 @@ impl fmt::Display for WhoMay {
             ),
             ("may search by it", &self.searched_by),
             ("may write it", &self.written_by),
+            ("may say it to the organization behind the api", &self.disclosed_by),
+            ("people of these roles act through", &self.apps),
         ] {
             if !roles.is_empty() {
                 writeln!(f, "{what}: {}", roles.join(", "))?;

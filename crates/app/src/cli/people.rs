@@ -42,7 +42,8 @@ pub(crate) enum UserMore {
         /// The API in which the id counts; without it, the first
         #[arg(long)]
         api: Option<String>,
-        /// What the person is to the patient: `self`, or the basis on which they stand for the patient: `parent`, `guardian`,
+        /// What the person is to the patient: `self`, or the basis on which they stand for the patient: `parent`,
+        /// `guardian-of-minor`, `guardian`,
         /// `health-care-proxy`, `power-of-attorney`, `executor`, `court-order`, `other`
         #[arg(long, default_value = "self")]
         kind: String,
@@ -52,7 +53,7 @@ pub(crate) enum UserMore {
         /// The paper that shows that they stand for the patient
         #[arg(long)]
         document: Option<String>,
-        /// The patient's day of birth: a parent's representation ends by itself at the age that the policy sets
+        /// The patient's day of birth: the representation of a minor ends by itself at the age that the policy sets
         #[arg(long, value_name = "DAY")]
         born: Option<String>,
         /// For how many hours the code counts

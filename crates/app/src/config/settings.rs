@@ -1,11 +1,12 @@
 //! The settings of a house, typed: what `bascule.toml` says once every fault is mended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bascule_crypto::Secret;
 use bascule_ledger::VerifierKey;
+use bascule_policy::ApiKind;
 use bascule_store::log::Durability;
 
 /// Everything that `bascule.toml` says.
@@ -37,10 +38,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The names by which rules may name the APIs of this house.
-    pub(crate) fn api_names(&self) -> BTreeSet<String> {
-        let own = std::iter::once(bascule_gateway::AUDIT_API.to_owned());
-        self.gateway.apis.iter().map(|entry| entry.api.name.clone()).chain(own).collect()
+    /// The names by which rules may name the APIs of this house, and what each speaks.
+    pub(crate) fn api_names(&self) -> BTreeMap<String, ApiKind> {
+        let own = std::iter::once((bascule_gateway::AUDIT_API.to_owned(), ApiKind::Fhir));
+        self.gateway.apis.iter().map(|entry| (entry.api.name.clone(), entry.api.kind)).chain(own).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bascule_fhir::{Id, ResourceType};
 
-use super::way::{compartment, without_labels};
+use super::way::compartment;
 use super::{Ask, No};
 use crate::decision::{Condition, DenialReason, Duty};
 use crate::facts::Fact;
@@ -65,7 +65,7 @@ impl Ask<'_> {
             && self.notes_authorized().is_empty()
             && self.facts.emergencies.known().is_none_or(Vec::is_empty)
         {
-            conditions.push(without_labels(&settings.sensitive));
+            conditions.push(self.policy.unlabelled().sensitive.clone());
             return Ok(());
         }
         let mut said = self.said(consents, restrictions, resource, purpose);
@@ -153,7 +153,7 @@ impl Ask<'_> {
             match self.but_for_exceptions(exception, resource, purpose, own) {
                 None => {}
                 Some(all) if all.is_empty() => return None,
-                Some(some) => region.push(Condition::Not(some)),
+                Some(some) => region.push(Condition::Not(some.into())),
             }
         }
         Some(region)
@@ -250,7 +250,7 @@ impl Ask<'_> {
         {
             return Err(refused("no consent on file"));
         }
-        conditions.push(compartment(said.permitted.clone()));
+        conditions.push(compartment(said.permitted.as_slice()));
         Ok(())
     }
 
@@ -263,7 +263,7 @@ impl Ask<'_> {
         {
             return Err(refused("consent or restriction"));
         }
-        conditions.push(Condition::Not(vec![compartment(said.blocked.clone())]));
+        conditions.push(Condition::Not([compartment(said.blocked.as_slice())].into()));
         Ok(())
     }
 
@@ -271,14 +271,14 @@ impl Ask<'_> {
     fn labels(&self, said: &Said, conditions: &mut Vec<Condition>, duties: &mut Vec<Duty>) {
         let settings = self.policy.settings();
         if said.lifted.is_empty() {
-            conditions.push(without_labels(&settings.sensitive));
+            conditions.push(self.policy.unlabelled().sensitive.clone());
         } else {
             for (labels, ids) in said.by_patients(&settings.sensitive) {
                 let mut both = vec![Condition::HasLabel(labels.into())];
                 if !ids.is_empty() {
-                    both.push(Condition::Not(vec![compartment(ids)]));
+                    both.push(Condition::Not([compartment(ids)].into()));
                 }
-                conditions.push(Condition::Not(both));
+                conditions.push(Condition::Not(both.into()));
             }
             if said.lifted.iter().any(|(label, _)| settings.part2.contains(label)) {
                 duties.push(Duty::Part2Notice { labels: Arc::clone(&settings.part2) });
@@ -286,8 +286,8 @@ impl Ask<'_> {
         }
         for (region, patient) in &said.kept {
             let mut kept = region.clone();
-            kept.push(compartment(vec![patient.clone()]));
-            conditions.push(Condition::Not(kept));
+            kept.push(compartment([patient.clone()]));
+            conditions.push(Condition::Not(kept.into()));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod calls;
 mod consents;
 mod explained;
 mod lanes;

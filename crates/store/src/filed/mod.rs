@@ -95,6 +95,17 @@ pub struct Filed {
     pub ended: Option<Ended>,
 }
 
+impl Filed {
+    /// The hold of it that is due to be looked at again: its day has come, and it still withholds.
+    #[must_use]
+    pub fn hold_to_review(&self, now: Timestamp) -> Option<&Hold> {
+        match &self.record {
+            Record::Hold(hold) if self.ended.is_none() && hold.review <= now && now < hold.until => Some(hold),
+            _ => None,
+        }
+    }
+}
+
 /// The end of a record by somebody's act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {

@@ -59,8 +59,8 @@ fn stands_for(asked: &LinkAsked) -> Result<Option<StandsFor>, String> {
     let document = asked.document.clone().filter(|document| !document.is_empty());
     let document = document.ok_or("a representation rests on a paper: --document WHAT")?;
     let born = match asked.born.as_deref() {
-        None if asked.kind == "parent" => {
-            return Err("a parent's representation ends when the child comes of age: --born DAY".to_owned());
+        None if matches!(asked.kind.as_str(), "parent" | "guardian-of-minor") => {
+            return Err("a representation of a minor ends when the child comes of age: --born DAY".to_owned());
         }
         None => None,
         Some(day) => Some(Born::parse(day).ok_or_else(|| format!("`{day}` is not a day; write 2026-12-31"))?),
@@ -93,6 +93,7 @@ mod tests {
         assert!(refused("parent", None, Some("x"), Some("2012-05-01")).contains("--label"));
         assert!(refused("parent", Some("Ana"), None, Some("2012-05-01")).contains("--document"));
         assert!(refused("parent", Some("Ana"), Some("x"), None).contains("--born"));
+        assert!(refused("guardian-of-minor", Some("Ana"), Some("x"), None).contains("--born"));
         assert!(refused("parent", Some("Ana"), Some("x"), Some("May")).contains("not a day"));
         assert!(refused("parent", Some("Ana"), Some("x"), Some("2012-05-01")).contains("StandsFor"));
         assert!(refused("guardian", Some("Ana"), Some("x"), None).contains("born: None"));
