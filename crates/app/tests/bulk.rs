@@ -96,9 +96,14 @@ async fn an_export_brings_what_is_granted_of_every_patient_and_nothing_else() {
 /// What the clinic may export here: the patients of a group.
 const CLINIC: &str = r#"
 [[role.outside-provider.grant]]
-resource   = ["Patient", "Group"]
+resource   = "Patient"
 operations = ["export-group", "export-patients"]
 elements   = ["id", "gender"]
+
+[[role.outside-provider.grant]]
+resource   = "Group"
+operations = ["export-group"]
+elements   = ["id"]
 "#;
 
 /// A group of two of the demo's patients.
