@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use bascule_audit::parts::RESOURCES_MAX;
 use bascule_audit::{AccessFacts, AgentPart, Digests, Inner, PatientPart, Recipient, ResourceVersion};
-use bascule_crypto::digest::{Sha256, sha256};
 use bascule_minimum::{Released, ReleasedResource};
 use bascule_policy::{Asked, Disclosure, Duty, Permit};
 use bascule_smart::Principal;
@@ -113,6 +112,7 @@ impl Visit {
             break_glass: permit
                 .is_some_and(|permit| permit.duties().iter().any(|duty| matches!(duty, Duty::Emergency { .. }))),
             inner: self.inner.clone(),
+            digests: (self.digests != Digests::default()).then_some(self.digests),
             agent: self.agent(),
             patients: self.written.clone(),
             ..AccessFacts::default()
@@ -168,7 +168,6 @@ impl Visit {
             address: some(&self.head.address),
             user_agent: some(&self.head.user_agent),
             query: some(&self.said),
-            digests: (self.digests != Digests::default()).then(|| self.digests.clone()),
             fhir_user: principal.and_then(Principal::fhir_user).map(|(resource, id)| format!("{resource}/{id}")),
             organization: principal.and_then(Principal::organization).map(ToOwned::to_owned),
             recipient: self.recipient.clone(),
@@ -230,16 +229,3 @@ fn patients(resources: &[ReleasedResource]) -> Vec<PatientPart> {
     patients.into_parts()
 }
 
-/// Hex SHA-256 of a body.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    hex(&sha256(bytes))
-}
-
-/// A digest in hex.
-pub(crate) fn hex(digest: &Sha256) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}

@@ -19,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::links;
 use crate::members::{Members, is_match};
 use crate::narrow;
-use crate::record::{Visit, hex};
+use crate::record::Visit;
 use crate::upstream::{Content, Reply};
 
 /// A page put together.
@@ -29,7 +29,7 @@ pub(crate) struct Refilled {
     /// Matches of the page behind `next` that are on this one already.
     pub(crate) used: usize,
     /// Hex SHA-256 over the upstream's bodies, one after the other.
-    pub(crate) received: String,
+    pub(crate) received: Sha256,
 }
 
 /// A page without the matches that an earlier one has shown. `None` if it cannot be taken apart, or there were none.
@@ -84,7 +84,7 @@ pub(crate) async fn refilled(
     Some(Refilled {
         body: head.with(&entries, next),
         used: if last.resume.is_some() { last.used } else { 0 },
-        received: hex(&received.finish()),
+        received: received.finish(),
     })
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::answer::Response;
 use crate::apis::Served;
 use crate::gateway::Gateway;
-use crate::record::{Patients, Visit, hex, ids_of};
+use crate::record::{Patients, Visit, ids_of};
 use crate::refuse::Refusal;
 use crate::{duties, keep, links};
 
@@ -189,9 +189,9 @@ fn said(facts: AccessFacts, mut listed: Patients, finished: &Finished) -> Access
         withheld_resources: finished.withheld_resources(),
         ..facts
     };
-    facts.agent.digests = Some(Digests {
-        received: Some(hex(finished.received_digest())),
-        released: Some(hex(finished.released_digest())),
+    facts.digests = Some(Digests {
+        received: Some(*finished.received_digest()),
+        released: Some(*finished.released_digest()),
         sent: None,
     });
     facts

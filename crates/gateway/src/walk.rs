@@ -4,6 +4,7 @@
 //! [`Refusal`], and however a walk ends, it leaves exactly one terminal entry.
 
 use bascule_audit::Entry;
+use bascule_crypto::digest::sha256;
 use bascule_fhir::{Interaction, Timestamp};
 use bascule_minimum::{Released, Reply as Answer, Withheld, release};
 use bascule_policy::{Asked, Permit};
@@ -22,7 +23,7 @@ use crate::headers;
 use crate::narrow::{self, Sent};
 use crate::observe;
 use crate::offer::Offer;
-use crate::record::{Visit, digest};
+use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
 use crate::{batch, bulk, duties, floods, keep, links, outbound, parameters, refill, safety, stream, write};
@@ -139,7 +140,7 @@ async fn exchange(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     if !call.body.is_empty() && call.changes() {
-        visit.digests.sent = Some(digest(&call.body));
+        visit.digests.sent = Some(sha256(&call.body));
     }
     visit.address.clone_from(&call.address);
     let headers = visit.head.headers.clone();
@@ -194,7 +195,7 @@ async fn disclose(
     if !is_what_was_asked(permit, &released) {
         return Err(Refusal::unfilterable("the answer is another resource than the one that was asked for"));
     }
-    visit.digests.released = Some(crate::record::hex(released.released_digest()));
+    visit.digests.released = Some(*released.released_digest());
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
@@ -226,8 +227,9 @@ async fn full(
     if part + 1 < visit.part.1 {
         body = refill::goes_on(&body, part + 1).map_or(body, Bytes::from);
     }
+    // Of what cannot be filtered, too, it can be shown later what came.
+    visit.digests.received = Some(sha256(&came));
     let mut released = filtered(&body, 0)?;
-    visit.digests.received = Some(digest(&came));
     let mut used = 0;
     let is_short = released.withheld_resources() > 0 || visit.used > 0;
     if !is_short || !refill::fills(permit) {

@@ -18,7 +18,7 @@ use crate::facts::gather;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::keep;
-use crate::record::{Visit, hex};
+use crate::record::Visit;
 use crate::refuse::Refusal;
 
 /// Entries of a page, if nothing is asked.
@@ -261,7 +261,7 @@ async fn leave(
     let reply = Reply { body: body.as_bytes(), shape };
     let released =
         release(gateway.masks(), permit, reply, &rewrite, gateway.filter_limits()).map_err(Refusal::withheld)?;
-    visit.digests.released = Some(hex(released.released_digest()));
+    visit.digests.released = Some(*released.released_digest());
     let entry = Entry::disclosure(visit.facts_with(200, &released), now);
     let receipt = keep::append(gateway, visit, entry, now).await?;
     Ok(Response::held(released, &receipt).with(StatusCode::OK, HeaderMap::new()))
