@@ -346,9 +346,25 @@ pub(crate) enum AuditVerb {
     Disclosures {
         /// The patient's id
         patient: String,
+        /// The API that the patient is of; the first of the configuration if none is named
+        #[arg(long)]
+        api: Option<String>,
         /// CSV instead of a table
         #[arg(long)]
         csv: bool,
+        /// A page of HTML that prints well instead of a table
+        #[arg(long, conflicts_with = "csv")]
+        page: bool,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Whether a file's bytes are those that a request received, released or sent (45 CFR 164.312(c)(2)); exit 1 if not
+    Matches {
+        /// The file
+        file: PathBuf,
+        /// The request's id, the `X-Request-Id` of its answer
+        #[arg(long)]
+        request: String,
         #[command(flatten)]
         records: RecordsArgs,
     },

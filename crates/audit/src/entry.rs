@@ -142,7 +142,12 @@ impl Entry {
         let piece = |(place, patients): (usize, Vec<PatientPart>)| {
             let kind = if place == 0 { clear.kind } else { Kind::Continuation };
             let piece = Some(Piece { number: place as u64 + 1, of });
-            Self { clear: Clear { kind, piece, ..clear.clone() }, agent: agent.take(), patients, digests: digests.take() }
+            Self {
+                clear: Clear { kind, piece, ..clear.clone() },
+                agent: agent.take(),
+                patients,
+                digests: digests.take(),
+            }
         };
         groups.into_iter().enumerate().map(piece).collect()
     }

@@ -1,6 +1,6 @@
 //! Reading an entry back out of its bytes, and opening its sealed parts.
 
-use bascule_crypto::digest::Sha256;
+use bascule_crypto::digest::{HmacKey, Sha256};
 use bascule_crypto::{Secret, aead};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::clear::Clear;
 use crate::parts::{AgentPart, Digests, PatientPart};
-use crate::seal::{EntryId, KeyId, associated, keyed_digests, part_key, patient_label};
+use crate::seal::{EntryId, KeyId, associated, keyed_digests, mask, part_key, patient_label};
 use crate::{AuditError, SCHEMA_VERSION};
 
 #[derive(Deserialize)]
@@ -105,11 +105,12 @@ impl Record {
     /// The names of the patients' keys, in order. `hints` is the month's key.
     ///
     /// # Errors
-    /// `Broken` if the part is not of this entry or key.
+    /// `Broken` if the part is no base64. Under another key the names are of no key.
     pub fn key_ids(&self, hints: &Secret) -> Result<Vec<KeyId>, AuditError> {
         let Some(part) = &self.keys else { return Ok(Vec::new()) };
-        let plain = self.open_bytes(part, &part_key(hints, self.id, "keys"), "keys")?;
-        let (names, _) = plain.as_chunks::<16>();
+        let mut names = STANDARD.decode(part).map_err(|_| AuditError::Broken("keys"))?;
+        mask(&HmacKey::new(hints), self.id, &mut names);
+        let (names, _) = names.as_chunks::<16>();
         Ok(names.iter().copied().map(KeyId).collect())
     }
 
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
     use crate::entry::{AccessFacts, Entry};
     use crate::seal::{PartKeys, enclose, seal};
-    use bascule_crypto::digest::{HmacKey, sha256};
+    use bascule_crypto::digest::sha256;
     use bascule_fhir::Timestamp;
     use std::sync::Arc;
 
@@ -220,6 +221,7 @@ mod tests {
         assert_eq!(record.clear().at, 5_000_000);
         assert_eq!(record.clear().patients, 2);
         assert_eq!(record.key_ids(&secret(2)).unwrap(), [KeyId([1; 16]), KeyId([2; 16])]);
+        assert_ne!(record.key_ids(&secret(3)).unwrap(), [KeyId([1; 16]), KeyId([2; 16])], "another key shows no names");
         assert_eq!(record.open_agent(&secret(1)).unwrap().unwrap().subject.as_deref(), Some("dr-amal"));
         assert_eq!(record.open_patient(1, &secret(12)).unwrap().reference, "Patient/bela");
         assert_eq!(record.open_patient(1, &secret(11)), Err(AuditError::Broken("patient")));
@@ -310,7 +312,8 @@ mod tests {
     fn the_same_body_has_another_digest_in_each_entry() {
         let keyed = |entropy: u8| {
             let digests = Some(Digests { released: Some(sha256(b"left")), ..Digests::default() });
-            let mut entry = Entry::disclosure(AccessFacts { digests, ..AccessFacts::default() }, Timestamp::from_seconds(5));
+            let mut entry =
+                Entry::disclosure(AccessFacts { digests, ..AccessFacts::default() }, Timestamp::from_seconds(5));
             let ready = HmacKey::new(&secret(1));
             let keys = PartKeys { epoch: "2026-11", agent: &ready, hints: &ready, patients: &[] };
             let sealed = seal(&mut entry, None, &keys, &mut |bytes: &mut [u8]| bytes.fill(entropy)).unwrap();

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Each sealed part is base64 of nonce and AES-256-GCM ciphertext. Its key is HMAC-SHA-256 of the entry's random id and
-//! the part's label under a base key: the month's staff key for `agent`, the month's key for `keys` (which patient key
-//! opens which part), patient key and month key together for each of `patients`. The associated data is the clear part
+//! the part's label under a base key: the month's staff key for `agent`, patient key and month key together for each of
+//! `patients`. `keys` are the random names of the patients' keys, masked under the month's key. The associated data is the clear part
 //! and the label, so parts cannot be moved between entries or places. One part's key can be handed out alone.
 //!
 //! The digests of bodies stand in the clear part, each as HMAC-SHA-256 of the body's SHA-256 under a key derived in the same
@@ -111,7 +111,7 @@ pub fn seal(
         return Err(AuditError::NoKey("patient"));
     }
     // All randomness at once: a name, and a nonce for each part.
-    let mut fresh = vec![0; ID_BYTES + (2 + keys.patients.len()) * aead::NONCE_BYTES];
+    let mut fresh = vec![0; ID_BYTES + (1 + keys.patients.len()) * aead::NONCE_BYTES];
     random(&mut fresh);
     let id = named(entry, closes, &fresh, keys.epoch);
     entry.clear.digests = entry.digests.as_ref().map(|digests| keyed(digests, id, keys));
@@ -133,11 +133,9 @@ pub fn seal(
     bytes.extend_from_slice(sealer.clear());
     if !keys.patients.is_empty() {
         bytes.extend_from_slice(b",\"keys\":");
-        let names = |plain: &mut Vec<u8>| {
-            keys.patients.iter().for_each(|(key, _)| plain.extend_from_slice(&key.0));
-            Ok(())
-        };
-        sealer.seal(&mut bytes, keys.hints, "keys", nonce()?, names)?;
+        let mut names: Vec<u8> = keys.patients.iter().flat_map(|(key, _)| key.0).collect();
+        mask(keys.hints, id, &mut names);
+        quoted(&mut bytes, &names)?;
         bytes.extend_from_slice(b",\"patients\":[");
         for (place, (patient, (_, key))) in entry.patients.iter().zip(keys.patients).enumerate() {
             if place > 0 {
@@ -204,15 +202,29 @@ impl Sealer {
         scratch.clear();
         scratch.extend_from_slice(&nonce);
         plain(scratch)?;
-        let key = Secret::new(base.digest(&[&id.0, label.as_bytes()]));
-        aead::seal_in_place(key.expose(), nonce, associated, scratch, aead::NONCE_BYTES)?;
-        entry.push(b'"');
-        let from = entry.len();
-        entry.resize(from + scratch.len().div_ceil(3) * 4, b'=');
-        let place = entry.get_mut(from..).unwrap_or_default();
-        STANDARD.encode_slice(&scratch, place).map_err(|error| AuditError::Malformed(error.to_string()))?;
-        entry.push(b'"');
-        Ok(())
+        let key = base.derive(&[&id.0, label.as_bytes()]);
+        aead::seal_in_place(&*key, nonce, associated, scratch, aead::NONCE_BYTES)?;
+        quoted(entry, scratch)
+    }
+}
+
+/// Appends `bytes` in base64, in quotes.
+fn quoted(entry: &mut Vec<u8>, bytes: &[u8]) -> Result<(), AuditError> {
+    entry.push(b'"');
+    let from = entry.len();
+    entry.resize(from + bytes.len().div_ceil(3) * 4, b'=');
+    let place = entry.get_mut(from..).unwrap_or_default();
+    STANDARD.encode_slice(bytes, place).map_err(|error| AuditError::Malformed(error.to_string()))?;
+    entry.push(b'"');
+    Ok(())
+}
+
+/// Hides the names of patients' keys under the month's key, or shows them again. They are random, and a name that was tampered with
+/// opens nothing, so that they need no tag of their own.
+pub(crate) fn mask(hints: &HmacKey, id: EntryId, names: &mut [u8]) {
+    for (place, block) in names.chunks_mut(32).enumerate() {
+        let pad = hints.digest(&[&id.0, b"keys", &(place as u64).to_be_bytes()]);
+        block.iter_mut().zip(pad).for_each(|(byte, pad)| *byte ^= pad);
     }
 }
 
@@ -240,11 +252,7 @@ pub(crate) fn keyed_digests(base: &Secret, id: EntryId, digests: &Digests) -> Ke
 fn keyed_under(key: &Secret, digests: &Digests) -> KeyedDigests {
     let key = HmacKey::new(key);
     let keyed = |digest: &Option<Sha256>| digest.map(|digest| STANDARD.encode(key.digest(&[&digest])));
-    KeyedDigests {
-        received: keyed(&digests.received),
-        released: keyed(&digests.released),
-        sent: keyed(&digests.sent),
-    }
+    KeyedDigests { received: keyed(&digests.received), released: keyed(&digests.released), sent: keyed(&digests.sent) }
 }
 
 pub(crate) fn patient_label(place: usize) -> String {

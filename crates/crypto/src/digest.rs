@@ -1,6 +1,7 @@
 //! Digests, keyed digests and key derivation (FIPS 180-4, RFC 2104, RFC 5869).
 
 use aws_lc_rs::{digest, hkdf, hmac};
+use zeroize::Zeroizing;
 
 use crate::{CryptoError, Secret};
 
@@ -81,6 +82,14 @@ impl HmacKey {
             context.update(part);
         }
         to_array(context.sign().as_ref())
+    }
+}
+
+impl HmacKey {
+    /// A key that is derived from this one for one use; wiped when it is dropped.
+    #[must_use]
+    pub fn derive(&self, parts: &[&[u8]]) -> Zeroizing<Sha256> {
+        Zeroizing::new(self.digest(parts))
     }
 }
 

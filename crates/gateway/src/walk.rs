@@ -17,7 +17,6 @@ use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
 use crate::facts::{Question, gather};
-use crate::floods::Told;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::Behalf;
@@ -27,7 +26,7 @@ use crate::offer::Offer;
 use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, feeds, floods, keep, links, outbound, parameters, refill, safety, stream, write};
+use crate::{batch, bulk, duties, feeds, keep, links, outbound, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -292,12 +291,8 @@ pub(crate) async fn refused(gateway: &Gateway, visit: &mut Visit, refusal: Refus
     let facts = visit.facts_of(&refusal);
     if visit.principal.is_none() {
         // Of strangers, a flood is told as a count.
-        match gateway.floods().take(&visit.head.address, refusal.cause(), &facts, now) {
-            Told::Each => {}
-            Told::Counted { begins } => {
-                begins.into_iter().for_each(|key| floods::tell_later(gateway, key));
-                return refusal;
-            }
+        if gateway.floods().counts(gateway.log(), &visit.head.address, &facts, now) {
+            return refusal;
         }
     }
     let entry = if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };

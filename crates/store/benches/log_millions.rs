@@ -53,7 +53,9 @@ fn main() {
 async fn write(root: &Path, entries: u64) {
     let log = Log::open(settings(root), NOW).unwrap();
     let (next, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
-    println!("{entries} entries about {PATIENTS} patients by {CLIENTS} clients, each waiting until its entry is durable:");
+    println!(
+        "{entries} entries about {PATIENTS} patients by {CLIENTS} clients, each waiting until its entry is durable:"
+    );
     for part in 1..=PARTS {
         let until = entries * part / PARTS;
         let started = Instant::now();
@@ -130,5 +132,15 @@ fn timed<T>(name: &str, what: impl FnOnce() -> T) -> T {
 
 fn size_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    entries.map(|entry| if entry.file_type().unwrap().is_dir() { size_of(&entry.path()) } else { entry.metadata().unwrap().len() }).sum()
+    entries
+        .map(
+            |entry| {
+                if entry.file_type().unwrap().is_dir() {
+                    size_of(&entry.path())
+                } else {
+                    entry.metadata().unwrap().len()
+                }
+            },
+        )
+        .sum()
 }

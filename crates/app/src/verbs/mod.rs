@@ -3,11 +3,13 @@
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod demo_data;
+mod disclosures;
 pub(crate) mod ehr;
 mod evidence;
 pub(crate) mod exchange;
 pub(crate) mod explain;
 mod filed;
+mod matches;
 pub(crate) mod policy;
 pub(crate) mod records;
 mod records_remote;
