@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use bascule_crypto::digest::{HmacKey, Sha256};
-use bascule_crypto::{Secret, aead};
+use bascule_crypto::{Secret, aead, hex};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
@@ -38,10 +38,7 @@ impl EntryId {
     /// In hex.
     #[must_use]
     pub fn to_hex(self) -> String {
-        let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
-        let mut text = String::with_capacity(32);
-        self.0.iter().for_each(|byte| text.extend([digit(byte >> 4), digit(byte & 15)]));
-        text
+        hex::encode(&self.0)
     }
 
     /// Out of hex.

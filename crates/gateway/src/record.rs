@@ -6,7 +6,6 @@ use std::time::Instant;
 use bascule_audit::accounting::Leaving;
 use bascule_audit::parts::RESOURCES_MAX;
 use bascule_audit::{AccessFacts, AgentPart, Digests, Inner, PatientPart, Recipient, ResourceVersion};
-use bascule_crypto::digest::Sha256;
 use bascule_fhir::{Id, Interaction, ResourceType, Within};
 use bascule_minimum::{Released, ReleasedResource};
 use bascule_policy::{Asked, Disclosure, Duty, Exemption, Permit};
@@ -267,13 +266,4 @@ fn patients(resources: &[ReleasedResource]) -> Vec<PatientPart> {
     let mut patients = Patients::default();
     patients.add(resources);
     patients.into_parts()
-}
-
-/// A digest in hex.
-pub(crate) fn hex(digest: &Sha256) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

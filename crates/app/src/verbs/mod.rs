@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod client_key;
 pub(crate) mod demo_data;
 mod disclosures;
 pub(crate) mod ehr;
