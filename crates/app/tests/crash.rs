@@ -38,7 +38,9 @@ async fn nothing_answered_is_missing_after_a_kill() {
     let (status, out, error) = demo.run(&["audit", "verify", "--config", &demo.config()]);
     assert_eq!(status, 0, "{out}{error}");
     let logged = requests_in(&demo);
-    let missing = answered.iter().filter(|id| !logged.contains_key(id.as_str())).collect::<Vec<_>>();
+    let missing_of = |ids: &[String]| ids.iter().filter(|id| !logged.contains_key(*id)).cloned().collect::<Vec<_>>();
+    let missing = missing_of(&answered);
+    assert_eq!(missing_of(&["never-asked".to_owned()]).len(), 1, "the control");
     assert!(missing.is_empty(), "{} of {} answered requests are missing: {missing:?}", missing.len(), answered.len());
     let twice = logged.iter().filter(|(_, entries)| entries.len() != 1).collect::<Vec<_>>();
     assert!(twice.is_empty(), "a request has exactly one terminal entry: {twice:?}");

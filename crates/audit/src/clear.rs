@@ -125,8 +125,8 @@ pub struct Piece {
 }
 
 /// Keyed digests of the bodies that passed, in base64, so that the integrity of the data can be shown, not only that of the log
-/// (45 CFR 164.312(c)). Each is HMAC-SHA-256 of the body's SHA-256 under a key of this entry alone: without it, not even a
-/// guessed body can be tried out.
+/// (45 CFR 164.312(c)). Each is SHA-256 over a key of this entry alone and the body's SHA-256: without the key, not even
+/// a guessed body can be tried out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeyedDigests {
     /// Of what came from the upstream.

@@ -9,13 +9,13 @@
 //! `patients`. `keys` are the random names of the patients' keys, masked under the month's key. The associated data is the clear part
 //! and the label, so parts cannot be moved between entries or places. One part's key can be handed out alone.
 //!
-//! The digests of bodies stand in the clear part, each as HMAC-SHA-256 of the body's SHA-256 under a key derived in the same
-//! way (label `digests`) from the key of the entry's one patient, else from the month's staff key: they tell nothing without
-//! it, and with it anybody can show that some bytes are those that passed.
+//! The digests of bodies stand in the clear part, each as SHA-256 over a key of 32 bytes and the body's SHA-256: a commitment, whose
+//! key is derived in the same way (label `digests`) from the key of the entry's one patient, else from the month's staff key. They
+//! tell nothing without it, and with it anybody can show that some bytes are those that passed.
 
 use std::sync::Arc;
 
-use bascule_crypto::digest::{HmacKey, Sha256};
+use bascule_crypto::digest::{HmacKey, Sha256, sha256_parts};
 use bascule_crypto::{Secret, aead, hex};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
@@ -238,17 +238,16 @@ fn keyed(digests: &Digests, id: EntryId, keys: &PartKeys<'_>) -> KeyedDigests {
         [(_, patient)] => patient,
         _ => keys.agent,
     };
-    keyed_under(&Secret::new(base.digest(&[&id.0, DIGESTS.as_bytes()])), digests)
+    keyed_under(&*base.derive(&[&id.0, DIGESTS.as_bytes()]), digests)
 }
 
 /// As an entry of that name says them, `base` being the key of its one patient and its month, else the month's staff key.
 pub(crate) fn keyed_digests(base: &Secret, id: EntryId, digests: &Digests) -> KeyedDigests {
-    keyed_under(&part_key(base, id, DIGESTS), digests)
+    keyed_under(part_key(base, id, DIGESTS).expose(), digests)
 }
 
-fn keyed_under(key: &Secret, digests: &Digests) -> KeyedDigests {
-    let key = HmacKey::new(key);
-    let keyed = |digest: &Option<Sha256>| digest.map(|digest| STANDARD.encode(key.digest(&[&digest])));
+fn keyed_under(key: &[u8], digests: &Digests) -> KeyedDigests {
+    let keyed = |digest: &Option<Sha256>| digest.map(|digest| STANDARD.encode(sha256_parts(&[key, &digest])));
     KeyedDigests { received: keyed(&digests.received), released: keyed(&digests.released), sent: keyed(&digests.sent) }
 }
 
