@@ -1,8 +1,8 @@
 //! Ten million entries in one log: whether its latency stays flat and its memory bounded, how long it takes to open, to verify,
 //! to index, to search and to prove.
 //!
-//! `cargo bench -p bascule-store --bench log_millions -- [folder]`; `BASCULE_LOG_ENTRIES` for another number. About 1.2 KB of the
-//! disk an entry, given back at the end.
+//! `cargo bench -p bascule-store --bench log_millions -- [folder]`; `BASCULE_LOG_ENTRIES` and
+//! `BASCULE_LOG_CLIENTS` for other numbers. About 1.6 KB of the disk an entry, given back at the end.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench: it stops at the first fault and prints")]
 
@@ -25,16 +25,16 @@ use bascule_store::log::read::LogReader;
 use bascule_store::log::verify::{VerifyOptions, verify};
 use support::{NOW, memory, percentile, settings, show};
 
-const CLIENTS: u64 = 64;
 const PATIENTS: u64 = 50_000;
 /// Lines of the table.
 const PARTS: u64 = 10;
 
 fn main() {
-    let entries = std::env::var("BASCULE_LOG_ENTRIES").map_or(10_000_000, |text| text.parse().unwrap());
+    let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (entries, clients) = (number("BASCULE_LOG_ENTRIES", 10_000_000), number("BASCULE_LOG_CLIENTS", 64));
     let folder = tempfile::tempdir_in(support::folder()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(write(folder.path(), entries));
+    runtime.block_on(write(folder.path(), entries, clients));
     let folder_of_log = folder.path().join("data/audit");
     timed("opened again and closed", || {
         let log = Log::open(settings(folder.path()), NOW).unwrap();
@@ -50,17 +50,17 @@ fn main() {
 }
 
 /// Writes them, and prints a line for each part.
-async fn write(root: &Path, entries: u64) {
+async fn write(root: &Path, entries: u64, clients: u64) {
     let log = Log::open(settings(root), NOW).unwrap();
     let (next, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
     println!(
-        "{entries} entries about {PATIENTS} patients by {CLIENTS} clients, each waiting until its entry is durable:"
+        "{entries} entries about {PATIENTS} patients by {clients} clients, each waiting until its entry is durable:"
     );
     for part in 1..=PARTS {
         let until = entries * part / PARTS;
         let started = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..CLIENTS {
+        for _ in 0..clients {
             let (log, next) = (log.clone(), Arc::clone(&next));
             tasks.spawn(async move {
                 let mut times = Vec::new();
