@@ -5,6 +5,7 @@
 //! `BASCULE_LOG_CLIENTS` for other numbers. About 1.6 KB of the disk an entry, given back at the end.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench: it stops at the first fault and prints")]
+#![allow(clippy::disallowed_methods, reason = "a bench is told its numbers by the environment")]
 
 mod support;
 
