@@ -60,10 +60,11 @@ pub(crate) async fn run(verb: AuditVerb) -> Exit {
         AuditVerb::Evidence { from, to, out, records } => evidence::run(&records, &from, &to, &out).await,
         AuditVerb::Export { records, from, out: Some(out), .. } => export(&records, from.as_deref(), &out).await,
         AuditVerb::Export { records, from, out: None, .. } => send_syslog(&records, from.as_deref()).await,
-        AuditVerb::Disclosures { patient, api, csv, page, records } => {
-            disclosures::run(&records, api.as_deref(), &patient, Form::of(csv, page)).await
+        AuditVerb::Disclosures(asked) => {
+            let form = Form::of(asked.csv, asked.page);
+            disclosures::run(&asked.records, asked.api.as_deref(), &asked.patient, form).await
         }
-        AuditVerb::Matches { file, request, records } => matches::run(&records, &request, &file).await,
+        AuditVerb::Matches(asked) => matches::run(&asked.records, &asked.request, &asked.file).await,
         AuditVerb::Receipt { receipt, log } => receipt_holds(&log, &receipt).await,
     };
     ended.unwrap_or_else(|sentence| {
