@@ -1,5 +1,6 @@
 //! The verbs of the command line, as clap reads them.
 
+mod disclosed;
 pub(crate) mod exchange;
 pub(crate) mod filed;
 mod people;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::disclosed::{DisclosuresArgs, MatchesArgs};
 pub(crate) use self::people::{ClientMore, EmergencyVerb, ExplainArgs, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
 pub(crate) use self::review::ReviewVerb;
@@ -343,15 +345,9 @@ pub(crate) enum AuditVerb {
         syslog: bool,
     },
     /// Accounting of disclosures of a patient (45 CFR 164.528)
-    Disclosures {
-        /// The patient's id
-        patient: String,
-        /// CSV instead of a table
-        #[arg(long)]
-        csv: bool,
-        #[command(flatten)]
-        records: RecordsArgs,
-    },
+    Disclosures(DisclosuresArgs),
+    /// Whether a file's bytes are those that a request received, released or sent (45 CFR 164.312(c)(2)); exit 1 if not
+    Matches(MatchesArgs),
     /// What an auditor asks for, of a span of days, as a folder that is readable without Bascule
     Evidence {
         /// First day, `YYYY-MM-DD` (UTC)

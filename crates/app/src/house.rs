@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bascule_fhir::Timestamp;
+use bascule_gateway::Floods;
 use bascule_policy::fault::{self, Fault};
 use bascule_store::delivery::Queue;
 use bascule_store::log::reserve::ReserveSettings;
@@ -23,6 +24,8 @@ pub(crate) struct House {
     /// Messages of partners on their way.
     pub(crate) deliveries: Arc<Queue>,
     pub(crate) log: Log,
+    /// Refusals of sign-ins and tokens that are counted.
+    pub(crate) floods: Floods,
     pub(crate) policy: Arc<PolicyControl>,
     /// Held as long as the house is open; the kernel lets it go when the process ends, however it ends.
     _lock: File,
@@ -57,11 +60,12 @@ impl House {
         let log = Log::open(log_settings(&settings), now)?;
         let store = Arc::new(store);
         let policy = Arc::new(PolicyControl::open(begun, &store, &log, &settings));
-        Ok(Self { settings, store, deliveries, log, policy, _lock: lock })
+        Ok(Self { settings, store, deliveries, log, floods: Floods::default(), policy, _lock: lock })
     }
 
     /// Writes the log's last checkpoint.
     pub(crate) async fn close(&self) {
+        self.floods.tell_all(&self.log).await;
         if let Err(error) = self.log.close(clock::now()).await {
             tracing::error!(%error, "the log could not be closed");
         }

@@ -77,7 +77,7 @@ impl Running {
     pub(crate) async fn open(house: House, config: &Path) -> Result<Self, String> {
         let now = clock::now();
         let server = server(&house.settings);
-        let record = smart_log::record(house.log.clone());
+        let record = smart_log::record(house.log.clone(), house.floods.clone());
         let made = ensure_signing_keys(&house.store, &server.lifetimes, now).map_err(|error| error.to_string())?;
         for event in made {
             record(event, house_itself()).await?;
@@ -349,7 +349,7 @@ fn gateway(
         Arc::clone(&house.store),
         server,
         Arc::new(clock::now),
-        smart_log::record(house.log.clone()),
+        smart_log::record(house.log.clone(), house.floods.clone()),
         fetch_keys(),
         settings.sign_in.limits,
     )

@@ -1,7 +1,7 @@
 //! What the authorization server says to the log: each event durable before the answer that it is about.
 
 use bascule_audit::{AccessFacts, AgentPart, Entry};
-use bascule_fhir::Timestamp;
+use bascule_gateway::Floods;
 use bascule_gateway::smart::{Caller, Record};
 use bascule_smart::SmartEvent;
 use bascule_store::log::Log;
@@ -14,11 +14,20 @@ use crate::clock;
 const API: &str = "oauth";
 
 /// The log as the authorization server sees it.
-pub(crate) fn record(log: Log) -> Record {
+pub(crate) fn record(log: Log, floods: Floods) -> Record {
     Arc::new(move |event, caller| {
-        let log = log.clone();
+        let (log, floods) = (log.clone(), floods.clone());
         Box::pin(async move {
-            let entry = entry(&event, caller, clock::now())?;
+            let now = clock::now();
+            let facts = facts(&event, caller)?;
+            // A replay ends a grant: each is told by itself.
+            let is_counted = facts.cause.is_some() && !matches!(event, SmartEvent::Replayed { .. });
+            if is_counted {
+                let kept = floods.refuse(&log, &who(&facts), facts, now).await;
+                return kept.map_err(|error| error.to_string());
+            }
+            let is_refusal = facts.cause.is_some();
+            let entry = if is_refusal { Entry::refusal(facts, now) } else { Entry::disclosure(facts, now) };
             // Without a token there is no care: what lets somebody in may be recorded in the emergency reserve, refusals not.
             let lets_in = matches!(
                 event,
@@ -30,9 +39,16 @@ pub(crate) fn record(log: Log) -> Record {
     })
 }
 
-fn entry(event: &SmartEvent, caller: Caller, now: Timestamp) -> Result<Entry, String> {
+/// Whose refusals are counted together: those of one kind, of one address, for one app and one person.
+fn who(facts: &AccessFacts) -> String {
+    let AgentPart { address, subject, .. } = &facts.agent;
+    let parts = [address.as_deref(), facts.client.as_deref(), subject.as_deref()].map(Option::unwrap_or_default);
+    format!("{} {}", facts.interaction, parts.join(" "))
+}
+
+fn facts(event: &SmartEvent, caller: Caller) -> Result<AccessFacts, String> {
     let Said { client, user, cause, detail, token_id } = said(event);
-    let facts = AccessFacts {
+    Ok(AccessFacts {
         request_id: random::id().map_err(|error| error.to_string())?,
         api: API.to_owned(),
         interaction: event.name().to_owned(),
@@ -48,8 +64,7 @@ fn entry(event: &SmartEvent, caller: Caller, now: Timestamp) -> Result<Entry, St
             ..AgentPart::default()
         },
         ..AccessFacts::default()
-    };
-    Ok(if cause.is_some() { Entry::refusal(facts, now) } else { Entry::disclosure(facts, now) })
+    })
 }
 
 #[derive(Default)]

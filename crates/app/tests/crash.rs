@@ -21,13 +21,16 @@ async fn nothing_answered_is_missing_after_a_kill() {
     let long = std::env::var_os("BASCULE_LONG").is_some();
     let (rounds, wanted) = if long { (usize::MAX, 100_000) } else { (2, 0) };
     let mut answered = Vec::new();
-    for _ in 0..rounds {
+    for round in 0..rounds {
         if wanted > 0 && answered.len() >= wanted {
             break;
         }
         let token = demo.token("amelie");
         let shared = Arc::new(demo);
-        answered.extend(load_until_killed(&shared, &token).await);
+        answered.extend(load_until_killed(&shared, &token, life(round, long)).await);
+        if long {
+            println!("round {round}: {} answered so far", answered.len());
+        }
         demo = Arc::into_inner(shared).unwrap();
         demo.start_again();
     }
@@ -35,7 +38,9 @@ async fn nothing_answered_is_missing_after_a_kill() {
     let (status, out, error) = demo.run(&["audit", "verify", "--config", &demo.config()]);
     assert_eq!(status, 0, "{out}{error}");
     let logged = requests_in(&demo);
-    let missing = answered.iter().filter(|id| !logged.contains_key(id.as_str())).collect::<Vec<_>>();
+    let missing_of = |ids: &[String]| ids.iter().filter(|id| !logged.contains_key(*id)).cloned().collect::<Vec<_>>();
+    let missing = missing_of(&answered);
+    assert_eq!(missing_of(&["never-asked".to_owned()]).len(), 1, "the control");
     assert!(missing.is_empty(), "{} of {} answered requests are missing: {missing:?}", missing.len(), answered.len());
     let twice = logged.iter().filter(|(_, entries)| entries.len() != 1).collect::<Vec<_>>();
     assert!(twice.is_empty(), "a request has exactly one terminal entry: {twice:?}");
@@ -43,8 +48,14 @@ async fn nothing_answered_is_missing_after_a_kill() {
     foreign_verifiers_agree(&demo);
 }
 
+/// How long a house lives before it is killed: at another point of its work each time.
+fn life(round: usize, long: bool) -> Duration {
+    let millis = if long { 2_000 + (round as u64 * 7_919 + u64::from(std::process::id())) % 18_000 } else { 1_500 };
+    Duration::from_millis(millis)
+}
+
 /// Asks from many sides at once, kills the demo in the middle, returns the ids of what had been answered.
-async fn load_until_killed(demo: &Arc<Demo>, token: &str) -> Vec<String> {
+async fn load_until_killed(demo: &Arc<Demo>, token: &str, life: Duration) -> Vec<String> {
     let killed = Arc::new(AtomicBool::new(false));
     let answered = Arc::new(Mutex::new(Vec::new()));
     let callers = (0..CALLERS).map(|caller| {
@@ -67,7 +78,7 @@ async fn load_until_killed(demo: &Arc<Demo>, token: &str) -> Vec<String> {
         })
     });
     let callers = callers.collect::<Vec<_>>();
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    tokio::time::sleep(life).await;
     demo.kill();
     killed.store(true, Ordering::Relaxed);
     for caller in callers {

@@ -10,6 +10,54 @@ use serde::Serialize;
 
 use crate::opened::Opened;
 
+/// Purposes of use whose disclosures the accounting leaves out (45 CFR 164.528(a)(1)): (i) treatment, payment and health care
+/// operations, (ii) to the individual or (v) to who is involved in the individual's care. Everything else counts, legal proceedings,
+/// research, public health and threats among it.
+const EXEMPT_PURPOSES: [&str; 18] = [
+    "TREAT",
+    "ETREAT",
+    "BTG",
+    "CAREMGT",
+    "COC",
+    "HPAYMT",
+    "CLMATTCH",
+    "COVERAGE",
+    "ELIGDTRM",
+    "REMITADV",
+    "HOPERAT",
+    "PATADMIN",
+    "HQUALIMP",
+    "HCOMPL",
+    "HSYSADMIN",
+    "PATRQT",
+    "FAMRQT",
+    "PWATRNY",
+];
+
+/// What is known when something leaves that may have to be accounted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaving<'a> {
+    /// Whether it leaves the organization. What the workforce sees is a use, and no disclosure.
+    pub to_another: bool,
+    /// Purpose of use.
+    pub purpose: &'a str,
+    /// Whether the individual, or who stands for the individual, asked (164.528(a)(1)(ii)).
+    pub to_individual: bool,
+    /// Whether an authorization of the individual covers it (164.528(a)(1)(iv)).
+    pub authorized: bool,
+    /// Whether it is a limited data set (164.528(a)(1)(viii)), or de-identified and so no health information of anybody.
+    pub without_identifiers: bool,
+}
+
+impl Leaving<'_> {
+    /// Whether the accounting tells of it.
+    #[must_use]
+    pub fn is_accounted(&self) -> bool {
+        let exempt = self.to_individual || self.authorized || self.without_identifiers;
+        self.to_another && !exempt && !EXEMPT_PURPOSES.contains(&self.purpose)
+    }
+}
+
 /// An agency has asked in writing that an accounting be suspended (164.528(a)(2)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspension {
@@ -22,6 +70,8 @@ pub struct Suspension {
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountingRequest {
+    /// The API that the patient is of; another's `Patient/1` is somebody else.
+    pub api: String,
     /// `Patient/1`
     pub patient: String,
     /// First instant of the period.
@@ -87,6 +137,7 @@ fn counts(request: &AccountingRequest, entry: &Opened) -> bool {
     entry.about().disclosure
         && entry.may_have_shown()
         && (request.from..request.until).contains(&entry.at())
+        && entry.about().api.as_ref() == Some(&request.api)
         && entry.is_about(&request.patient)
         && !suspended
 }
@@ -223,6 +274,7 @@ pub(crate) mod tests {
     fn facts(recipient: &str, disclosure: bool) -> AccessFacts {
         AccessFacts {
             status: 200,
+            api: "ehr".into(),
             resource: Some("Observation".into()),
             purpose: Some("PUBHLTH".into()),
             disclosure,
@@ -237,6 +289,7 @@ pub(crate) mod tests {
 
     fn request() -> AccountingRequest {
         AccountingRequest {
+            api: "ehr".into(),
             patient: "Patient/1".into(),
             from: Timestamp::from_seconds(0),
             until: Timestamp::from_seconds(1_000_000),
@@ -260,6 +313,7 @@ pub(crate) mod tests {
             opened(4, &Entry::refusal(refused, at(100))),
             opened(5, &Entry::disclosure(other, at(100))),
             opened(6, &Entry::disclosure(facts("Registry", true), at(2_000_000))),
+            opened(7, &Entry::disclosure(AccessFacts { api: "lab".into(), ..facts("Registry", true) }, at(100))),
         ];
         let lines = account(&request(), entries.iter());
         assert_eq!(lines.len(), 1);
@@ -269,6 +323,27 @@ pub(crate) mod tests {
         );
         assert_eq!(lines[0].entries, ["log 1", "log 2"]);
         assert_eq!(lines[0].recipient_address.as_deref(), Some("1 Main St"));
+    }
+
+    #[test]
+    fn what_the_rule_exempts_is_not_accounted_and_everything_else_is() {
+        let leaving = |purpose| Leaving {
+            to_another: true,
+            purpose,
+            to_individual: false,
+            authorized: false,
+            without_identifiers: false,
+        };
+        for (purpose, meaning) in bascule_policy::purpose::PURPOSES {
+            let counts = ["HLEGAL", "HRESCH", "CLINTRCH", "PUBHLTH", "DISASTER", "THREAT"].contains(&purpose);
+            assert_eq!(leaving(purpose).is_accounted(), counts, "{purpose}, {meaning}");
+        }
+        assert!(leaving("a purpose of tomorrow").is_accounted());
+        let research = leaving("HRESCH");
+        assert!(!Leaving { to_another: false, ..research }.is_accounted());
+        assert!(!Leaving { to_individual: true, ..research }.is_accounted());
+        assert!(!Leaving { authorized: true, ..research }.is_accounted());
+        assert!(!Leaving { without_identifiers: true, ..research }.is_accounted());
     }
 
     #[test]

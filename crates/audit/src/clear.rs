@@ -124,6 +124,22 @@ pub struct Piece {
     pub of: u64,
 }
 
+/// Keyed digests of the bodies that passed, in base64, so that the integrity of the data can be shown, not only that of the log
+/// (45 CFR 164.312(c)). Each is SHA-256 over a key of this entry alone and the body's SHA-256: without the key, not even
+/// a guessed body can be tried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeyedDigests {
+    /// Of what came from the upstream.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub received: Option<String>,
+    /// Of what left to the client.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub released: Option<String>,
+    /// Of what was sent to the upstream.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sent: Option<String>,
+}
+
 /// The clear part. Fields stand in the order of their JSON names, so that the bytes are canonical (RFC 8785).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -148,6 +164,9 @@ pub struct Clear {
     /// What policy said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub decision: Option<Decision>,
+    /// Of the bodies that passed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub digests: Option<KeyedDigests>,
     /// Whether it counts for an accounting of disclosures (45 CFR 164.528).
     #[serde(skip_serializing_if = "is_false", default)]
     pub disclosure: bool,
@@ -225,9 +244,18 @@ pub struct Clear {
 /// never lost over its spelling.
 #[must_use]
 pub fn word(text: &str) -> String {
-    let plain =
-        |letter: char| if matches!(letter, ' '..='~') && letter != '"' && letter != '\\' { letter } else { '?' };
+    let plain = |letter: char| if letter.is_ascii() && is_plain(letter as u8) { letter } else { '?' };
     text.chars().take(WORD_BYTES_MAX).map(plain).collect()
+}
+
+/// As [`word`]; what is one already is not copied.
+pub(crate) fn worded(text: String) -> String {
+    let is_one = text.len() <= WORD_BYTES_MAX && text.bytes().all(is_plain);
+    if is_one { text } else { word(&text) }
+}
+
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -253,5 +281,8 @@ mod tests {
     fn words_are_plain_and_bounded() {
         assert_eq!(word("a\"b\\c\nd\u{e9}"), "a?b?c?d?");
         assert_eq!(word(&"x".repeat(1000)).len(), WORD_BYTES_MAX);
+        for text in ["plain word", "a\"b", "\u{e9}", &"x".repeat(1000), ""] {
+            assert_eq!(worded(text.to_owned()), word(text));
+        }
     }
 }

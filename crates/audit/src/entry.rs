@@ -3,8 +3,8 @@
 use bascule_fhir::Timestamp;
 
 use crate::ENTRY_PATIENTS_MAX;
-use crate::clear::{Clear, Decision, INNER_MAX, Inner, Kind, Outcome, Piece, WITHHELD_MAX, word};
-use crate::parts::{AgentPart, PatientPart};
+use crate::clear::{Clear, Decision, INNER_MAX, Inner, Kind, Outcome, Piece, WITHHELD_MAX, word, worded};
+use crate::parts::{AgentPart, Digests, PatientPart, bounded_text};
 use crate::system::SystemEvent;
 
 /// What is known about an access when it is recorded.
@@ -50,6 +50,8 @@ pub struct AccessFacts {
     pub break_glass: bool,
     /// The interactions of a batch.
     pub inner: Vec<Inner>,
+    /// Of the bodies that passed.
+    pub digests: Option<Digests>,
     /// Who asked.
     pub agent: AgentPart,
     /// Whose data.
@@ -62,6 +64,8 @@ pub struct Entry {
     pub(crate) clear: Clear,
     pub(crate) agent: Option<AgentPart>,
     pub(crate) patients: Vec<PatientPart>,
+    /// Said keyed, by sealing.
+    pub(crate) digests: Option<Digests>,
 }
 
 impl Entry {
@@ -96,7 +100,7 @@ impl Entry {
     pub fn system(event: &SystemEvent, now: Timestamp) -> Self {
         let mut clear = blank(Kind::System, Outcome::Success, now);
         clear.system = Some(event.to_value());
-        Self { clear, agent: None, patients: Vec::new() }
+        Self { clear, agent: None, patients: Vec::new(), digests: None }
     }
 
     /// The end of an intent that nobody closed. Its sealed parts stay in the intent's own record, which the log keeps
@@ -105,7 +109,7 @@ impl Entry {
     pub fn unknown(intent: &str, now: Timestamp) -> Self {
         let mut clear = blank(Kind::Unknown, Outcome::Serious, now);
         clear.intent = Some(word(intent));
-        Self { clear, agent: None, patients: Vec::new() }
+        Self { clear, agent: None, patients: Vec::new(), digests: None }
     }
 
     /// When.
@@ -134,11 +138,16 @@ impl Entry {
         if of <= 1 {
             return vec![Self { patients: groups.pop().unwrap_or_default(), ..self }];
         }
-        let Self { clear, mut agent, .. } = self;
+        let Self { clear, mut agent, mut digests, .. } = self;
         let piece = |(place, patients): (usize, Vec<PatientPart>)| {
             let kind = if place == 0 { clear.kind } else { Kind::Continuation };
             let piece = Some(Piece { number: place as u64 + 1, of });
-            Self { clear: Clear { kind, piece, ..clear.clone() }, agent: agent.take(), patients }
+            Self {
+                clear: Clear { kind, piece, ..clear.clone() },
+                agent: agent.take(),
+                patients,
+                digests: digests.take(),
+            }
         };
         groups.into_iter().enumerate().map(piece).collect()
     }
@@ -161,12 +170,12 @@ impl Entry {
     }
 
     fn of(kind: Kind, decision: Option<Decision>, outcome: Outcome, facts: AccessFacts, now: Timestamp) -> Self {
-        let words = |text: Option<String>| text.map(|text| word(&text));
+        let words = |text: Option<String>| text.map(worded);
         let inner_unnamed = facts.inner.len().saturating_sub(INNER_MAX) as u64;
         let withheld_unnamed = facts.withheld.len().saturating_sub(WITHHELD_MAX) as u64;
         let clear = Clear {
             agreement: words(facts.agreement),
-            api: Some(word(&facts.api)),
+            api: Some(worded(facts.api)),
             break_glass: facts.break_glass,
             cause: words(facts.cause),
             client: words(facts.client),
@@ -175,24 +184,31 @@ impl Entry {
             duration_us: facts.duration_us,
             inner: facts.inner.into_iter().take(INNER_MAX).map(plain_inner).collect(),
             inner_unnamed,
-            interaction: Some(word(&facts.interaction)),
+            interaction: Some(worded(facts.interaction)),
             observed: words(facts.observed),
             patients: facts.patients.len() as u64,
             policy: words(facts.policy),
             purpose: words(facts.purpose),
-            request: Some(word(&facts.request_id)),
+            request: Some(worded(facts.request_id)),
             resource: words(facts.resource),
             role: words(facts.role),
             rule: words(facts.rule),
             status: facts.status,
-            withheld: facts.withheld.iter().take(WITHHELD_MAX).map(|path| word(path)).collect(),
+            withheld: facts.withheld.into_iter().take(WITHHELD_MAX).map(worded).collect(),
             withheld_resources: facts.withheld_resources,
             withheld_unnamed,
             times: facts.times,
             ..blank(kind, outcome, now)
         };
-        let patients = facts.patients.into_iter().map(PatientPart::bounded).collect();
-        Self { clear, agent: Some(facts.agent.bounded()), patients }
+        let mut agent = facts.agent;
+        let mut patients: Vec<_> = facts.patients.into_iter().map(PatientPart::bounded).collect();
+        // What was asked may name whose data it is: of one patient, it goes when the patient's key is destroyed.
+        if let [only] = patients.as_mut_slice()
+            && only.query.is_none()
+        {
+            only.query = agent.query.take().map(bounded_text);
+        }
+        Self { clear, agent: Some(agent.bounded()), patients, digests: facts.digests }
     }
 }
 
@@ -222,10 +238,10 @@ fn grouped(patients: Vec<PatientPart>) -> Vec<Vec<PatientPart>> {
 
 fn plain_inner(inner: Inner) -> Inner {
     Inner {
-        cause: inner.cause.map(|cause| word(&cause)),
-        interaction: word(&inner.interaction),
-        resource: inner.resource.map(|resource| word(&resource)),
-        rule: word(&inner.rule),
+        cause: inner.cause.map(worded),
+        interaction: worded(inner.interaction),
+        resource: inner.resource.map(worded),
+        rule: worded(inner.rule),
         ..inner
     }
 }
@@ -239,6 +255,7 @@ fn blank(kind: Kind, outcome: Outcome, now: Timestamp) -> Clear {
         cause: None,
         client: None,
         decision: None,
+        digests: None,
         disclosure: false,
         duration_us: 0,
         epoch: String::new(),

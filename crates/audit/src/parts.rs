@@ -1,5 +1,6 @@
 //! The sealed parts of an entry: who asked, and each patient. Every value here is an identifier of a person.
 
+use bascule_crypto::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the longest text in a sealed part.
@@ -20,19 +21,16 @@ pub struct Recipient {
     pub name: String,
 }
 
-/// Hex SHA-256 of bodies, so that the integrity of the data can be shown later (45 CFR 164.312(c)).
-/// They are sealed, because a digest of a short body tells the body.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// SHA-256 of bodies that passed. An entry says them keyed only ([`crate::clear::KeyedDigests`]), because a digest of a short
+/// body tells the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digests {
     /// Of what came from the upstream.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub received: Option<String>,
+    pub received: Option<Sha256>,
     /// Of what left to the client.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub released: Option<String>,
+    pub released: Option<Sha256>,
     /// Of what was sent to the upstream.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub sent: Option<String>,
+    pub sent: Option<Sha256>,
 }
 
 /// Who asked. Sealed under the month's staff key.
@@ -45,9 +43,6 @@ pub struct AgentPart {
     /// What was refused, in words that may hold what the caller wrote.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
-    /// Digests of the bodies.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub digests: Option<Digests>,
     /// The user's own resource: `Practitioner/p1`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fhir_user: Option<String>,
@@ -170,9 +165,15 @@ impl PatientPart {
     }
 }
 
+/// A text as a sealed part holds it.
+pub(crate) fn bounded_text(mut text: String) -> String {
+    cut(&mut text);
+    text
+}
+
 fn cut(text: &mut String) {
     text.truncate(floor(text, TEXT_BYTES_MAX));
-    if text.contains(char::is_control) {
+    if text.bytes().any(|byte| byte.is_ascii_control() || !byte.is_ascii()) && text.contains(char::is_control) {
         *text = text.replace(char::is_control, " ");
     }
 }

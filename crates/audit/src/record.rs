@@ -1,5 +1,6 @@
 //! Reading an entry back out of its bytes, and opening its sealed parts.
 
+use bascule_crypto::digest::{HmacKey, Sha256};
 use bascule_crypto::{Secret, aead};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -7,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::clear::Clear;
-use crate::parts::{AgentPart, PatientPart};
-use crate::seal::{EntryId, KeyId, associated, part_key, patient_label};
+use crate::parts::{AgentPart, Digests, PatientPart};
+use crate::seal::{EntryId, KeyId, associated, keyed_digests, mask, part_key, patient_label};
 use crate::{AuditError, SCHEMA_VERSION};
 
 #[derive(Deserialize)]
@@ -104,11 +105,12 @@ impl Record {
     /// The names of the patients' keys, in order. `hints` is the month's key.
     ///
     /// # Errors
-    /// `Broken` if the part is not of this entry or key.
+    /// `Broken` if the part is no base64. Under another key the names are of no key.
     pub fn key_ids(&self, hints: &Secret) -> Result<Vec<KeyId>, AuditError> {
         let Some(part) = &self.keys else { return Ok(Vec::new()) };
-        let plain = self.open_bytes(part, &part_key(hints, self.id, "keys"), "keys")?;
-        let (names, _) = plain.as_chunks::<16>();
+        let mut names = STANDARD.decode(part).map_err(|_| AuditError::Broken("keys"))?;
+        mask(&HmacKey::new(hints), self.id, &mut names);
+        let (names, _) = names.as_chunks::<16>();
         Ok(names.iter().copied().map(KeyId).collect())
     }
 
@@ -131,6 +133,23 @@ impl Record {
         self.open(part, &part_key(base, self.id, &label), &label)
     }
 
+    /// Which of the bodies that passed has this SHA-256: `received`, `released`, `sent`. `base` is the key of the entry's one
+    /// patient and its month; of an entry of none or several, the month's staff key.
+    #[must_use]
+    pub fn bodies_with(&self, digest: Sha256, base: &Secret) -> Vec<&'static str> {
+        let all = Digests { received: Some(digest), released: Some(digest), sent: Some(digest) };
+        let (Some(said), given) = (&self.clear.digests, keyed_digests(base, self.id, &all)) else { return Vec::new() };
+        let same = |said: &Option<String>, given: &Option<String>| said.is_some() && said == given;
+        [
+            ("received", same(&said.received, &given.received)),
+            ("released", same(&said.released, &given.released)),
+            ("sent", same(&said.sent, &given.sent)),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_it)| is_it.then_some(name))
+        .collect()
+    }
+
     fn open<T: DeserializeOwned>(&self, part: &str, key: &Secret, label: &str) -> Result<T, AuditError> {
         let plain = self.open_bytes(part, key, label)?;
         serde_json::from_slice(&plain).map_err(|error| AuditError::Malformed(error.to_string()))
@@ -149,7 +168,9 @@ mod tests {
     use super::*;
     use crate::entry::{AccessFacts, Entry};
     use crate::seal::{PartKeys, enclose, seal};
+    use bascule_crypto::digest::sha256;
     use bascule_fhir::Timestamp;
+    use std::sync::Arc;
 
     fn random() -> impl FnMut(&mut [u8]) {
         let mut next = 0_u8;
@@ -186,9 +207,11 @@ mod tests {
     }
 
     fn sealed(entry: &Entry) -> Vec<u8> {
-        let patients = [(KeyId([1; 16]), secret(11)), (KeyId([2; 16]), secret(12))];
-        let keys = PartKeys { epoch: "2026-11", agent: &secret(1), hints: &secret(2), patients: &patients };
-        seal(entry, None, &keys, &mut random()).unwrap().into_bytes()
+        let ready = |byte| HmacKey::new(&secret(byte));
+        let patients = [(KeyId([1; 16]), Arc::new(ready(11))), (KeyId([2; 16]), Arc::new(ready(12)))];
+        let patients = &patients[..entry.patients().count()];
+        let keys = PartKeys { epoch: "2026-11", agent: &ready(1), hints: &ready(2), patients };
+        seal(&mut entry.clone(), None, &keys, &mut random()).unwrap().into_bytes()
     }
 
     #[test]
@@ -198,6 +221,7 @@ mod tests {
         assert_eq!(record.clear().at, 5_000_000);
         assert_eq!(record.clear().patients, 2);
         assert_eq!(record.key_ids(&secret(2)).unwrap(), [KeyId([1; 16]), KeyId([2; 16])]);
+        assert_ne!(record.key_ids(&secret(3)).unwrap(), [KeyId([1; 16]), KeyId([2; 16])], "another key shows no names");
         assert_eq!(record.open_agent(&secret(1)).unwrap().unwrap().subject.as_deref(), Some("dr-amal"));
         assert_eq!(record.open_patient(1, &secret(12)).unwrap().reference, "Patient/bela");
         assert_eq!(record.open_patient(1, &secret(11)), Err(AuditError::Broken("patient")));
@@ -250,13 +274,53 @@ mod tests {
     fn an_intent_without_an_end_stands_inside_the_entry_that_says_so() {
         let intent = sealed(&Entry::intent(facts(), Timestamp::from_seconds(5)));
         let id = Record::parse(&intent).unwrap().id();
-        let entry = Entry::unknown(&id.to_hex(), Timestamp::from_seconds(9));
-        let bytes = enclose(&entry, &intent, "2026-11", &mut random()).unwrap().into_bytes();
+        let mut entry = Entry::unknown(&id.to_hex(), Timestamp::from_seconds(9));
+        let bytes = enclose(&mut entry, &intent, "2026-11", &mut random()).unwrap().into_bytes();
         let record = Record::parse(&bytes).unwrap();
         assert_eq!(record.clear().intent.as_deref(), Some(id.to_hex().as_str()));
         assert_eq!(record.about().open_patient(0, &secret(11)).unwrap().reference, "Patient/anna");
-        let nested = enclose(&entry, &bytes, "2026-11", &mut random()).unwrap().into_bytes();
+        let nested = enclose(&mut entry, &bytes, "2026-11", &mut random()).unwrap().into_bytes();
         assert!(Record::parse(&nested).is_err());
+    }
+
+    #[test]
+    fn only_the_body_that_passed_has_the_digest_that_was_kept() {
+        let digests = Digests { received: Some(sha256(b"came")), released: Some(sha256(b"left")), sent: None };
+        let both = AccessFacts { digests: Some(digests), ..facts() };
+        let record = Record::parse(&sealed(&Entry::disclosure(both, Timestamp::from_seconds(5)))).unwrap();
+        let staff = secret(1);
+        assert_eq!(record.bodies_with(sha256(b"came"), &staff), ["received"]);
+        assert_eq!(record.bodies_with(sha256(b"left"), &staff), ["released"]);
+        assert!(record.bodies_with(sha256(b"lefu"), &staff).is_empty());
+        assert!(record.bodies_with(sha256(b"left"), &secret(11)).is_empty(), "another key tells nothing");
+    }
+
+    #[test]
+    fn of_one_patient_query_and_digests_go_with_the_patients_key() {
+        let mut one = facts();
+        one.patients.truncate(1);
+        one.agent.query = Some("GET /Patient/anna".into());
+        one.digests = Some(Digests { released: Some(sha256(b"left")), ..Digests::default() });
+        let record = Record::parse(&sealed(&Entry::disclosure(one, Timestamp::from_seconds(5)))).unwrap();
+        assert_eq!(record.open_agent(&secret(1)).unwrap().unwrap().query, None);
+        assert_eq!(record.open_patient(0, &secret(11)).unwrap().query.as_deref(), Some("GET /Patient/anna"));
+        assert_eq!(record.bodies_with(sha256(b"left"), &secret(11)), ["released"]);
+        assert!(record.bodies_with(sha256(b"left"), &secret(1)).is_empty());
+    }
+
+    #[test]
+    fn the_same_body_has_another_digest_in_each_entry() {
+        let keyed = |entropy: u8| {
+            let digests = Some(Digests { released: Some(sha256(b"left")), ..Digests::default() });
+            let mut entry =
+                Entry::disclosure(AccessFacts { digests, ..AccessFacts::default() }, Timestamp::from_seconds(5));
+            let ready = HmacKey::new(&secret(1));
+            let keys = PartKeys { epoch: "2026-11", agent: &ready, hints: &ready, patients: &[] };
+            let sealed = seal(&mut entry, None, &keys, &mut |bytes: &mut [u8]| bytes.fill(entropy)).unwrap();
+            Record::parse(sealed.bytes()).unwrap().clear().digests.clone().unwrap().released.unwrap()
+        };
+        assert_ne!(keyed(1), keyed(2));
+        assert_eq!(keyed(1).len(), 44);
     }
 
     #[test]

@@ -19,6 +19,26 @@ pub fn seal(key: &Secret, nonce: [u8; NONCE_BYTES], aad: &[u8], plain: &[u8]) ->
     Ok(sealed)
 }
 
+/// As [`seal`], where it stands: `bytes` from `from` on are encrypted, and the tag is appended.
+///
+/// # Errors
+/// `Malformed` if `key` is not 32 bytes or `from` lies beyond the end.
+pub fn seal_in_place(
+    key: &[u8],
+    nonce: [u8; NONCE_BYTES],
+    aad: &[u8],
+    bytes: &mut Vec<u8>,
+    from: usize,
+) -> Result<(), CryptoError> {
+    let key = UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| CryptoError::Malformed)?;
+    let plain = bytes.get_mut(from..).ok_or(CryptoError::Malformed)?;
+    let tag = key
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), plain)
+        .map_err(|_| CryptoError::Malformed)?;
+    bytes.extend_from_slice(tag.as_ref());
+    Ok(())
+}
+
 /// Decrypts what [`seal`] made.
 ///
 /// # Errors
@@ -53,7 +73,17 @@ mod tests {
     }
 
     #[test]
+    fn sealed_in_place_it_is_the_same() {
+        let sealed = seal(&Secret::new([1; 32]), [2; 12], b"aad", b"plain").unwrap();
+        let mut bytes = b"before plain".to_vec();
+        seal_in_place(&[1; 32], [2; 12], b"aad", &mut bytes, 7).unwrap();
+        assert_eq!(bytes, [b"before ".as_slice(), &sealed].concat());
+        assert_eq!(seal_in_place(&[1; 32], [2; 12], b"", &mut bytes, 1000), Err(CryptoError::Malformed));
+    }
+
+    #[test]
     fn refuses_a_short_key() {
+        assert_eq!(seal_in_place(&[1; 31], [0; 12], b"", &mut Vec::new(), 0), Err(CryptoError::Malformed));
         assert_eq!(seal(&Secret::new([1; 31]), [0; 12], b"", b""), Err(CryptoError::Malformed));
     }
 }

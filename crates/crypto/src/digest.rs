@@ -1,6 +1,7 @@
 //! Digests, keyed digests and key derivation (FIPS 180-4, RFC 2104, RFC 5869).
 
 use aws_lc_rs::{digest, hkdf, hmac};
+use zeroize::Zeroizing;
 
 use crate::{CryptoError, Secret};
 
@@ -62,6 +63,42 @@ pub fn hmac_sha256(key: &Secret, bytes: &[u8]) -> Sha256 {
     to_array(hmac::sign(&key, bytes).as_ref())
 }
 
+/// A key of HMAC-SHA-256 that is made ready once for many digests. `Debug` prints nothing of it; the library wipes it.
+#[derive(Clone)]
+pub struct HmacKey(hmac::Key);
+
+impl HmacKey {
+    /// Makes `key` ready.
+    #[must_use]
+    pub fn new(key: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
+    }
+
+    /// HMAC-SHA-256 of the parts as if they stood one after the other.
+    #[must_use]
+    pub fn digest(&self, parts: &[&[u8]]) -> Sha256 {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(part);
+        }
+        to_array(context.sign().as_ref())
+    }
+}
+
+impl HmacKey {
+    /// A key that is derived from this one for one use; wiped when it is dropped.
+    #[must_use]
+    pub fn derive(&self, parts: &[&[u8]]) -> Zeroizing<Sha256> {
+        Zeroizing::new(self.digest(parts))
+    }
+}
+
+impl std::fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HmacKey(..)")
+    }
+}
+
 /// A 32-byte key out of `input` by HKDF-SHA-256.
 ///
 /// # Errors
@@ -99,6 +136,16 @@ mod tests {
         stream.update(b"ab");
         stream.update(b"c");
         assert_eq!(stream.finish(), expected);
+    }
+
+    #[test]
+    fn a_key_made_ready_gives_the_digests_of_the_key_itself() {
+        let key = Secret::new([7; 32]);
+        let ready = HmacKey::new(&key);
+        assert_eq!(ready.digest(&[b"a", b"", b"bc"]), hmac_sha256(&key, b"abc"));
+        assert_eq!(ready.digest(&[]), hmac_sha256(&key, b""));
+        assert_ne!(ready.digest(&[b"abd"]), hmac_sha256(&key, b"abc"));
+        assert_eq!(format!("{ready:?}"), "HmacKey(..)");
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! Bytes in hex, as digests are written in logs, names and addresses.
 
-use std::fmt::Write as _;
-
 /// Two lower-case digits a byte.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
+    let mut text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().for_each(|byte| text.extend([digit(byte >> 4), digit(byte & 15)]));
+    text
 }
 
 /// The bytes of a text of [`encode`]; `None` for anything else.

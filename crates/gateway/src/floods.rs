@@ -1,31 +1,32 @@
-//! Refusals of callers whom nobody knows: the first few of an address and cause in a minute have an entry each; the rest of that
-//! minute is counted, and one entry says how many there were. So a flood from outside cannot fill the log, and is still told.
+//! Refusals of callers whom nobody knows, and of sign-ins and tokens: the first few of one caller and cause in a minute have an
+//! entry each; the rest of that minute is counted, and one entry says how many there were. So a flood from outside cannot fill the
+//! log, and is still told.
 //!
 //! Nothing of a patient is in such a refusal, and its answer does not wait. A crash loses the count of at most a minute.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bascule_audit::{AccessFacts, Entry};
 use bascule_fhir::Timestamp;
+use bascule_store::log::{Log, LogError};
 
-use crate::gateway::Gateway;
-
-/// Refusals of one address and cause in a minute that have an entry each.
+/// Refusals of one caller and cause in a minute that have an entry each.
 const SAID_EACH_MAX: u64 = 10;
-/// Addresses that are counted apart; those beyond are counted together.
+/// Callers that are counted apart; those beyond are counted together.
 const COUNTED_MAX: usize = 10_000;
 /// How long one count runs.
 const WINDOW: Duration = Duration::from_secs(60);
 /// The address under which the many are counted.
 const MANY: &str = "many addresses";
 
-type Key = (String, &'static str);
+/// Who and why.
+type Key = (String, String);
 
-/// The counts that are under way.
-#[derive(Debug, Default)]
-pub(crate) struct Floods(Mutex<HashMap<Key, Count>>);
+/// The counts that are under way. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Floods(Arc<Mutex<HashMap<Key, Count>>>);
 
 #[derive(Debug)]
 struct Count {
@@ -37,7 +38,7 @@ struct Count {
 
 /// What to do with a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
+enum Told {
     /// It has an entry of its own.
     Each,
     /// It is counted; the first that is begins a count, to be written when its window ends.
@@ -48,15 +49,55 @@ pub(crate) enum Told {
 }
 
 impl Floods {
+    /// Whether the refusal is one of so many of `who` that it is counted only. If not, it wants an entry of its own.
+    pub(crate) fn counts(&self, log: &Log, who: &str, facts: &AccessFacts, now: Timestamp) -> bool {
+        match self.take(who, facts.cause.as_deref().unwrap_or_default(), facts, now) {
+            Told::Each => false,
+            Told::Counted { begins } => {
+                begins.into_iter().for_each(|key| self.tell_later(log, key));
+                true
+            }
+        }
+    }
+
+    /// Records a refusal of `who`: in an entry of its own, or in a count.
+    ///
+    /// # Errors
+    /// [`LogError`]: the answer must not leave.
+    pub async fn refuse(&self, log: &Log, who: &str, facts: AccessFacts, now: Timestamp) -> Result<(), LogError> {
+        if self.counts(log, who, &facts, now) {
+            return Ok(());
+        }
+        log.append(Entry::refusal(facts, now), None).await.map(drop)
+    }
+
+    /// Writes every count down, at a stop.
+    pub async fn tell_all(&self, log: &Log) {
+        for entry in self.end_all(crate::gateway::now()) {
+            tell(log, entry).await;
+        }
+    }
+
+    /// Writes a count down when its window ends.
+    fn tell_later(&self, log: &Log, key: Key) {
+        let (floods, log) = (self.clone(), log.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(WINDOW).await;
+            if let Some(entry) = floods.end(&key, crate::gateway::now()) {
+                tell(&log, entry).await;
+            }
+        });
+    }
+
     /// Takes a refusal in.
-    pub(crate) fn take(&self, address: &str, cause: &'static str, facts: &AccessFacts, now: Timestamp) -> Told {
+    fn take(&self, who: &str, cause: &str, facts: &AccessFacts, now: Timestamp) -> Told {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let over = |count: &Count| now >= count.since.plus_seconds(60) && count.untold == 0;
-        let mut key = (address.to_owned(), cause);
+        let mut key = (who.to_owned(), cause.to_owned());
         if !counts.contains_key(&key) && counts.len() >= COUNTED_MAX {
             counts.retain(|_, count| !over(count));
             if counts.len() >= COUNTED_MAX {
-                key = (MANY.to_owned(), cause);
+                key.0 = MANY.to_owned();
             }
         }
         let fresh = || Count { since: now, said: 0, untold: 0, facts: facts.clone() };
@@ -87,30 +128,14 @@ impl Floods {
 fn entry(key: &Key, count: Count, now: Timestamp) -> Entry {
     let length = now.micros().saturating_sub(count.since.micros());
     let mut facts = AccessFacts { times: count.untold, duration_us: u64::try_from(length).unwrap_or(0), ..count.facts };
-    facts.agent.address = Some(key.0.clone());
+    if key.0 == MANY {
+        facts.agent.address = Some(MANY.to_owned());
+    }
     Entry::refusal(facts, count.since)
 }
 
-/// Writes a count down when its window ends.
-pub(crate) fn tell_later(gateway: &Gateway, key: Key) {
-    let gateway = gateway.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(WINDOW).await;
-        if let Some(entry) = gateway.floods().end(&key, crate::gateway::now()) {
-            tell(&gateway, entry).await;
-        }
-    });
-}
-
-/// Writes every count down, at a stop.
-pub(crate) async fn tell_all(gateway: &Gateway) {
-    for entry in gateway.floods().end_all(crate::gateway::now()) {
-        tell(gateway, entry).await;
-    }
-}
-
-async fn tell(gateway: &Gateway, entry: Entry) {
-    if let Err(error) = gateway.log().append(entry, None).await {
+async fn tell(log: &Log, entry: Entry) {
+    if let Err(error) = log.append(entry, None).await {
         tracing::error!(%error, "a count of refusals cannot be kept");
     }
 }
@@ -133,7 +158,7 @@ mod tests {
         for _ in 0..SAID_EACH_MAX {
             assert_eq!(take(&floods, "a", 100), Told::Each);
         }
-        let key = ("a".to_owned(), "token-missing");
+        let key = ("a".to_owned(), "token-missing".to_owned());
         assert_eq!(take(&floods, "a", 101), Told::Counted { begins: Some(key.clone()) });
         assert_eq!(take(&floods, "a", 102), Told::Counted { begins: None });
         assert_eq!(take(&floods, "b", 102), Told::Each, "another address is another matter");

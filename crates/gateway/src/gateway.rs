@@ -142,7 +142,7 @@ impl Gateway {
     pub async fn idle(&self) {
         let all = u32::try_from(self.0.limits.requests_in_flight_max).unwrap_or(u32::MAX);
         let _ = self.0.in_flight.acquire_many(all).await;
-        crate::floods::tell_all(self).await;
+        self.0.floods.tell_all(&self.0.log).await;
     }
 
     /// What a monitor reads: whether care goes on in the emergency reserve, or nothing passes.

@@ -1,7 +1,7 @@
 //! Keeping records of a walk: in the log, or, for clinical care while the log cannot be written, in the emergency reserve
 //! (45 CFR 164.312(a)(2)(ii)). Whatever neither takes does not happen.
 
-use bascule_audit::Entry;
+use bascule_audit::{Entry, PatientPart};
 use bascule_fhir::Timestamp;
 use bascule_policy::Permit;
 use bascule_store::alert::NewAlert;
@@ -21,7 +21,15 @@ pub(crate) fn is_care(permit: Option<&Permit>) -> bool {
 
 /// Records that a request is about to go upstream.
 pub(crate) async fn intend(gateway: &Gateway, visit: &Visit, now: Timestamp) -> Result<Intent, Refusal> {
-    let entry = Entry::intent(visit.facts(0), now);
+    let mut facts = visit.facts(0);
+    // If nobody closes it, the patient must still find that somebody may have looked.
+    if facts.patients.is_empty() {
+        let named = visit
+            .named_patient()
+            .map(|id| PatientPart { reference: format!("Patient/{id}"), ..PatientPart::default() });
+        facts.patients.extend(named);
+    }
+    let entry = Entry::intent(facts, now);
     let kept = match is_care(visit.permit.as_ref()) {
         true => gateway.log().intend_for_care(entry).await,
         false => gateway.log().intend(entry).await,

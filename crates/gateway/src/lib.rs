@@ -53,6 +53,7 @@ mod transaction;
 mod upstream;
 mod write;
 
+pub use floods::Floods;
 pub use gateway::{Gateway, GatewayService, Rooms};
 pub use reading::{AUDIT_API, AUDIT_PATH, ReadingSettings};
 pub use settings::{

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use bascule_audit::accounting::Leaving;
 use bascule_audit::parts::RESOURCES_MAX;
 use bascule_audit::{AccessFacts, AgentPart, Digests, Inner, PatientPart, Recipient, ResourceVersion};
-use bascule_crypto::digest::sha256;
-use bascule_crypto::hex;
+use bascule_fhir::{Id, Interaction, ResourceType, Within};
 use bascule_minimum::{Released, ReleasedResource};
-use bascule_policy::{Asked, Disclosure, Duty, Permit};
+use bascule_policy::{Asked, Disclosure, Duty, Exemption, Permit};
 use bascule_smart::Principal;
 use bascule_store::log::Intent;
 
@@ -17,10 +17,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::head::Head;
 use crate::identity::Behalf;
 use crate::refuse::Refusal;
-
-/// Purposes whose disclosures the accounting leaves out (45 CFR 164.528(a)(1)): treatment, payment, operations, and the
-/// individual's own.
-const NOT_ACCOUNTED: [&str; 4] = ["TREAT", "HPAYMT", "HOPERAT", "PATRQT"];
 
 /// One request, as far as its walk has come.
 pub(crate) struct Visit {
@@ -115,6 +111,7 @@ impl Visit {
             break_glass: permit
                 .is_some_and(|permit| permit.duties().iter().any(|duty| matches!(duty, Duty::Emergency { .. }))),
             inner: self.inner.clone(),
+            digests: (self.digests != Digests::default()).then_some(self.digests),
             agent: self.agent(),
             patients: self.written.clone(),
             ..AccessFacts::default()
@@ -155,16 +152,47 @@ impl Visit {
         Ok(Behalf::Caller(principal, &self.head))
     }
 
+    /// The one patient whom the request names: by the token's context, by its path, or by its query.
+    pub(crate) fn named_patient(&self) -> Option<String> {
+        let of_token = || self.principal.as_ref().and_then(Principal::patient).map(ToString::to_string);
+        let asked = &self.asked.as_ref()?.interaction;
+        let patient = asked.resource().filter(|resource| *resource == ResourceType::PATIENT);
+        let query = match asked {
+            Interaction::Read { id, .. } | Interaction::Vread { id, .. } if patient.is_some() => {
+                return Some(id.to_string());
+            }
+            Interaction::Search { within: Within::Compartment { of, id, .. }, .. } if *of == ResourceType::PATIENT => {
+                return Some(id.to_string());
+            }
+            Interaction::Search { query, .. } => query,
+            _ => return of_token(),
+        };
+        let names = if patient.is_some() { &["_id"][..] } else { &["patient", "subject"][..] };
+        let mut named =
+            names.iter().flat_map(|name| query.named(name)).map(|one| one.value.trim_start_matches("Patient/"));
+        let first = named.next().filter(|id| Id::parse(id).is_some());
+        match (first, named.next()) {
+            (Some(id), None) => Some(id.to_owned()),
+            _ => of_token(),
+        }
+    }
+
     /// The patients of a body that was written, by id.
     pub(crate) fn written_ids(&self) -> Vec<&str> {
         ids_of(&self.written)
     }
 
-    /// Whether the accounting of disclosures tells of it: it goes to another organization, for a purpose that is not
-    /// exempt.
+    /// Whether the accounting of disclosures tells of it.
     fn is_accounted(&self, permit: &Permit) -> bool {
-        let leaves = self.disclosure.is_some() || permit.principal().organization().is_some();
-        leaves && !NOT_ACCOUNTED.contains(&permit.purpose())
+        let mut types = permit.narrowing().types.values().peekable();
+        let leaving = Leaving {
+            to_another: self.disclosure.is_some() || permit.principal().organization().is_some(),
+            purpose: permit.purpose(),
+            to_individual: matches!(permit.exemption(), Some(Exemption::Individual)),
+            authorized: matches!(permit.exemption(), Some(Exemption::Authorization { .. })),
+            without_identifiers: types.peek().is_some() && types.all(|one| one.elements.profile().is_some()),
+        };
+        leaving.is_accounted()
     }
 
     /// The agreement with who receives: with the organization behind the API where what is asked is disclosed to it.
@@ -179,7 +207,6 @@ impl Visit {
             address: some(&self.head.address),
             user_agent: some(&self.head.user_agent),
             query: some(&self.said),
-            digests: (self.digests != Digests::default()).then(|| self.digests.clone()),
             fhir_user: principal.and_then(Principal::fhir_user).map(|(resource, id)| format!("{resource}/{id}")),
             organization: principal.and_then(Principal::organization).map(ToOwned::to_owned),
             recipient: self.recipient.clone(),
@@ -239,9 +266,4 @@ fn patients(resources: &[ReleasedResource]) -> Vec<PatientPart> {
     let mut patients = Patients::default();
     patients.add(resources);
     patients.into_parts()
-}
-
-/// Hex SHA-256 of a body.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    hex::encode(&sha256(bytes))
 }

@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 
 use bascule_crypto::digest::{Sha256, Sha256Stream, sha256};
-use bascule_crypto::hex;
 use bascule_fhir::{Interaction, Query};
 use bascule_minimum::{Reply as Answer, Rewrite, Shape, release};
 use bascule_policy::Permit;
@@ -31,7 +30,7 @@ pub(crate) struct Refilled {
     /// Matches of the page behind `next` that are on this one already.
     pub(crate) used: usize,
     /// Hex SHA-256 over the upstream's bodies, one after the other.
-    pub(crate) received: String,
+    pub(crate) received: Sha256,
 }
 
 /// A page without the matches that an earlier one has shown. `None` if it cannot be taken apart, or there were none.
@@ -86,7 +85,7 @@ pub(crate) async fn refilled(
     Some(Refilled {
         body: head.with(&entries, next),
         used: if last.resume.is_some() { last.used } else { 0 },
-        received: hex::encode(&received.finish()),
+        received: received.finish(),
     })
 }
 

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use bascule_audit::{AccessFacts, Digests, Entry};
-use bascule_crypto::hex;
 use bascule_fhir::Timestamp;
 use bascule_minimum::{Filter, Finished, Shape};
 use bascule_policy::Permit;
@@ -190,9 +189,9 @@ fn said(facts: AccessFacts, mut listed: Patients, finished: &Finished) -> Access
         withheld_resources: finished.withheld_resources(),
         ..facts
     };
-    facts.agent.digests = Some(Digests {
-        received: Some(hex::encode(finished.received_digest())),
-        released: Some(hex::encode(finished.released_digest())),
+    facts.digests = Some(Digests {
+        received: Some(*finished.received_digest()),
+        released: Some(*finished.released_digest()),
         sent: None,
     });
     facts

@@ -4,7 +4,7 @@
 //! [`Refusal`], and however a walk ends, it leaves exactly one terminal entry.
 
 use bascule_audit::Entry;
-use bascule_crypto::hex;
+use bascule_crypto::digest::sha256;
 use bascule_fhir::{Interaction, Timestamp};
 use bascule_minimum::{Released, Reply as Answer, Withheld, release};
 use bascule_policy::{Asked, Permit};
@@ -17,17 +17,16 @@ use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
 use crate::facts::{Question, gather};
-use crate::floods::Told;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::Behalf;
 use crate::narrow::{self, Sent};
 use crate::observe;
 use crate::offer::Offer;
-use crate::record::{Visit, digest};
+use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, feeds, floods, keep, links, outbound, parameters, refill, safety, stream, write};
+use crate::{batch, bulk, duties, feeds, keep, links, outbound, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -142,7 +141,7 @@ async fn exchange(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     if !call.body.is_empty() && call.changes() {
-        visit.digests.sent = Some(digest(&call.body));
+        visit.digests.sent = Some(sha256(&call.body));
     }
     visit.address.clone_from(&call.address);
     let head = visit.head.clone();
@@ -200,7 +199,7 @@ async fn disclose(
     if !is_what_was_asked(permit, &released) {
         return Err(Refusal::unfilterable("the answer is another resource than the one that was asked for"));
     }
-    visit.digests.released = Some(hex::encode(released.released_digest()));
+    visit.digests.released = Some(*released.released_digest());
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);
@@ -232,8 +231,9 @@ async fn full(
     if part + 1 < visit.part.1 {
         body = refill::goes_on(&body, part + 1).map_or(body, Bytes::from);
     }
+    // Of what cannot be filtered, too, it can be shown later what came.
+    visit.digests.received = Some(sha256(&came));
     let mut released = filtered(&body, 0)?;
-    visit.digests.received = Some(digest(&came));
     let mut used = 0;
     let is_short = released.withheld_resources() > 0 || visit.used > 0;
     if !is_short || !refill::fills(permit) {
@@ -291,12 +291,8 @@ pub(crate) async fn refused(gateway: &Gateway, visit: &mut Visit, refusal: Refus
     let facts = visit.facts_of(&refusal);
     if visit.principal.is_none() {
         // Of strangers, a flood is told as a count.
-        match gateway.floods().take(&visit.head.address, refusal.cause(), &facts, now) {
-            Told::Each => {}
-            Told::Counted { begins } => {
-                begins.into_iter().for_each(|key| floods::tell_later(gateway, key));
-                return refusal;
-            }
+        if gateway.floods().counts(gateway.log(), &visit.head.address, &facts, now) {
+            return refusal;
         }
     }
     let entry = if visit.permit.is_some() { Entry::disclosure(facts, now) } else { Entry::refusal(facts, now) };

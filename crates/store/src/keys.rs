@@ -11,8 +11,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bascule_audit::KeyId;
-use bascule_crypto::digest::{hkdf_sha256, hmac_sha256};
+use bascule_audit::{KeyId, PartKeys};
+use bascule_crypto::digest::{HmacKey, hkdf_sha256};
 use bascule_crypto::{CryptoError, Secret, aead};
 use bascule_fhir::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -113,7 +113,26 @@ pub struct MonthKeys {
     /// Seals the names of patients' keys.
     pub hints: Secret,
     patients: Secret,
+    /// Both, made ready for sealing.
+    ready: Ready,
 }
+
+#[derive(Debug, Clone)]
+struct Ready {
+    staff: HmacKey,
+    hints: HmacKey,
+}
+
+impl MonthKeys {
+    /// What seals an entry of this month about these patients.
+    #[must_use]
+    pub fn part_keys<'k>(&'k self, patients: &'k [(KeyId, Arc<HmacKey>)]) -> PartKeys<'k> {
+        PartKeys { epoch: &self.epoch, agent: &self.ready.staff, hints: &self.ready.hints, patients }
+    }
+}
+
+/// What seals an entry: the month's keys, and for each patient the key's name and patient's and month's key together.
+pub type EntryKeys = (Arc<MonthKeys>, Vec<(KeyId, Arc<HmacKey>)>);
 
 #[derive(Debug, Clone)]
 struct Held {
@@ -123,13 +142,13 @@ struct Held {
     unwritten: Option<NewKey>,
     stored: bool,
     /// For the month used last: this key and the month's together.
-    base: Option<(String, Secret)>,
+    base: Option<(String, Arc<HmacKey>)>,
 }
 
 /// The store of keys.
 pub struct KeyStore {
     wrap: Secret,
-    lookup: Secret,
+    lookup: HmacKey,
     folder: PathBuf,
     inner: Mutex<Inner>,
 }
@@ -168,24 +187,44 @@ impl KeyStore {
         )?;
         Ok(Self {
             wrap: hkdf_sha256(&master, SALT, &[b"wrap"])?,
-            lookup: hkdf_sha256(&master, SALT, &[b"lookup"])?,
+            lookup: HmacKey::new(&hkdf_sha256(&master, SALT, &[b"lookup"])?),
             folder: folder.to_owned(),
             inner: Mutex::new(Inner { database, held: HashMap::new(), month: None }),
         })
     }
 
-    /// The keys of a month (`2026-11`), made if there are none; `unwritten` is given those that the log must write.
+    /// The keys that seal an entry of a month (`2026-11`) about patients, each as (API, reference). Made if there are none;
+    /// `unwritten` is given those that the log must write.
     ///
     /// # Errors
     /// `Destroyed` if the month's keys were, else what the store refuses.
-    pub fn month(&self, epoch: &str, unwritten: &mut Vec<NewKey>) -> Result<Arc<MonthKeys>, KeyError> {
+    pub fn of_entry<'p>(
+        &self,
+        epoch: &str,
+        patients: impl Iterator<Item = (&'p str, &'p str)>,
+        unwritten: &mut Vec<NewKey>,
+    ) -> Result<EntryKeys, KeyError> {
         let mut inner = self.lock();
+        let month = self.month_in(&mut inner, epoch, unwritten)?;
+        let mut keys = Vec::with_capacity(patients.size_hint().0);
+        for (api, reference) in patients {
+            keys.push(self.patient_in(&mut inner, api, reference, &month, unwritten)?);
+        }
+        Ok((month, keys))
+    }
+
+    fn month_in(
+        &self,
+        inner: &mut Inner,
+        epoch: &str,
+        unwritten: &mut Vec<NewKey>,
+    ) -> Result<Arc<MonthKeys>, KeyError> {
         if let Some((_, month)) = inner.month.as_ref().filter(|(last, _)| last == epoch) {
             return Ok(Arc::clone(month));
         }
         let before = unwritten.len();
-        let patients = self.take(&mut inner, month_name(epoch, "patients"), unwritten)?.key.clone();
-        let staff = self.take(&mut inner, month_name(epoch, "staff"), unwritten)?.key.clone();
+        let patients = self.take(inner, &month_name(epoch, "patients"), unwritten)?.key.clone();
+        let staff = self.take(inner, &month_name(epoch, "staff"), unwritten)?.key.clone();
         let month = Arc::new(Self::month_of(epoch, &patients, &staff)?);
         if unwritten.len() == before {
             inner.month = Some((epoch.to_owned(), Arc::clone(&month)));
@@ -193,29 +232,21 @@ impl KeyStore {
         Ok(month)
     }
 
-    /// The key of `reference` at `api` for a month: its name, and patient's and month's key together.
-    ///
-    /// # Errors
-    /// What the store refuses.
-    pub fn patient(
+    fn patient_in(
         &self,
+        inner: &mut Inner,
         api: &str,
         reference: &str,
         month: &MonthKeys,
         unwritten: &mut Vec<NewKey>,
-    ) -> Result<(KeyId, Secret), KeyError> {
-        let mut inner = self.lock();
-        let held = self.take(&mut inner, self.blind(api, reference).to_vec(), unwritten)?;
-        let derived = held.base.as_ref().filter(|(epoch, _)| *epoch == month.epoch).map(|(_, base)| base.clone());
-        let base = match derived {
-            Some(base) => base,
-            None => {
-                let fresh = base(&held.key, month)?;
-                held.base = Some((month.epoch.clone(), fresh.clone()));
-                fresh
-            }
-        };
-        Ok((held.id, base))
+    ) -> Result<(KeyId, Arc<HmacKey>), KeyError> {
+        let held = self.take(inner, &self.blind(api, reference), unwritten)?;
+        if let Some((_, ready)) = held.base.as_ref().filter(|(epoch, _)| *epoch == month.epoch) {
+            return Ok((held.id, Arc::clone(ready)));
+        }
+        let ready = Arc::new(HmacKey::new(&base(&held.key, month)?));
+        held.base = Some((month.epoch.clone(), Arc::clone(&ready)));
+        Ok((held.id, ready))
     }
 
     /// The keys of a month for reading; `None` if there are none, or no more.
@@ -251,13 +282,13 @@ impl KeyStore {
     /// A patient's blind name: the same for the same patient, and nobody without the master key can tell whose.
     #[must_use]
     pub fn blind(&self, api: &str, reference: &str) -> [u8; 32] {
-        hmac_sha256(&self.lookup, &[b"patient\0", api.as_bytes(), b"\0", reference.as_bytes()].concat())
+        self.lookup.digest(&[b"patient\0", api.as_bytes(), b"\0", reference.as_bytes()])
     }
 
     /// A blind name of a user for the index, as of a patient.
     #[must_use]
     pub fn blind_agent(&self, subject: &str) -> [u8; 32] {
-        hmac_sha256(&self.lookup, &[b"agent\0".as_slice(), subject.as_bytes()].concat())
+        self.lookup.digest(&[b"agent\0", subject.as_bytes()])
     }
 
     /// Sets a hold: the keys that open what it is about are not destroyed until it is lifted.
@@ -421,26 +452,24 @@ impl KeyStore {
     }
 
     fn month_of(epoch: &str, patients: &Secret, staff: &Secret) -> Result<MonthKeys, KeyError> {
-        Ok(MonthKeys {
-            epoch: epoch.to_owned(),
-            staff: hkdf_sha256(staff, SALT, &[b"staff"])?,
-            hints: hkdf_sha256(patients, SALT, &[b"hints"])?,
-            patients: patients.clone(),
-        })
+        let staff = hkdf_sha256(staff, SALT, &[b"staff"])?;
+        let hints = hkdf_sha256(patients, SALT, &[b"hints"])?;
+        let ready = Ready { staff: HmacKey::new(&staff), hints: HmacKey::new(&hints) };
+        Ok(MonthKeys { epoch: epoch.to_owned(), staff, hints, patients: patients.clone(), ready })
     }
 
     /// The key of that name, made if there is none.
     fn take<'a>(
         &self,
         inner: &'a mut Inner,
-        name: Vec<u8>,
+        name: &[u8],
         unwritten: &mut Vec<NewKey>,
     ) -> Result<&'a mut Held, KeyError> {
-        if !inner.held.contains_key(&name) && self.find(inner, &name)?.is_none() {
-            let made = self.make(&name)?;
-            inner.held.insert(name.clone(), made);
+        if !inner.held.contains_key(name) && self.find(inner, name)?.is_none() {
+            let made = self.make(name)?;
+            inner.held.insert(name.to_vec(), made);
         }
-        let held = inner.held.get_mut(&name).ok_or(KeyError::Wrapped(CryptoError::Malformed))?;
+        let held = inner.held.get_mut(name).ok_or(KeyError::Wrapped(CryptoError::Malformed))?;
         unwritten.extend(held.unwritten.clone());
         Ok(held)
     }
@@ -531,23 +560,26 @@ mod tests {
     #[test]
     fn a_key_is_written_until_it_is_durable_and_found_again() {
         let (folder, keys) = store();
+        let of_entry = |unwritten: &mut Vec<NewKey>| {
+            let (_, mut patients) = keys.of_entry("2026-11", [("ehr", "Patient/1")].into_iter(), unwritten).unwrap();
+            patients.remove(0)
+        };
         let mut unwritten = Vec::new();
-        let month = keys.month("2026-11", &mut unwritten).unwrap();
-        let (id, first) = keys.patient("ehr", "Patient/1", &month, &mut unwritten).unwrap();
+        let (id, first) = of_entry(&mut unwritten);
         assert_eq!(unwritten.len(), 3);
         let mut again = Vec::new();
-        keys.patient("ehr", "Patient/1", &month, &mut again).unwrap();
-        assert_eq!(again.len(), 1, "not durable yet: the second user writes it too");
+        of_entry(&mut again);
+        assert_eq!(again, unwritten, "not durable yet: the second user writes them too");
         keys.mark_written(&unwritten);
         again.clear();
-        keys.patient("ehr", "Patient/1", &month, &mut again).unwrap();
+        of_entry(&mut again);
         assert!(again.is_empty());
         keys.store(&unwritten).unwrap();
         drop(keys);
         let keys = KeyStore::open(folder.path()).unwrap();
         let month = keys.read_month("2026-11").unwrap().unwrap();
         let read = keys.read_patient(id, &month).unwrap().unwrap();
-        assert!(read.matches(first.expose()));
+        assert_eq!(HmacKey::new(&read).digest(&[b"x"]), first.digest(&[b"x"]));
         assert!(keys.read_month("2026-12").unwrap().is_none());
     }
 
@@ -555,8 +587,7 @@ mod tests {
     fn the_database_does_not_tell_whose_keys_it_holds() {
         let (folder, keys) = store();
         let mut unwritten = Vec::new();
-        let month = keys.month("2026-11", &mut unwritten).unwrap();
-        keys.patient("ehr", "Patient/anna", &month, &mut unwritten).unwrap();
+        keys.of_entry("2026-11", [("ehr", "Patient/anna")].into_iter(), &mut unwritten).unwrap();
         keys.store(&unwritten).unwrap();
         let bytes = fs::read(folder.path().join("keys.db")).unwrap();
         assert!(!bytes.windows(4).any(|window| window == b"anna"));

@@ -146,6 +146,7 @@ fn an_accounting_is_made_from_the_log() {
         })
         .unwrap();
     let request = AccountingRequest {
+        api: "ehr".into(),
         patient: "Patient/1".into(),
         from: Timestamp::from_seconds(0),
         until: NOW.plus_seconds(1000),

@@ -166,6 +166,9 @@ fn every_small_attack_of_an_administrator_is_found() {
         assert!(std::process::Command::new("cp").arg("-a").arg(&shard).arg(&copy).status().unwrap().success());
         act(&copy);
         assert!(!sound(&copy), "{name}");
+        if let Some(holds) = foreign_verify(&copy, &[]) {
+            assert!(!holds, "{name}: strangers' tools must find it as well");
+        }
     };
     let edit = |path: &Path, act: &dyn Fn(Vec<u8>) -> Vec<u8>| {
         let bytes = std::fs::read(path).unwrap();

@@ -13,7 +13,20 @@ const { indexStructureDefinitionBundle, validateResource } = await import('@medp
 const folder = process.env.FOREIGN;
 const out = `${folder}/audit-events.ndjson`;
 // Something of every kind: a read, a search, a write that is refused, a stranger.
-execFileSync(process.env.BASCULE, ['demo', 'token', 'scheduler-app', '--data', `${folder}/demo`]);
+const token = execFileSync(process.env.BASCULE, ['demo', 'token', 'scheduler-app', '--data', `${folder}/demo`], { encoding: 'utf8' }).trim();
+const { fhir } = JSON.parse(readFileSync(process.env.DEMO, 'utf8'));
+const ask = async (path, more = {}) => {
+  const answer = await fetch(`${fhir}${path}`, { ...more, headers: { authorization: `Bearer ${token}`, ...more.headers } });
+  await answer.arrayBuffer();
+  return answer.status;
+};
+for (const times of [1, 2, 3, 4, 5]) {
+  await ask(`/Appointment?_count=${times}`);
+  await ask('/Patient/p0001');
+  await ask('/Condition');
+  await ask('/Patient/p0001', { method: 'DELETE' });
+  await ask('/Patient/p0001', { headers: { authorization: 'Bearer nobody' } });
+}
 execFileSync(process.env.BASCULE, ['audit', 'export', '--config', `${folder}/demo/bascule.toml`, '--out', out]);
 const events = readFileSync(out, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
 claim(`there are events to look at: ${events.length}`, events.length > 20);

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bascule_audit::accounting::{AccountingRequest, account, to_csv};
 use bascule_audit::{Opened, clear::Kind};
 use bascule_fhir::Timestamp;
 use bascule_ledger::VerifierKey;
@@ -22,11 +21,9 @@ use crate::day::{end_of_day, start_of_day};
 use crate::exit::Exit;
 use crate::house::log_settings;
 use crate::syslog_feed::Feed;
-use crate::verbs::{evidence, records};
-use crate::{clock, terminal};
-
-/// Years back that an accounting reaches (45 CFR 164.528(a)(3)), in seconds.
-const ACCOUNTING_SECONDS: i64 = 6 * 366 * 86_400;
+use crate::terminal;
+use crate::verbs::disclosures::{self, Form};
+use crate::verbs::{evidence, matches, records};
 
 /// Runs one of them.
 pub(crate) async fn run(verb: AuditVerb) -> Exit {
@@ -63,7 +60,11 @@ pub(crate) async fn run(verb: AuditVerb) -> Exit {
         AuditVerb::Evidence { from, to, out, records } => evidence::run(&records, &from, &to, &out).await,
         AuditVerb::Export { records, from, out: Some(out), .. } => export(&records, from.as_deref(), &out).await,
         AuditVerb::Export { records, from, out: None, .. } => send_syslog(&records, from.as_deref()).await,
-        AuditVerb::Disclosures { patient, csv, records } => disclosures(&records, &patient, csv).await,
+        AuditVerb::Disclosures(asked) => {
+            let form = Form::of(asked.csv, asked.page);
+            disclosures::run(&asked.records, asked.api.as_deref(), &asked.patient, form).await
+        }
+        AuditVerb::Matches(asked) => matches::run(&asked.records, &asked.request, &asked.file).await,
         AuditVerb::Receipt { receipt, log } => receipt_holds(&log, &receipt).await,
     };
     ended.unwrap_or_else(|sentence| {
@@ -331,44 +332,6 @@ fn cursor_of(text: Option<&str>) -> Result<Cursor, String> {
         None => Ok(Cursor::default()),
         Some(text) => Ok(Cursor::parse(text).ok_or("a cursor is `ORIGIN INDEX`, as an earlier export printed it")?),
     }
-}
-
-async fn disclosures(records: &RecordsArgs, patient: &str, csv: bool) -> Result<Exit, String> {
-    let settings = settings(records)?;
-    flush(&settings).await?;
-    let now = clock::now();
-    let request = AccountingRequest {
-        patient: format!("Patient/{patient}"),
-        from: now.plus_seconds(-ACCOUNTING_SECONDS),
-        until: now.plus_seconds(1),
-        suspensions: {
-            let store = bascule_store::Store::open(&settings.store.join("bascule.db"), now);
-            store.and_then(|store| store.suspensions()).map_err(|error| error.to_string())?
-        },
-        now,
-    };
-    let lines = {
-        let reader = reader(&settings)?;
-        let mut entries = Vec::new();
-        let read = reader.each(&Cursor::default(), |entry| {
-            if entry.is_about(&request.patient) {
-                entries.push(entry);
-            }
-            Ok(true)
-        });
-        read.map_err(|error| error.to_string())?;
-        account(&request, entries.iter())
-    };
-    if csv {
-        terminal::line(to_csv(&lines).trim_end());
-    } else if records.json {
-        terminal::line(&serde_json::to_string_pretty(&lines).map_err(|error| error.to_string())?);
-    } else {
-        let rows = lines.iter().map(|line| serde_json::to_value(line).unwrap_or_default()).collect::<Vec<_>>();
-        terminal::table(&rows);
-    }
-    said(settings, "accounting", lines.len()).await?;
-    Ok(Exit::Done)
 }
 
 async fn receipt_holds(log: &LogArgs, receipt: &str) -> Result<Exit, String> {

@@ -7,6 +7,7 @@ mod manifest;
 mod ticket;
 
 use bascule_audit::Entry;
+use bascule_crypto::digest::sha256;
 use bascule_fhir::Timestamp;
 use bascule_minimum::Shape;
 use bascule_policy::Permit;
@@ -19,6 +20,7 @@ use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
 use crate::gateway::Gateway;
+use crate::keep;
 use crate::pages::Bearer;
 use crate::record::Visit;
 use crate::refuse::Refusal;
@@ -140,8 +142,10 @@ async fn manifest(
     if let Ok(date) = HeaderValue::from_str(&manifest::http_date(ticket.expires)) {
         headers.insert(EXPIRES, date);
     }
+    visit.digests.received = Some(sha256(&bytes));
+    visit.digests.released = Some(sha256(said.to_string().as_bytes()));
     let entry = Entry::disclosure(visit.facts(StatusCode::OK.as_u16()), now);
-    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, visit, entry, now).await?;
     Ok(Response::manifest(&said, &receipt).with(StatusCode::OK, headers))
 }
 
@@ -201,7 +205,7 @@ fn address(gateway: &Gateway, served: &Served, permit: &Permit, ticket: &Ticket)
 }
 
 async fn intend(gateway: &Gateway, visit: &mut Visit, now: Timestamp) -> Result<(), Refusal> {
-    visit.intent = Some(gateway.log().intend(Entry::intent(visit.facts(0), now)).await.map_err(Refusal::audit)?);
+    visit.intent = Some(keep::intend(gateway, visit, now).await?);
     Ok(())
 }
 
@@ -213,7 +217,7 @@ async fn bare(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let entry = Entry::disclosure(visit.facts(status.as_u16()), now);
-    let receipt = gateway.log().append(entry, visit.intent.take()).await.map_err(Refusal::audit)?;
+    let receipt = keep::append(gateway, visit, entry, now).await?;
     Ok(Response::bare(&receipt).with(status, headers))
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use bascule_audit::accounting::Suspension;
 use bascule_audit::looked::{Look, LookedRequest, looks};
 use bascule_audit::{Entry, Opened, PatientPart};
+use bascule_crypto::digest::sha256;
 use bascule_fhir::{Interaction, Query, ResourceType, Timestamp};
 use bascule_smart::authenticate;
 use bascule_store::log::index::Search;
@@ -86,6 +87,7 @@ pub(super) async fn serve(gateway: &Gateway, visit: &mut Visit, now: Timestamp) 
     };
     let answer = Answer { patient: &reference, looks, more };
     let body = serde_json::to_vec(&answer).map_err(|_| Refusal::Fault { at: "looked" })?;
+    visit.digests.released = Some(sha256(&body));
     visit.written = vec![PatientPart { reference: reference.clone(), ..PatientPart::default() }];
     let mut facts = visit.facts(200);
     facts.interaction = LOOKED.to_owned();

@@ -1,7 +1,10 @@
 //! Reading the log over HTTP: who may, what they see, and that each reading is itself an entry.
 
+use bascule_fhir::Id;
 use bascule_gateway::ReadingSettings;
+use bascule_policy::record::{Period, Representation};
 use bascule_smart::Grant;
+use bascule_store::filed::{Filed, Record, Represented};
 use http::Request;
 use serde_json::Value;
 
@@ -169,4 +172,74 @@ async fn a_patient_sees_who_has_looked_and_nobody_sees_it_of_another() {
     let entries = house.entries().await;
     let own = entries.iter().find(|entry| entry["interaction"] == "looked").unwrap();
     assert_eq!(own["status"], 200);
+}
+
+/// Files the record by which a user stands for patient `a`.
+fn stands_for_a(house: &House, user: &str, suspended: bool) {
+    let record = Representation {
+        id: "r1".into(),
+        user: user.into(),
+        patient: Id::parse("a").unwrap(),
+        basis: "parent".into(),
+        document: "certificate".into(),
+        scope: Vec::new(),
+        period: Period { from: crate::house::now().plus_seconds(-60), until: None },
+        verified_by: "registrar".into(),
+        suspended,
+    };
+    let record = Record::Representation(Represented { record, label: "A, my child".into(), born: None });
+    let filed = Filed {
+        id: "r1".into(),
+        api: "ehr".into(),
+        record,
+        source: "registrar".into(),
+        filed_by: "uid 0".into(),
+        filed_at: crate::house::now(),
+        ended: None,
+    };
+    if suspended { house.store.amend_filed(&filed).unwrap() } else { house.store.file(&filed).unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_does_not_find_a_minors_confidential_visit_by_its_looks() {
+    let toy = Toy::start(hospital()).await;
+    let house = House::before(toy.address).await;
+    let (system, code) = ("https://mercy.example/labels", "minor-consented");
+    house.add_policy(&format!("[labels]\nminor-consented = [\"{system}|{code}\"]\n"));
+    toy.put(serde_json::json!({
+        "resourceType": "Encounter", "id": "alone", "status": "finished",
+        "meta": { "versionId": "1", "security": [{ "system": system, "code": code }] },
+        "class": { "code": "AMB" }, "subject": { "reference": "Patient/a" },
+    }));
+    let physician = house.token(&Caller {
+        roles: &["physician"],
+        scopes: "user/*.cruds",
+        patient: None,
+        fhir_user: Some("Practitioner/d1"),
+        purpose: "TREAT",
+    });
+    for address in ["/Observation/oa", "/Encounter/alone"] {
+        let read = house.get(&physician, address).await;
+        assert_eq!(read.status, 200, "{}", read.text);
+    }
+    let looks = |answer: &Answer| answer.json()["looks"].as_array().cloned().unwrap();
+    let own = get(&house, &house.patient("a"), "/audit/looked").await;
+    assert_eq!(looks(&own).len(), 2, "the minor finds both: {}", own.text);
+    let parent = house.grant(&Caller {
+        roles: &["personal-representative"],
+        scopes: "patient/*.rs",
+        patient: Some("a"),
+        fhir_user: None,
+        purpose: "FAMRQT",
+    });
+    stands_for_a(&house, parent.user.as_deref().unwrap(), false);
+    let token = house.issue(&parent);
+    let seen = get(&house, &token, "/audit/looked").await;
+    assert_eq!(seen.status, 200, "{}", seen.text);
+    let said = looks(&seen).iter().map(|look| look["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(said, ["saw test results and measurements"], "neither the visit nor that there was a second look");
+    assert_eq!(house.get(&token, "/Encounter/alone").await.status, 404);
+    // Suspected abuse: the record is suspended, and with it all of this.
+    stands_for_a(&house, parent.user.as_deref().unwrap(), true);
+    assert_eq!(get(&house, &token, "/audit/looked").await.status, 403);
 }

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use bascule_audit::{AuditError, Entry, EntryId, PartKeys, Sealed, seal};
 use bascule_crypto::Secret;
+use bascule_crypto::digest::HmacKey;
 use bascule_fhir::Timestamp;
 use bascule_ledger::Hash;
 use tokio::sync::{mpsc, oneshot};
@@ -292,17 +293,12 @@ impl Log {
         result
     }
 
-    fn seal(&self, piece: Entry, closes: Option<EntryId>, unwritten: &mut Vec<NewKey>) -> Result<Sealed, LogError> {
+    fn seal(&self, mut piece: Entry, closes: Option<EntryId>, unwritten: &mut Vec<NewKey>) -> Result<Sealed, LogError> {
         let epoch = epoch_of(piece.at());
-        let keys = &self.0.keys;
-        let month = keys.month(&epoch, unwritten)?;
-        let patients = piece
-            .patients()
-            .map(|(api, reference)| keys.patient(api, reference, &month, unwritten))
-            .collect::<Result<Vec<_>, _>>()?;
-        let part_keys = PartKeys { epoch: &epoch, agent: &month.staff, hints: &month.hints, patients: &patients };
-        match seal(&piece, closes, &part_keys, &mut random) {
-            Err(AuditError::TooLong(_)) => Ok(seal(&piece.lean(), closes, &part_keys, &mut random)?),
+        let (month, patients) = self.0.keys.of_entry(&epoch, piece.patients(), unwritten)?;
+        let part_keys = month.part_keys(&patients);
+        match seal(&mut piece, closes, &part_keys, &mut random) {
+            Err(AuditError::TooLong(_)) => Ok(seal(&mut piece.lean(), closes, &part_keys, &mut random)?),
             sealed => Ok(sealed?),
         }
     }
@@ -384,9 +380,9 @@ pub(crate) fn random(bytes: &mut [u8]) {
 }
 
 /// An entry without sealed parts.
-pub(crate) fn seal_system(entry: &Entry) -> Result<Sealed, LogError> {
-    let none = Secret::new([0; 32]);
+pub(crate) fn seal_system(mut entry: Entry) -> Result<Sealed, LogError> {
+    let none = HmacKey::new(&Secret::new([0; 32]));
     let epoch = epoch_of(entry.at());
     let keys = PartKeys { epoch: &epoch, agent: &none, hints: &none, patients: &[] };
-    Ok(seal(entry, None, &keys, &mut random)?)
+    Ok(seal(&mut entry, None, &keys, &mut random)?)
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bascule_audit::{KeyId, Opened, Position, Record};
 use bascule_crypto::Secret;
+use bascule_crypto::digest::Sha256;
 use bascule_ledger::tile::{TILE_WIDTH, entries_of};
 use bascule_ledger::{Checkpoint, Hash, LedgerError, Note, RecordProof, TileReader, VerifierKey, leaf_hash};
 
@@ -241,6 +242,24 @@ impl LogReader {
             agent,
             patients,
         })
+    }
+
+    /// Which of the bodies that passed with the entry at `position` has this SHA-256: `received`, `released`, `sent`. The entry is
+    /// proved first. `None` if it keeps no digests, or the key that they were made under is gone.
+    ///
+    /// # Errors
+    /// `Ledger` if it cannot be proved, `Keys` if the key store fails.
+    pub fn bodies_with(&self, position: &Position, digest: Sha256) -> Result<Option<Vec<&'static str>>, LogError> {
+        let shard = self.shards.iter().find(|shard| shard.checkpoint.origin == position.origin);
+        let shard = shard.ok_or_else(|| LedgerError::Missing(position.origin.clone()))?;
+        let record = Record::parse(&shard.proof(position.index)?.0)?;
+        let epoch = record.clear().epoch.clone();
+        let Some(month) = self.month(&epoch)?.filter(|_| record.clear().digests.is_some()) else { return Ok(None) };
+        let base = match record.key_ids(&month.hints).unwrap_or_default().as_slice() {
+            [only] => self.base(*only, &epoch, &month)?,
+            _ => Some(month.staff.clone()),
+        };
+        Ok(base.map(|base| record.bodies_with(digest, &base)))
     }
 
     fn month(&self, epoch: &str) -> Result<Option<MonthKeys>, LogError> {

@@ -315,7 +315,7 @@ mod tests {
     use bascule_fhir::Timestamp;
 
     fn sealed() -> Sealed {
-        seal_system(&Entry::system(&SystemEvent::Stop, Timestamp::from_seconds(7))).unwrap()
+        seal_system(Entry::system(&SystemEvent::Stop, Timestamp::from_seconds(7))).unwrap()
     }
 
     fn settings(folder: &Path) -> ReserveSettings {

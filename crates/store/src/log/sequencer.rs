@@ -205,7 +205,7 @@ impl Sequencer {
     }
 
     fn draft_system(&mut self, draft: &mut Draft, event: &SystemEvent, at: Timestamp) -> Result<Placed, LogError> {
-        let sealed = seal_system(&Entry::system(event, at))?;
+        let sealed = seal_system(Entry::system(event, at))?;
         Ok(self.draft_entry(draft, sealed.into_bytes(), None))
     }
 
@@ -216,8 +216,8 @@ impl Sequencer {
             return Ok(None);
         }
         let at = self.clock.latest;
-        let entry = Entry::unknown(&intent.to_hex(), at);
-        let sealed = enclose(&entry, &bytes, &epoch_of(at), &mut random)?;
+        let mut entry = Entry::unknown(&intent.to_hex(), at);
+        let sealed = enclose(&mut entry, &bytes, &epoch_of(at), &mut random)?;
         Ok(Some(self.draft_entry(draft, sealed.into_bytes(), Some(intent))))
     }
 

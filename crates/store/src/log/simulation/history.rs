@@ -108,8 +108,7 @@ impl History {
     fn fill(&mut self, works: &mut Vec<Work>) -> Vec<EntryId> {
         let mut opened = Vec::new();
         for number in 0..=self.chance.below(60) {
-            let entry = Entry::system(&SystemEvent::Gap { lost: number as u64 }, NOW);
-            let sealed = seal_system(&entry).unwrap();
+            let sealed = seal_system(Entry::system(&SystemEvent::Gap { lost: number as u64 }, NOW)).unwrap();
             if self.chance.one_in(4) {
                 opened.push(sealed.id());
                 works.push(Work::Intend { sealed, keys: vec![] });
