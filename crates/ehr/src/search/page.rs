@@ -6,9 +6,9 @@ use rusqlite::types::Value as Cell;
 use super::clause::Clause;
 use super::compile::Compiler;
 use super::cursor::Cursor;
+use super::fan;
 use super::include::included;
 use super::parse::{Scope, Search, Summary, Total};
-use super::fan;
 use super::plan::{Lead, Plan};
 use super::walk::Walk;
 use crate::store::{Version, current_by_key};
@@ -149,12 +149,7 @@ fn count(
 }
 
 /// One type, one sort key and a large answer: its page by the order of the key's index, if there is one.
-fn walked(
-    scope: &Scope<'_>,
-    search: &Search,
-    leads: &[Lead],
-    newest: i64,
-) -> Result<Option<Vec<KeyedRow>>, Refusal> {
+fn walked(scope: &Scope<'_>, search: &Search, leads: &[Lead], newest: i64) -> Result<Option<Vec<KeyedRow>>, Refusal> {
     let ([(resource, clauses)], [key], [lead]) = (search.branches.as_slice(), search.sort.as_slice(), leads) else {
         return Ok(None);
     };
@@ -166,12 +161,7 @@ fn walked(
 }
 
 /// One type in no order of its own, and a chain that few resources end: its page from the references to each of them.
-fn fanned(
-    scope: &Scope<'_>,
-    search: &Search,
-    leads: &[Lead],
-    newest: i64,
-) -> Result<Option<Vec<KeyedRow>>, Refusal> {
+fn fanned(scope: &Scope<'_>, search: &Search, leads: &[Lead], newest: i64) -> Result<Option<Vec<KeyedRow>>, Refusal> {
     let ([(resource, clauses)], [], [lead]) = (search.branches.as_slice(), search.sort.as_slice(), leads) else {
         return Ok(None);
     };

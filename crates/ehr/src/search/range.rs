@@ -70,9 +70,10 @@ pub(super) fn bounds(condition: &Condition, now: Timestamp) -> Option<Bounds> {
 /// What bounds it from below, and from above.
 fn sides(condition: &Condition, now: Timestamp) -> (Option<i64>, Option<i64>) {
     match condition {
-        Condition::All(all) => all.iter().map(|one| sides(one, now)).fold((None, None), |(after, before), one| {
-            (after.max(one.0), [before, one.1].into_iter().flatten().min())
-        }),
+        Condition::All(all) => all
+            .iter()
+            .map(|one| sides(one, now))
+            .fold((None, None), |(after, before), one| (after.max(one.0), [before, one.1].into_iter().flatten().min())),
         Condition::Date(prefix, span) => sides_of(*prefix, *span, now),
         _ => (None, None),
     }
@@ -151,7 +152,10 @@ mod tests {
 
     #[test]
     fn several_bound_as_the_narrowest_of_each_side() {
-        assert_eq!(of(&[Prefix::GreaterEqual, Prefix::Greater, Prefix::LessEqual, Prefix::Less]), (Some(200), Some(100)));
+        assert_eq!(
+            of(&[Prefix::GreaterEqual, Prefix::Greater, Prefix::LessEqual, Prefix::Less]),
+            (Some(200), Some(100))
+        );
         assert_eq!(of(&[]), (None, None));
     }
 }

@@ -101,9 +101,10 @@ impl Walk<'_> {
             let Some(bounds) = bounds(&test.condition, self.scope.now).filter(|_| ordered.table == "date") else {
                 continue;
             };
-            let (after, before) = (compiler.bind(bounds.after), compiler.bind(bounds.before));
             let descending = self.key.descending;
-            all.push(if descending { format!("s.high > {after}") } else { format!("s.low < {before}") });
+            let (near, column) = if descending { (bounds.after, "s.high >") } else { (bounds.before, "s.low <") };
+            let near = compiler.bind(near);
+            all.push(format!("{column} {near}"));
             // The other side is near only if no long span reaches over it.
             if !self.has_long(test)? {
                 let (far, column) = if descending {
@@ -191,7 +192,8 @@ impl Walk<'_> {
     ) -> Result<Rows, Refusal> {
         let mut compiler = Compiler::new(self.scope.connection, self.scope.codes, self.scope.now);
         let (parameter, newest) = (compiler.bind(ordered.parameter), compiler.bind(self.newest));
-        let mut conditions = vec![format!("r.pk <= {newest}"), compiler.holds(self.resource, self.clauses, &Subject::row("r"))?];
+        let mut conditions =
+            vec![format!("r.pk <= {newest}"), compiler.holds(self.resource, self.clauses, &Subject::row("r"))?];
         let table = ordered.table;
         conditions.push(if ordered.repeats {
             format!("NOT EXISTS (SELECT 1 FROM {table} e WHERE e.parameter = {parameter} AND e.pk = r.pk)")

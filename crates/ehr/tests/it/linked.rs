@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bascule_fhir::{ResourceType, search};
 use bascule_fhir::fhirpath::{Expression, select};
 use bascule_fhir::search::{SearchKind, SearchParameter, parameters};
+use bascule_fhir::{ResourceType, search};
 use serde_json::Value;
 
 use crate::naive::{Query, Stored, answer, by_type, check, holding, official, plain, pointer, queries, text, typed};
@@ -33,9 +33,7 @@ impl Links {
                     let ends: BTreeSet<Name> = ends;
                     let is_stored = |(kind, id): &Name| stored.get(kind).is_some_and(|all| all.contains_key(id));
                     all.extend(
-                        ends.into_iter()
-                            .filter(is_stored)
-                            .map(|end| ((*resource, id.clone()), parameter.code, end)),
+                        ends.into_iter().filter(is_stored).map(|end| ((*resource, id.clone()), parameter.code, end)),
                     );
                 }
             }
@@ -255,7 +253,11 @@ fn words(markup: &str) -> BTreeSet<String> {
 }
 
 fn split(text: &str) -> BTreeSet<String> {
-    plain(text).split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    plain(text)
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn strings(value: &Value, all: &mut BTreeSet<String>) {
@@ -265,7 +267,10 @@ fn strings(value: &Value, all: &mut BTreeSet<String>) {
         Value::String(text) => all.extend(split(text)),
         Value::Array(items) => items.iter().for_each(|item| strings(item, all)),
         Value::Object(fields) => {
-            fields.iter().filter(|(name, _)| !ADDRESSES.contains(&name.as_str())).for_each(|(_, item)| strings(item, all));
+            fields
+                .iter()
+                .filter(|(name, _)| !ADDRESSES.contains(&name.as_str()))
+                .for_each(|(_, item)| strings(item, all));
         }
         _ => {}
     }
@@ -297,7 +302,8 @@ async fn common(client: &Client, stored: &Stored) -> (usize, Vec<String>) {
                 continue;
             }
             let is_plain = |word: &&String| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-            let chosen: BTreeSet<&String> = texts.values().filter_map(|own| own.iter().find(is_plain)).take(3).collect();
+            let chosen: BTreeSet<&String> =
+                texts.values().filter_map(|own| own.iter().find(is_plain)).take(3).collect();
             for word in chosen {
                 let expect = texts.iter().filter(|(_, own)| own.contains(word)).map(|(id, _)| (*id).clone());
                 check(client, format!("{kind}?{name}={word}"), expect.collect(), &mut wrong).await;
@@ -338,7 +344,9 @@ async fn all_agree(stored: Stored, least: usize) {
     wrong.extend(more);
     let (listed, more) = lists(&client, &stored, &links).await;
     wrong.extend(more);
-    println!("{chained:?} chains, `_has` and longer ones; {brought} inclusions; {common} of every type; {listed} lists");
+    println!(
+        "{chained:?} chains, `_has` and longer ones; {brought} inclusions; {common} of every type; {listed} lists"
+    );
     assert!(chained.iter().all(|count| *count >= least) && brought >= least && common >= least && listed > 0);
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -70,16 +70,15 @@ fn tokens(value: Typed<'_>) -> Vec<Query> {
         let (system, code, number) = own.clone();
         let asked = format!("{}|{}|{}", escape(&system), escape(&code), escape(&number));
         all.push(query(":of-type", asked, move |value| {
-            typed_values(value).iter().any(|found| {
-                found.1 == own.1 && found.2 == own.2 && (own.0.is_empty() || found.0 == own.0)
-            })
+            typed_values(value)
+                .iter()
+                .any(|found| found.1 == own.1 && found.2 == own.2 && (own.0.is_empty() || found.0 == own.0))
         }));
     }
     for (system, code) in pairs(value).into_iter().filter(|(system, code)| !system.is_empty() && !code.is_empty()) {
         let asked = format!("{}|{}", escape(&system), escape(&code));
-        let not = query(":not", asked, move |value| {
-            pairs(value).iter().any(|found| found.0 == system && found.1 == code)
-        });
+        let not =
+            query(":not", asked, move |value| pairs(value).iter().any(|found| found.0 == system && found.1 == code));
         all.push(Query { negated: true, ..not });
     }
     all
@@ -301,7 +300,9 @@ async fn all_modifiers_agree(mut stored: Stored, least: usize) {
     let client = holding(&stored).await;
     let (asked, wrong) = compare(&client, &stored).await;
     println!("{asked:?}");
-    for modifier in [":text", ":of-type", ":identifier", ":Type", ":missing", ":in", ":not-in", ":above", ":below", ":not"] {
+    for modifier in
+        [":text", ":of-type", ":identifier", ":Type", ":missing", ":in", ":not-in", ":above", ":below", ":not"]
+    {
         assert!(asked.get(modifier).is_some_and(|count| *count >= least), "{modifier}: {asked:?}");
     }
     assert!(wrong.is_empty(), "{} of {asked:?} differ:\n{}", wrong.len(), wrong.join("\n"));
