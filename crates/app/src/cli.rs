@@ -1,6 +1,7 @@
 //! The verbs of the command line, as clap reads them.
 
 pub(crate) mod exchange;
+pub(crate) mod filed;
 mod people;
 mod policy;
 mod review;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::people::{ClientMore, EmergencyVerb, KillArgs, OrganizationMore, UserMore};
+pub(crate) use self::people::{ClientMore, EmergencyVerb, ExplainArgs, KillArgs, OrganizationMore, UserMore};
 pub(crate) use self::policy::{ChangeArgs, PolicyVerb, SignArgs};
 pub(crate) use self::review::ReviewVerb;
 
@@ -51,6 +52,24 @@ pub(crate) enum Verb {
     /// What was agreed with them
     #[command(subcommand)]
     Agreement(AgreementVerb),
+    /// What patients permitted or refused
+    #[command(subcommand)]
+    Consent(filed::ConsentVerb),
+    /// What a patient was granted to keep back
+    #[command(subcommand)]
+    Restriction(filed::RestrictionVerb),
+    /// What patients signed
+    #[command(subcommand)]
+    Authorization(filed::AuthorizationVerb),
+    /// Who stands for a patient
+    #[command(subcommand)]
+    Representation(filed::RepresentationVerb),
+    /// What a professional withholds from a patient for a while
+    #[command(subcommand)]
+    Hold(filed::HoldVerb),
+    /// Which ids of which APIs are the same person
+    #[command(subcommand)]
+    Link(filed::LinkVerb),
     /// Who cares for whom
     #[command(subcommand)]
     Relation(RelationVerb),
@@ -121,6 +140,9 @@ pub(crate) enum DemoVerb {
         /// Scopes to ask for; without it, all that the client is registered for
         #[arg(long)]
         scope: Option<String>,
+        /// Whose record to open, of those that the person may choose
+        #[arg(long)]
+        patient: Option<String>,
     },
     /// Write the synthetic hospital as NDJSON, one file a type
     Data {
@@ -439,6 +461,8 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// What a provider's claims mean here: a dry run over a file of claims, which changes nothing
+    Explain(ExplainArgs),
     /// Make a new password and show it once
     Reset {
         /// The name
@@ -521,6 +545,39 @@ pub(crate) enum OrganizationVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// Somebody verified, on a day, that it is what its class says
+    Verify {
+        /// The organization
+        id: String,
+        /// The day, `YYYY-MM-DD`
+        #[arg(long, value_name = "DAY")]
+        on: String,
+        /// Who looked, and at what: `NPI registry, by J. Roe`
+        #[arg(long)]
+        by: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Give it a class; whatever was verified of another class counts no more
+    Classify {
+        /// The organization
+        id: String,
+        /// `workforce`, `patient-app`, `treating-provider`, `payer`, `business-associate`, `public-authority`, `researcher`
+        #[arg(long)]
+        class: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// Say how the chart names it, so that a Consent which names it so is understood
+    Reference {
+        /// The organization
+        id: String,
+        /// `Organization/77`, or an identifier as `system|value`
+        #[arg(long)]
+        reference: String,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
     /// Every organization
     List {
         #[command(flatten)]
@@ -539,7 +596,7 @@ pub(crate) enum AgreementVerb {
         /// With whom
         #[arg(long)]
         organization: String,
-        /// `baa`, `data-use`, `expert-determination` (45 CFR 164.514(b)(1)) or `none-needed`
+        /// `baa`, `data-use`, `required-by-law`, `expert-determination` (45 CFR 164.514(b)(1)) or `none-needed`
         #[arg(long)]
         kind: String,
         /// First day in force, `YYYY-MM-DD`
@@ -551,6 +608,19 @@ pub(crate) enum AgreementVerb {
         /// Permitted purpose of use, may be repeated
         #[arg(long = "purpose")]
         purposes: Vec<String>,
+        /// The law, for `required-by-law`
+        #[arg(long)]
+        citation: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// End an agreement now, for cause: every token under it stops on the next request
+    End {
+        /// The agreement
+        id: String,
+        /// Why (164.504(e)(1)(ii))
+        #[arg(long)]
+        because: String,
         #[command(flatten)]
         records: RecordsArgs,
     },
@@ -565,7 +635,7 @@ pub(crate) enum AgreementVerb {
 pub(crate) enum RelationVerb {
     /// Add a relation
     Add {
-        /// The patient's id
+        /// The patient: `API/ID`, or `ID` in the first API
         #[arg(long)]
         patient: String,
         /// The practitioner's id
@@ -577,6 +647,20 @@ pub(crate) enum RelationVerb {
         /// Last day, `YYYY-MM-DD`
         #[arg(long)]
         until: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
+    /// End a relation now
+    End {
+        /// The patient: `API/ID`, or `ID` in the first API
+        #[arg(long)]
+        patient: String,
+        /// The practitioner's id
+        #[arg(long)]
+        practitioner: String,
+        /// `care-team`, `encounter`, `appointment`, `order`
+        #[arg(long)]
+        kind: String,
         #[command(flatten)]
         records: RecordsArgs,
     },

@@ -28,6 +28,11 @@ impl Door {
         Self { now: Arc::new(ArcSwap::from_pointee(gateway)), before: Arc::default() }
     }
 
+    /// The gateway that the next request comes in by.
+    pub(crate) fn gateway(&self) -> Gateway {
+        Gateway::clone(&self.now.load())
+    }
+
     /// Exchanges it; requests that are under way stay with the one that they came in by.
     pub(crate) fn exchange(&self, gateway: Gateway) {
         let old = self.now.swap(Arc::new(gateway));
@@ -45,8 +50,7 @@ impl Door {
         for gateway in before {
             gateway.idle().await;
         }
-        let now = Gateway::clone(&self.now.load());
-        now.idle().await;
+        self.gateway().idle().await;
     }
 }
 

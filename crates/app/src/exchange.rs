@@ -128,6 +128,7 @@ fn door(house: &Settings, settings: &PartnerSettings) -> Result<Door, String> {
                 certificate: house.listen.certificate.clone(),
                 key: house.listen.key.clone(),
                 client_ca: Some(tls.client_ca.clone()),
+                self_signed_clients: false,
             };
             Some(ReloadableTls::load(files).map_err(|error| format!("partner {}: {error}", settings.partner.name))?)
         }

@@ -162,10 +162,10 @@ impl Housekeeper {
     async fn signing_keys(&self) -> Result<(), String> {
         let made =
             ensure_signing_keys(&self.store, &self.lifetimes, clock::now()).map_err(|error| error.to_string())?;
-        match made {
-            None => Ok(()),
-            Some(event) => (self.record)(event, house_itself()).await,
+        for event in made {
+            (self.record)(event, house_itself()).await?;
         }
+        Ok(())
     }
 
     /// While the log takes nothing, this fails every few seconds, and says so.

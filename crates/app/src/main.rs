@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use cli::{Cli, DemoVerb, Verb};
+use cli::{Cli, DemoVerb, UserVerb, Verb};
 use exit::Exit;
 
 #[global_allocator]
@@ -61,7 +61,9 @@ async fn run(verb: Verb) -> Exit {
     match verb {
         Verb::Demo(args) => match args.verb {
             None => demo::run(&args.run).await,
-            Some(DemoVerb::Token { client, data, scope }) => demo::token::run(&client, &data, scope.as_deref()).await,
+            Some(DemoVerb::Token { client, data, scope, patient }) => {
+                demo::token::run(&client, &data, scope.as_deref(), patient.as_deref()).await
+            }
             Some(DemoVerb::Data { patients, seed, out }) => verbs::demo_data::run(patients, seed, &out),
         },
         Verb::Serve(args) => verbs::serve::run(&args).await,
@@ -70,6 +72,7 @@ async fn run(verb: Verb) -> Exit {
         Verb::Audit(verb) => verbs::audit::run(verb).await,
         Verb::Witness(args) => witness::run(&args).await,
         Verb::Ehr(args) => verbs::ehr::run(args).await,
+        Verb::User(UserVerb::Explain(args)) => verbs::explain::run(&args),
         Verb::User(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,
             Err(error) => {
@@ -84,6 +87,12 @@ async fn run(verb: Verb) -> Exit {
                 Exit::Usage
             }
         },
+        Verb::Consent(verb) => filed(verb.into_act()).await,
+        Verb::Restriction(verb) => filed(verb.into_act()).await,
+        Verb::Authorization(verb) => filed(verb.into_act()).await,
+        Verb::Representation(verb) => filed(verb.into_act()).await,
+        Verb::Hold(verb) => filed(verb.into_act()).await,
+        Verb::Link(verb) => filed(verb.into_act()).await,
         Verb::Organization(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Agreement(verb) => verbs::records::run(verb.into_act()).await,
         Verb::Relation(verb) => verbs::records::run(verb.into_act()).await,
@@ -93,5 +102,16 @@ async fn run(verb: Verb) -> Exit {
         Verb::Kill(args) => verbs::records::run_people(args.into_act()).await,
         Verb::Preserved(records) => verbs::records::run_people((admin::people::PeopleAct::Preserved, records)).await,
         Verb::Alert(verb) => verbs::records::run(verb.into_act()).await,
+    }
+}
+
+/// Performs an act on a record about a patient, if its file could be read.
+async fn filed(asked: std::io::Result<(admin::Act, cli::RecordsArgs)>) -> Exit {
+    match asked {
+        Ok(asked) => verbs::records::run(asked).await,
+        Err(error) => {
+            terminal::error(&format!("the file cannot be read: {error}"));
+            Exit::Usage
+        }
     }
 }

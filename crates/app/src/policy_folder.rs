@@ -1,10 +1,10 @@
 //! The policy folder: its TOML files, read whole, in the order of their names.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bascule_policy::fault::Fault;
-use bascule_policy::{Policy, PolicyFile};
+use bascule_policy::{ApiKind, Policy, PolicyFile};
 
 /// Files of a policy folder; more is a mistake.
 const FILES_MAX: usize = 1_000;
@@ -13,7 +13,7 @@ const FILES_MAX: usize = 1_000;
 ///
 /// # Errors
 /// Every fault of every file.
-pub(crate) fn load(folder: &Path, apis: &BTreeSet<String>) -> Result<Policy, Vec<Fault>> {
+pub(crate) fn load(folder: &Path, apis: &BTreeMap<String, ApiKind>) -> Result<Policy, Vec<Fault>> {
     Policy::load_for(&files(folder).map_err(|fault| vec![*fault])?, apis)
 }
 

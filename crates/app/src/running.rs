@@ -1,15 +1,16 @@
 //! A running house: the client's door open, `admin.sock` answering, settings that can be read again.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bascule_gateway::smart::{
-    CareState, FetchKeys, FetchedKeys, SmartState, Throttles, care_router, ensure_signing_keys, router,
+    CareState, FetchKeys, FetchedKeys, SmartState, Throttles, care_router, ensure_signing_keys, federation, router,
 };
 use bascule_gateway::{AUDIT_API, AUDIT_PATH, Gateway, ReadingSettings, Rooms};
 use bascule_policy::Policy;
-use bascule_smart::server::{ApiBase, Server};
+use bascule_smart::server::{ApiBase, MutualTls, Server};
 use bascule_store::log::retire::RetireRule;
 use bascule_wire::{Client, ClientSettings, ListenLimits, ReloadableTls, collect, empty, serve};
 use tokio::net::TcpListener;
@@ -25,7 +26,7 @@ use crate::exchange::Exchange;
 use crate::house::House;
 use crate::housekeeping::{Housekeeper, house_itself};
 use crate::syslog_feed::{self, Feed};
-use crate::verbs::check::tls_files;
+use crate::verbs::check::{mutual_tls_files, tls_files};
 use crate::witnessing::Witnessing;
 use crate::{admin, policy_folder, scim, smart_log};
 
@@ -34,6 +35,8 @@ const KEY_SET_BYTES_MAX: usize = 262_144;
 /// What the key of page links is derived for; the same at every start, so that a link outlives a restart.
 const PAGE_KEY: &str = "page-key";
 
+/// How often providers are looked at; each session as often as its provider's setting says.
+const RECHECK_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 /// As [`PAGE_KEY`], of the codes that an expert has determined.
 const CODE_KEY: &str = "code-key";
 
@@ -45,7 +48,13 @@ pub(crate) struct Running {
     house: House,
     config: PathBuf,
     tls: ReloadableTls,
+    /// That of the second listener.
+    mutual_tls: Option<ReloadableTls>,
+    serving_second: Option<JoinHandle<()>>,
     door: Door,
+    /// The authorization server in force.
+    smart: Arc<ArcSwap<SmartState>>,
+    rechecking: JoinHandle<()>,
     records: Arc<Records>,
     /// They outlive a reading of the configuration: it forgives nobody.
     throttles: ArcSwap<Throttles>,
@@ -56,8 +65,12 @@ pub(crate) struct Running {
     witnessing: Option<JoinHandle<()>>,
     feeding: Option<JoinHandle<()>>,
     schedule: JoinHandle<()>,
+    polling: JoinHandle<()>,
     exchange: Exchange,
 }
+
+/// How long the doors stay closed at a start for the first reading of what the chart tells.
+const FIRST_READING_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Running {
     /// Opens the doors.
@@ -66,7 +79,7 @@ impl Running {
         let server = server(&house.settings);
         let record = smart_log::record(house.log.clone());
         let made = ensure_signing_keys(&house.store, &server.lifetimes, now).map_err(|error| error.to_string())?;
-        if let Some(event) = made {
+        for event in made {
             record(event, house_itself()).await?;
         }
         let lifetimes = server.lifetimes;
@@ -81,14 +94,21 @@ impl Running {
         }
         house.policy.say_beginning(now).await?;
         let tls = ReloadableTls::load(tls_files(&house.settings)).map_err(|error| error.to_string())?;
-        let address = house.settings.listen.https;
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            format!("cannot listen on {address}: {error}; end what listens there, or choose another port")
-        })?;
+        let listener = bind(house.settings.listen.https).await?;
+        let second = match (&house.settings.listen.mtls, mutual_tls_files(&house.settings)) {
+            (Some(second), Some(files)) => {
+                let tls = ReloadableTls::load(files).map_err(|error| error.to_string())?;
+                Some((bind(second.https).await?, tls))
+            }
+            _ => None,
+        };
         let records = Arc::new(Records::of(&house));
         let throttles = Arc::new(Throttles::new(house.settings.sign_in.limits));
-        let door = Door::new(gateway(&house, &house.settings, server, &records, &throttles)?);
+        let (gateway, smart) = gateway(&house, &house.settings, server, &records, &throttles)?;
+        let (door, smart) = (Door::new(gateway), Arc::new(ArcSwap::from_pointee(smart)));
+        let _read_or_unknown = tokio::time::timeout(FIRST_READING_WAIT, door.gateway().poll(now)).await;
         let (stop, stopped) = watch::channel(false);
+        let polling = tokio::spawn(poll(door.clone(), stopped.clone()));
         let limits = listen_limits(&house.settings);
         let serving = {
             let (tls, stopped, service) = (tls.clone(), stopped.clone(), door.clone());
@@ -98,6 +118,16 @@ impl Running {
                 }
             })
         };
+        let limits = listen_limits(&house.settings);
+        let mutual_tls = second.as_ref().map(|(_, tls)| tls.clone());
+        let serving_second = second.map(|(listener, tls)| {
+            let (stopped, service) = (stopped.clone(), door.clone());
+            tokio::spawn(async move {
+                if let Err(error) = serve(listener, Some(tls), service, limits, until(stopped)).await {
+                    tracing::error!(%error, "the listener for certificates ended");
+                }
+            })
+        });
         let keeper = Housekeeper {
             store: Arc::clone(&house.store),
             log: house.log.clone(),
@@ -113,13 +143,19 @@ impl Running {
         let witnessing = witnessing.map(|witnessing| tokio::spawn(witnessing.run(stopped.clone())));
         let admin = socket::listen(&house.settings.store, Arc::clone(&records))
             .map_err(|error| format!("admin.sock: {error}"))?;
+        let rechecking = tokio::spawn(recheck(Arc::clone(&smart), stopped.clone()));
         let schedule = tokio::spawn(Arc::clone(&house.policy).keep_schedule());
         let exchange = Exchange::open(&house, &stopped).await?;
         let housekeeping = tokio::spawn(keeper.run(stopped));
+        let config = config.to_owned();
         let throttles = ArcSwap::new(throttles);
         Ok(Self {
+            smart,
+            rechecking,
+            mutual_tls,
+            serving_second,
             house,
-            config: config.to_owned(),
+            config,
             tls,
             door,
             records,
@@ -131,6 +167,7 @@ impl Running {
             witnessing,
             feeding,
             schedule,
+            polling,
             exchange,
         })
     }
@@ -159,7 +196,7 @@ impl Running {
             Err(faults) => return said_faults("policy", &faults),
         };
         let throttles = Arc::new(self.throttles.load().renewed(settings.sign_in.limits));
-        let gateway = match gateway(&self.house, &settings, server(&settings), &self.records, &throttles) {
+        let (gateway, smart) = match gateway(&self.house, &settings, server(&settings), &self.records, &throttles) {
             Ok(gateway) => gateway,
             Err(error) => {
                 return tracing::error!(
@@ -168,7 +205,8 @@ impl Running {
                 );
             }
         };
-        if let Err(error) = ReloadableTls::load(tls_files(&settings)) {
+        let files_of_tls = [Some(tls_files(&settings)), mutual_tls_files(&settings)];
+        if let Some(Err(error)) = files_of_tls.into_iter().flatten().map(ReloadableTls::load).find(Result::is_err) {
             return tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
         }
         let hash = match self.house.policy.read_again(policy, &files, clock::now()).await {
@@ -177,10 +215,13 @@ impl Running {
                 return tracing::error!(error, "the new policy is refused; the last accepted one stays in force");
             }
         };
-        if let Err(error) = self.tls.reload() {
-            tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
+        for tls in [Some(&self.tls), self.mutual_tls.as_ref()].into_iter().flatten() {
+            if let Err(error) = tls.reload() {
+                tracing::error!(%error, "the new certificate is refused; the last accepted one stays in force");
+            }
         }
         self.door.exchange(gateway);
+        self.smart.store(Arc::new(smart));
         self.throttles.store(throttles);
         for what in self.needs_restart(&settings) {
             tracing::warn!(what, "this setting is read at the start only");
@@ -206,7 +247,12 @@ impl Running {
         self.schedule.abort();
         self.exchange.close().await;
         let _ended = self.serving.await;
+        if let Some(second) = self.serving_second {
+            let _ended = second.await;
+        }
         let _kept = self.housekeeping.await;
+        let _asked = self.rechecking.await;
+        let _read = self.polling.await;
         if let Some(witnessing) = self.witnessing {
             let _asked = witnessing.await;
         }
@@ -225,6 +271,17 @@ fn said_faults(what: &str, faults: &[bascule_policy::fault::Fault]) {
     for fault in faults {
         let place = format!("{}:{}:{}", fault.file, fault.line, fault.column);
         tracing::error!(place, message = fault.message, mend = fault.mend, "fault");
+    }
+}
+
+/// Reads what is due of the chart, until the house closes.
+async fn poll(door: Door, stopped: watch::Receiver<bool>) {
+    let mut stopped = std::pin::pin!(until(stopped));
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => door.gateway().poll(clock::now()).await,
+        }
     }
 }
 
@@ -259,6 +316,13 @@ fn server(settings: &Settings) -> Server {
         title: "The audit log".to_owned(),
     };
     let mut server = Server::new(issuer, apis.chain([log]).collect());
+    let listen = &settings.listen;
+    let second = listen.mtls.as_ref();
+    server.mutual_tls = MutualTls {
+        by_authority: listen.client_ca.is_some() || second.is_some_and(|second| second.client_ca.is_some()),
+        self_signed: listen.self_signed_clients || second.is_some_and(|second| second.self_signed),
+        url: second.map(|second| second.public_url.as_str().trim_end_matches('/').to_owned()),
+    };
     let sign_in = &settings.sign_in;
     server.lifetimes.session_idle_seconds = sign_in.session_idle_seconds;
     server.lifetimes.session_seconds = sign_in.session_seconds;
@@ -268,13 +332,19 @@ fn server(settings: &Settings) -> Server {
     server
 }
 
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}; end what listens there, or choose another port"))
+}
+
 fn gateway(
     house: &House,
     settings: &Settings,
     server: Server,
     records: &Arc<Records>,
     throttles: &Arc<Throttles>,
-) -> Result<Gateway, String> {
+) -> Result<(Gateway, SmartState), String> {
     let smart = SmartState::new(
         Arc::clone(&house.store),
         server,
@@ -283,7 +353,11 @@ fn gateway(
         fetch_keys(),
         settings.sign_in.limits,
     )
-    .with_throttles(Arc::clone(throttles));
+    .with_throttles(Arc::clone(throttles))
+    .with_providers(&settings.providers)
+    .map_err(|error| error.to_string())?
+    .with_udap(settings.udap.clone())
+    .of_age_at(of_age(house));
     let administration = admin::http::router(smart.clone(), Arc::clone(records));
     let directory = scim::router(smart.clone(), Arc::clone(records), settings.sign_in.groups.clone());
     let page_key = || house.store.derived_key(PAGE_KEY).map_err(|error| error.to_string());
@@ -292,13 +366,32 @@ fn gateway(
         policy: Arc::clone(house.policy.live()),
         store: Arc::clone(&house.store),
         log: house.log.clone(),
-        smart: router(smart).merge(administration).merge(directory).merge(care_router(care)),
+        smart: router(smart.clone()).merge(administration).merge(directory).merge(care_router(care)),
         page_key: page_key()?,
         code_key: house.store.derived_key(CODE_KEY).map_err(|error| error.to_string())?,
     };
     let reading = ReadingSettings { publish: settings.audit.publish, staff_by_name: settings.audit.staff_by_name };
     let gateway = Gateway::new(&settings.gateway, rooms).map_err(|error| error.to_string())?;
-    Ok(gateway.reading_as(reading))
+    Ok((gateway.reading_as(reading), smart))
+}
+
+/// Asks providers, round by round, whether their users are still there, until the house closes.
+async fn recheck(smart: Arc<ArcSwap<SmartState>>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(RECHECK_EVERY) => {}
+        }
+        if let Err(error) = federation::recheck(&smart.load_full()).await {
+            tracing::error!(error, "providers could not be asked");
+        }
+    }
+}
+
+/// The age of majority of the policy in force.
+fn of_age(house: &House) -> Arc<dyn Fn() -> u8 + Send + Sync> {
+    let policy = Arc::clone(house.policy.live());
+    Arc::new(move || policy.load().settings().majority_years)
 }
 
 /// The way out to registered `jwks_uri`s: https, the operating system's authorities. A machine without authorities serves

@@ -110,6 +110,10 @@ fn said(event: &SmartEvent) -> Said {
             let detail = Some(format!("by {by}, patient {}", patient.unwrap_or_default()));
             Said { client: Some(client), detail, ..Said::default() }
         }
+        E::ProviderEnded { provider, because, sessions, grants } => {
+            let detail = Some(format!("{because} {provider}: {sessions} sessions, {grants} grants"));
+            Said { detail, ..Said::default() }
+        }
         E::KeyMade { key, algorithm } => Said { detail: Some(format!("{algorithm} key {key}")), ..Said::default() },
         E::AccessOpened { user, client, api, patient, reason, stepped_up, until, .. } => {
             let patient = patient.map_or_else(|| "a patient not identified".to_owned(), |id| format!("patient {id}"));

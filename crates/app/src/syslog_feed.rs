@@ -285,7 +285,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (settings, size) = log(root.path()).await;
         let made = development::ensure(&root.path().join("tls"), &["localhost"]).unwrap();
-        let files = TlsFiles { certificate: made.certificate, key: made.key, client_ca: None };
+        let files =
+            TlsFiles { certificate: made.certificate, key: made.key, client_ca: None, self_signed_clients: false };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (got, mut arrived) = tokio::sync::mpsc::channel(16);

@@ -105,12 +105,14 @@ fn review(demo: &Demo, who: &str, number: &str, note: &str) -> (i32, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drill_break_glass_in_two_taps_and_the_officer_sees_it() {
-    let mut demo = Demo::start(&["--patients", "12"]);
+    let mut demo = Demo::start(&["--patients", "24"]);
     let token = demo.token(CLINICIAN);
+    let strangers = demo.unrelated(&token, 3).await;
+    let [first, second, third] = [0, 1, 2].map(|number| format!("/fhir/Patient/{}", strangers[number]));
     let password = demo.state["users"][CLINICIAN]["password"].as_str().unwrap().to_owned();
 
     // The app shows the refusal's link. First tap: the link. Second tap: a button.
-    let refused = demo.get(&token, "/fhir/Patient/p0010").await;
+    let refused = demo.get(&token, &first).await;
     assert_eq!(refused.status, 403);
     let mut browser = Browser { demo: &demo, cookies: Vec::new() };
     let page = browser.open(&link(&refused, "emergency-access")).await;
@@ -118,20 +120,20 @@ async fn drill_break_glass_in_two_taps_and_the_officer_sees_it() {
     let typed = [("login", CLINICIAN), ("password", "wrong"), ("reason", "life-threatening")];
     let again = browser.press(&page, "/oauth/emergency", &typed).await;
     assert_eq!(again.status, 401, "{}", String::from_utf8_lossy(&again.body));
-    assert_eq!(demo.get(&token, "/fhir/Patient/p0010").await.status, 403);
+    assert_eq!(demo.get(&token, &first).await.status, 403);
     let typed = [("login", CLINICIAN), ("password", password.as_str()), ("reason", "life-threatening")];
     let opened = browser.press(&page, "/oauth/emergency", &typed).await;
     assert_eq!(opened.status, 200, "{}", String::from_utf8_lossy(&opened.body));
-    let answer = demo.get(&token, "/fhir/Patient/p0010").await;
+    let answer = demo.get(&token, &first).await;
     assert_eq!(answer.status, 200, "{}", answer.json());
-    assert_eq!(demo.get(&token, "/fhir/Patient/p0011").await.status, 403, "it is for one patient");
+    assert_eq!(demo.get(&token, &second).await.status, 403, "it is for one patient");
 
     // The person is signed in here now: a reason for another patient is the link and one button.
-    let refused = demo.get(&token, "/fhir/Patient/p0011").await;
+    let refused = demo.get(&token, &second).await;
     let page = browser.open(&link(&refused, "access-reason")).await;
     assert!(!String::from_utf8_lossy(&page.body).contains("password"), "who is signed in types nothing");
     assert_eq!(browser.press(&page, "/oauth/access", &[("reason", "consult")]).await.status, 200);
-    assert_eq!(demo.get(&token, "/fhir/Patient/p0011").await.status, 200);
+    assert_eq!(demo.get(&token, &second).await.status, 200);
 
     // A form that is not of this browser opens nothing.
     let mut stranger = Browser { demo: &demo, cookies: Vec::new() };
@@ -145,7 +147,7 @@ async fn drill_break_glass_in_two_taps_and_the_officer_sees_it() {
     let queue = rows(&demo, &["review", "list"]);
     let queue = queue.as_array().unwrap();
     assert!(queue[0]["flagged"] == true && queue[0]["kind"] == "emergency", "the flagged one stands first: {queue:?}");
-    assert!(queue.iter().any(|row| row["kind"] == "no-relation" && row["patient"] == "p0011"));
+    assert!(queue.iter().any(|row| row["kind"] == "no-relation" && row["patient"] == strangers[1].as_str()));
     let number = queue[0]["number"].to_string();
     assert_eq!(review(&demo, CLINICIAN, &number, "my own").0, 64, "who does not keep the reviews signs nothing off");
     assert_eq!(review(&demo, OFFICER, &number, " ").0, 64, "a sign-off says what was found");
@@ -159,12 +161,12 @@ async fn drill_break_glass_in_two_taps_and_the_officer_sees_it() {
     // It ends, by itself or by the clinician.
     let ended = browser.press(&opened, "/oauth/emergency/end", &[]).await;
     assert_eq!(ended.status, 200, "{}", String::from_utf8_lossy(&ended.body));
-    assert_eq!(demo.get(&token, "/fhir/Patient/p0010").await.status, 403);
-    ends_by_itself(&demo, &token).await;
+    assert_eq!(demo.get(&token, &first).await.status, 403);
+    ends_by_itself(&demo, &token, &third).await;
 }
 
 /// With a policy that lets emergency access last a minute, it is over after a minute.
-async fn ends_by_itself(demo: &Demo, token: &str) {
+async fn ends_by_itself(demo: &Demo, token: &str, third: &str) {
     let folder = crate::policy_change::variant(
         demo,
         "short",
@@ -180,9 +182,10 @@ async fn ends_by_itself(demo: &Demo, token: &str) {
         ("content-type", "application/x-www-form-urlencoded".to_owned()),
     ];
     let headers = headers.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>();
-    let body = b"patient=p0012&reason=urgent".to_vec();
+    let patient = third.rsplit('/').next().unwrap();
+    let body = format!("patient={patient}&reason=urgent").into_bytes();
     assert_eq!(demo.send(Method::POST, "/oauth/emergency", &headers, Some(body)).await.status, 201);
-    assert_eq!(demo.get(token, "/fhir/Patient/p0012").await.status, 200);
+    assert_eq!(demo.get(token, third).await.status, 200);
     tokio::time::sleep(std::time::Duration::from_secs(61)).await;
-    assert_eq!(demo.get(token, "/fhir/Patient/p0012").await.status, 403, "it ends by itself");
+    assert_eq!(demo.get(token, third).await.status, 403, "it ends by itself");
 }

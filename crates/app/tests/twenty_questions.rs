@@ -7,7 +7,8 @@ use crate::support::Demo;
 /// The rows of the table: question and command.
 fn questions() -> Vec<(String, Vec<String>)> {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policy.md")).unwrap();
-    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains("| `bascule "));
+    let (_, table) = page.split_once("## Twenty questions").expect("the page has its heading");
+    let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains("| `bascule "));
     rows.map(|line| {
         let (question, rest) = line.trim_start_matches("| ").split_once(" | ").unwrap();
         let command = rest.split('`').nth(1).unwrap().trim_start_matches("bascule ");

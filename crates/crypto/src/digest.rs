@@ -13,6 +13,15 @@ pub fn sha256(bytes: &[u8]) -> Sha256 {
     to_array(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// SHA-384 of `bytes`.
+#[must_use]
+pub fn sha384(bytes: &[u8]) -> [u8; 48] {
+    let digest = digest::digest(&digest::SHA384, bytes);
+    let mut out = [0; 48];
+    out.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    out
+}
+
 /// SHA-256 of the parts as if they stood one after the other.
 #[must_use]
 pub fn sha256_parts(parts: &[&[u8]]) -> Sha256 {

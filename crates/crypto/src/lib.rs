@@ -4,6 +4,7 @@
 //! randomness; random bytes come in as an argument from a door.
 
 pub mod aead;
+pub mod certificate;
 pub mod digest;
 pub mod secret;
 pub mod sign;

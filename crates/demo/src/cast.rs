@@ -113,7 +113,7 @@ pub const COUNTER: &str = "auditor-counts";
 /// `client_id` of the laboratory's system, whose HL7 v2 messages the bridge carries into the chart.
 pub const LABORATORY: &str = "mercy-lab";
 
-static USERS: [User; 8] = [
+static USERS: [User; 9] = [
     User {
         username: "amelie",
         name: "Amélie Vasterœuil",
@@ -155,6 +155,14 @@ static USERS: [User; 8] = [
         about: "family physician of every fifth patient",
     },
     User {
+        username: "care.halvorsen",
+        name: "Dr. Ingrid Halvorsen-Mbeki",
+        role: "care-manager",
+        fhir_user: "Practitioner/halvorsen",
+        patient: None,
+        about: "the same physician as care manager: sees her own panel and nobody else",
+    },
+    User {
         username: "nurse.quist",
         name: "Maren Holloway-Quist",
         role: "nurse",
@@ -180,7 +188,7 @@ static USERS: [User; 8] = [
     },
 ];
 
-static APPS: [App; 4] = [
+static APPS: [App; 5] = [
     App {
         client_id: PORTAL,
         name: "Mercy patient portal",
@@ -198,6 +206,15 @@ static APPS: [App; 4] = [
         scopes: &["system/Appointment.rs", "system/Schedule.rs", "system/Slot.rs", "system/Patient.rs"],
         organization: "farsight",
         about: "sees the times of appointments and whom to call, and no diagnosis",
+    },
+    App {
+        client_id: "eastside-clinic",
+        name: "Eastside Family Clinic",
+        proof: Proof::PrivateKeyJwt,
+        role: Some("outside-provider"),
+        scopes: &["system/*.rs"],
+        organization: "eastside",
+        about: "an outside provider; sees more once somebody has verified that it is one",
     },
     App {
         client_id: COUNTER,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bascule_policy::{Api, ApiKind};
 use bascule_wire::TlsError;
 
-use crate::settings::Settings;
+use crate::identity::Signer;
+use crate::issuers::Issuers;
+use crate::settings::{Feeds, Settings};
 use crate::upstream::Upstream;
 
 /// An API as the gateway serves it.
@@ -17,6 +19,10 @@ pub(crate) struct Served {
     pub(crate) public_base: String,
     /// The system behind it.
     pub(crate) upstream: Upstream,
+    /// Others whose tokens it takes.
+    pub(crate) issuers: Issuers,
+    /// What the bridge itself reads from it.
+    pub(crate) feeds: Feeds,
     /// Whose system it is, if another organization's.
     pub(crate) organization: Option<String>,
     path: String,
@@ -31,7 +37,7 @@ impl Apis {
     ///
     /// # Errors
     /// [`TlsError`] if an upstream's trust or identity cannot be read.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, TlsError> {
+    pub(crate) fn new(settings: &Settings, signer: &Signer) -> Result<Self, TlsError> {
         let public_url = settings.public_url.as_str().trim_end_matches('/');
         let fhir = settings.apis.iter().filter(|one| one.api.kind == ApiKind::Fhir);
         let served: Result<Vec<Arc<Served>>, TlsError> = fhir
@@ -40,7 +46,9 @@ impl Apis {
                 Ok(Arc::new(Served {
                     api: one.api.clone(),
                     public_base: format!("{public_url}{path}"),
-                    upstream: Upstream::new(&one.upstream, &settings.limits)?,
+                    upstream: Upstream::new(&one.upstream, &settings.limits, signer)?,
+                    issuers: Issuers::new(&one.issuers)?,
+                    feeds: one.feeds,
                     organization: one.upstream.organization.clone(),
                     path,
                 }))
@@ -57,6 +65,11 @@ impl Apis {
             let rest = path.strip_prefix(served.path.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then(|| (Arc::clone(served), rest))
         })
+    }
+
+    /// Every API.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.0.iter()
     }
 
     /// Their names.
@@ -78,6 +91,8 @@ mod tests {
     use super::*;
     use crate::settings::{ApiSettings, Limits, UpstreamCredential, UpstreamSettings};
 
+    const NOW: bascule_fhir::Timestamp = bascule_fhir::Timestamp::from_seconds(1_800_000_000);
+
     fn apis(paths: &[&str]) -> Apis {
         let one = |path: &&str| ApiSettings {
             api: Api {
@@ -93,16 +108,21 @@ mod tests {
                 ca_pem: None,
                 credential: UpstreamCredential::None,
                 post_search: false,
+                acting_user: None,
                 organization: None,
                 unversioned: None,
             },
+            issuers: Vec::new(),
+            feeds: Feeds::default(),
         };
-        Apis::new(&Settings {
+        let folder = tempfile::tempdir().unwrap();
+        let store = bascule_store::Store::open(&folder.path().join("bascule.db"), NOW).unwrap();
+        let settings = Settings {
             public_url: Url::parse("https://bridge.example").unwrap(),
             apis: paths.iter().map(one).collect(),
             limits: Limits::default(),
-        })
-        .unwrap()
+        };
+        Apis::new(&settings, &Signer::new(Arc::new(store), "https://bridge.example")).unwrap()
     }
 
     #[test]

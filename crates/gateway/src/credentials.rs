@@ -8,14 +8,16 @@ use bascule_store::replay::Use;
 use bascule_store::{Store, StoreError};
 
 use crate::head::{Head, Presented};
+use crate::issuers::Issuers;
 
 /// Looks the token up and lets go of it. A token bound to a key or certificate that the caller did not prove to hold is
-/// treated as unknown. `address` is the request's own, as the caller writes it, which a DPoP proof must name.
+/// treated as unknown; one that we did not make is looked at by the issuers of the API. `address` is the request's own, as the caller writes it, which a DPoP proof must name.
 ///
 /// # Errors
 /// [`StoreError`]: the shelf cannot say, and nothing passes.
-pub(crate) fn credentials(
+pub(crate) async fn credentials(
     store: &Store,
+    issuers: Option<(&Issuers, &str)>,
     head: &Head,
     address: &str,
     now: Timestamp,
@@ -26,7 +28,11 @@ pub(crate) fn credentials(
         Presented::Bearer(token) => (Scheme::Bearer, token),
         Presented::Dpop(token) => (Scheme::Dpop, token),
     };
-    let Some(held) = store.credentials(&sha256(token.as_bytes()))? else { return Ok(unknown(head, true)) };
+    let held = match (store.credentials(&sha256(token.as_bytes()))?, issuers) {
+        (None, Some((issuers, api))) => issuers.read(store, api, token, now).await?,
+        (held, _) => held,
+    };
+    let Some(held) = held else { return Ok(unknown(head, true)) };
     let dpop_key = match scheme {
         Scheme::Bearer => None,
         Scheme::Dpop => proved(store, head, token, address, now)?,

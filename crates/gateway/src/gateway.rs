@@ -25,9 +25,12 @@ use tower::ServiceExt;
 use crate::apis::{Apis, Served};
 use crate::codes::Coder;
 use crate::duties::Raised;
+use crate::facts::{AboutAll, ConsentFeeds, Shelf};
+use crate::feeds::Feeds;
 use crate::floods::Floods;
 use crate::head::Head;
 use crate::headers;
+use crate::identity::Signer;
 use crate::narrow::Frame;
 use crate::origins::{self, Origins};
 use crate::pages::{Bearer, Page, Pages};
@@ -64,6 +67,9 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     origins: Origins,
     raised: Raised,
+    about_all: AboutAll,
+    consent_feeds: ConsentFeeds,
+    feeds: Feeds,
     care_links: Links,
     floods: Floods,
     reading: OnceLock<ReadingSettings>,
@@ -99,11 +105,12 @@ impl Gateway {
     pub fn new(settings: &Settings, rooms: Rooms) -> Result<Self, TlsError> {
         let limits = settings.limits.clone();
         let Rooms { policy, store, log, smart, page_key, code_key } = rooms;
+        let signer = Signer::new(Arc::clone(&store), settings.public_url.as_str().trim_end_matches('/'));
         Ok(Self(Arc::new(Inner {
             public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
             origin: settings.public_url.origin().ascii_serialization(),
             filter_limits: FilterLimits { resource_bytes_max: limits.resource_bytes_max, ..FilterLimits::default() },
-            apis: Apis::new(settings)?,
+            apis: Apis::new(settings, &signer)?,
             policy,
             store,
             log,
@@ -115,6 +122,9 @@ impl Gateway {
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             origins: Origins::new(),
             raised: Raised::new(),
+            about_all: AboutAll::default(),
+            consent_feeds: consent_feeds(settings),
+            feeds: Feeds::default(),
             floods: Floods::default(),
             reading: OnceLock::new(),
             limits,
@@ -187,7 +197,7 @@ impl Gateway {
         let (parts, _) = request.into_parts();
         let Ok(place) = Arc::clone(&self.0.in_flight).try_acquire_owned() else {
             let request_id = uuid::Uuid::new_v4().to_string();
-            let head = Head::new(parts, request_id.clone(), self.0.limits.user_agent_bytes_max);
+            let head = Head::new(parts, request_id.clone(), now, self.0.limits.user_agent_bytes_max);
             let mut visit = Visit::new(head, AUDIT_API.to_owned(), "GET".to_owned());
             let refusal = walk::refused(&self, &mut visit, Refusal::Overloaded, now).await;
             return refusal.answer(&request_id, self.public_url());
@@ -206,7 +216,7 @@ impl Gateway {
     /// Answers a request at the path of an API.
     async fn at_api(self, parts: Parts, body: Body, now: Timestamp) -> Response<Body> {
         let request_id = uuid::Uuid::new_v4().to_string();
-        let head = Head::new(parts, request_id.clone(), self.0.limits.user_agent_bytes_max);
+        let head = Head::new(parts, request_id.clone(), now, self.0.limits.user_agent_bytes_max);
         let Some((served, rest)) = self.0.apis.find(&head.path) else {
             let said = format!("{} {}", head.method, head.path);
             let mut visit = Visit::new(head, "none".to_owned(), said);
@@ -272,10 +282,17 @@ impl Gateway {
         response
     }
 
-    /// What the shelf knows of the presented token.
-    pub(crate) fn credentials(&self, head: &Head, now: Timestamp) -> Result<Credentials, Refusal> {
+    /// What the shelf, or an issuer of that API, knows of the presented token.
+    pub(crate) async fn credentials(
+        &self,
+        served: Option<&Served>,
+        head: &Head,
+        now: Timestamp,
+    ) -> Result<Credentials, Refusal> {
         let address = format!("{}{}", self.0.origin, head.path);
-        crate::credentials::credentials(&self.0.store, head, &address, now).map_err(|error| {
+        let issuers = served.map(|served| (&served.issuers, served.api.name.as_str()));
+        let found = crate::credentials::credentials(&self.0.store, issuers, head, &address, now);
+        found.await.map_err(|error| {
             tracing::error!(request = head.request_id, %error, "a token cannot be looked up");
             Refusal::StoreUnavailable
         })
@@ -338,6 +355,21 @@ impl Gateway {
         &self.0.raised
     }
 
+    /// Every API that is served as FHIR.
+    pub(crate) fn apis(&self) -> Vec<Arc<Served>> {
+        self.0.apis.all().map(Arc::clone).collect()
+    }
+
+    /// What the bridge itself reads.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
+    }
+
+    /// Where the facts of a decision come from.
+    pub(crate) fn shelf(&self) -> Shelf<'_> {
+        Shelf { store: &self.0.store, about_all: &self.0.about_all, feeds: &self.0.consent_feeds }
+    }
+
     pub(crate) fn shared_store(&self) -> &Arc<Store> {
         &self.0.store
     }
@@ -380,6 +412,12 @@ impl Gateway {
     pub(crate) fn pages(&self) -> Arc<Pages> {
         Arc::clone(&self.0.pages)
     }
+}
+
+/// For how long the consents of each API are relied on that has a feed of them.
+fn consent_feeds(settings: &Settings) -> ConsentFeeds {
+    let fed = |one: &crate::settings::ApiSettings| Some((one.api.name.clone(), one.feeds.consents?.age_seconds_max));
+    settings.apis.iter().filter_map(fed).collect()
 }
 
 /// Paths that are not an API's: the authorization server, administration, the feed of people.

@@ -1,6 +1,7 @@
 //! What the door reads of a request before anybody is asked: once, and bounded.
 
 use bascule_crypto::digest::{Sha256, sha256};
+use bascule_fhir::Timestamp;
 use bascule_wire::Peer;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
@@ -11,6 +12,8 @@ use http::{HeaderMap, Method};
 pub(crate) struct Head {
     /// The name under which this request is known: in the answer, in the log, upstream.
     pub(crate) request_id: String,
+    /// When it came.
+    pub(crate) received: Timestamp,
     /// The method.
     pub(crate) method: Method,
     /// The path as it came, still percent-encoded.
@@ -42,11 +45,12 @@ pub(crate) enum Presented<'a> {
 
 impl Head {
     /// Reads the head.
-    pub(crate) fn new(parts: Parts, request_id: String, user_agent_bytes_max: usize) -> Self {
+    pub(crate) fn new(parts: Parts, request_id: String, received: Timestamp, user_agent_bytes_max: usize) -> Self {
         let peer = parts.extensions.get::<Peer>();
         let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self {
             request_id,
+            received,
             address: peer.map(|peer| peer.address.ip().to_string()).unwrap_or_default(),
             certificate: peer.and_then(|peer| peer.certificate.as_ref()).map(|leaf| sha256(leaf)),
             user_agent: user_agent.chars().take(user_agent_bytes_max).collect(),
@@ -95,7 +99,7 @@ mod tests {
         for line in lines {
             request = request.header("authorization", *line);
         }
-        Head::new(request.body(()).unwrap().into_parts().0, "r1".into(), 16)
+        Head::new(request.body(()).unwrap().into_parts().0, "r1".into(), Timestamp::from_seconds(1), 16)
     }
 
     #[test]
@@ -112,6 +116,6 @@ mod tests {
     #[test]
     fn a_long_user_agent_is_cut() {
         let request = Request::get("/").header("user-agent", "x".repeat(100)).body(()).unwrap();
-        assert_eq!(Head::new(request.into_parts().0, "r".into(), 16).user_agent.len(), 16);
+        assert_eq!(Head::new(request.into_parts().0, "r".into(), Timestamp::from_seconds(1), 16).user_agent.len(), 16);
     }
 }

@@ -79,7 +79,7 @@ mod tests {
     const BASES: Bases<'_> = Bases { public: "https://bridge.example/fhir", upstream: "http://ehr.internal/fhir" };
 
     fn own() -> Condition {
-        Condition::InCompartment { of: ResourceType::PATIENT, ids: vec![Id::parse("a").unwrap()] }
+        Condition::InCompartment { of: ResourceType::PATIENT, ids: [Id::parse("a").unwrap()].into() }
     }
 
     fn observation(subject: &str) -> Value {
@@ -109,8 +109,8 @@ mod tests {
     fn what_cannot_be_judged_does_not_hold_either_way() {
         let unknown = Condition::Matches { any_of: vec![] };
         check(&unknown, &observation("Patient/a"), false);
-        check(&Condition::Not(vec![unknown.clone()]), &observation("Patient/a"), false);
-        check(&Condition::Not(vec![unknown.clone(), own()]), &observation("Patient/b"), true);
+        check(&Condition::Not([unknown.clone()].into()), &observation("Patient/a"), false);
+        check(&Condition::Not([unknown.clone(), own()].into()), &observation("Patient/b"), true);
         check(&Condition::AnyOf(vec![vec![unknown], vec![own()]]), &observation("Patient/a"), true);
     }
 }

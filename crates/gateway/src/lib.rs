@@ -15,14 +15,19 @@ mod batch;
 mod bulk;
 mod capability;
 mod codes;
+pub mod consents;
 mod credentials;
 mod duties;
 mod facts;
+mod feeds;
 mod floods;
 mod head;
 mod headers;
+mod identity;
+mod issuers;
 mod judge;
 mod keep;
+mod key_set;
 mod links;
 mod matching;
 mod members;
@@ -32,6 +37,7 @@ mod offer;
 mod origins;
 mod outbound;
 mod outcome;
+mod outside;
 mod pages;
 mod parameters;
 mod patch;
@@ -49,4 +55,7 @@ mod write;
 
 pub use gateway::{Gateway, GatewayService, Rooms};
 pub use reading::{AUDIT_API, AUDIT_PATH, ReadingSettings};
-pub use settings::{ApiSettings, Limits, Settings, UpstreamCredential, UpstreamSettings};
+pub use settings::{
+    ActingUserSettings, ApiSettings, ClientProof, ExchangeSettings, IssuerSettings, Limits, OauthSettings, Settings,
+    UpstreamCredential, UpstreamSettings, Verification,
+};

@@ -39,7 +39,7 @@ pub(crate) async fn find(
     query: &Query,
 ) -> Result<Match, Refusal> {
     let call = narrow::matching(permit, resource, query, &gateway.frame(served)).map_err(Refusal::Narrow)?;
-    let reply = served.upstream.send(call, &HeaderMap::new(), &visit.head.request_id).await;
+    let reply = served.upstream.send(call, &HeaderMap::new(), &visit.behalf()?).await;
     let Reply { status, content: Content::Held(body), .. } = reply.map_err(Refusal::Upstream)? else {
         return Err(Refusal::unfilterable("what a conditional write is about cannot be found"));
     };

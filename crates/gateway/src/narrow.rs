@@ -246,7 +246,7 @@ impl Frame<'_> {
         }
         let part = self.part.and_then(|part| ids.chunks(patients_max).nth(part));
         let part = part.filter(|_| !self.post_search).ok_or(NarrowFault::TooManyPatients { patients_max })?;
-        Ok(Cow::Owned(Condition::InCompartment { of: *of, ids: part.to_vec() }))
+        Ok(Cow::Owned(Condition::InCompartment { of: *of, ids: part.into() }))
     }
 
     const fn patients_max(&self) -> usize {

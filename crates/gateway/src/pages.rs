@@ -148,6 +148,7 @@ mod tests {
             purpose: None,
             expires: Timestamp::from_seconds(9_999),
             active: true,
+            origin: bascule_smart::Origin::default(),
         };
         let credentials =
             Credentials { token: Some(token), presented: true, address: String::new(), user_agent: String::new() };

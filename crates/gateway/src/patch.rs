@@ -142,7 +142,7 @@ mod tests {
     fn way(elements: &[&str]) -> WriteNarrowing {
         let named: BTreeSet<String> = elements.iter().map(|path| (*path).to_owned()).collect();
         let values = BTreeMap::from([("status".to_owned(), vec!["cancelled".to_owned()])]);
-        let own = Condition::InCompartment { of: ResourceType::PATIENT, ids: vec![Id::parse("a").unwrap()] };
+        let own = Condition::InCompartment { of: ResourceType::PATIENT, ids: [Id::parse("a").unwrap()].into() };
         WriteNarrowing {
             targets: std::sync::Arc::default(),
             elements: Arc::new(Elements::Only(named)),

@@ -14,6 +14,7 @@ use bascule_store::log::Intent;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::head::Head;
+use crate::identity::Behalf;
 use crate::refuse::Refusal;
 
 /// Purposes whose disclosures the accounting leaves out (45 CFR 164.528(a)(1)): treatment, payment, operations, and the
@@ -142,6 +143,15 @@ impl Visit {
             facts.patients = left;
         }
         facts
+    }
+
+    /// On whose behalf it goes upstream.
+    ///
+    /// # Errors
+    /// [`Refusal::Fault`] before anybody was found to ask.
+    pub(crate) fn behalf(&self) -> Result<Behalf<'_>, Refusal> {
+        let principal = self.principal.as_ref().ok_or(Refusal::Fault { at: "principal" })?;
+        Ok(Behalf::Caller(principal, &self.head))
     }
 
     /// The patients of a body that was written, by id.

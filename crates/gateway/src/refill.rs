@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::apis::Served;
 use crate::gateway::Gateway;
+use crate::identity::Behalf;
 use crate::links;
 use crate::members::{Members, is_match};
 use crate::narrow;
@@ -158,7 +159,8 @@ impl Filling<'_> {
     /// A page as the upstream has it, if it can be had. What cannot is left to who follows the link.
     async fn fetched(&self, address: &str) -> Option<Bytes> {
         let call = narrow::page(address);
-        let reply = self.served.upstream.send(call, &HeaderMap::new(), &self.visit.head.request_id).await;
+        let behalf = Behalf::Caller(self.permit.principal(), &self.visit.head);
+        let reply = self.served.upstream.send(call, &HeaderMap::new(), &behalf).await;
         match reply {
             Ok(Reply { status, content: Content::Held(body), .. }) if status.is_success() => Some(body),
             _ => None,

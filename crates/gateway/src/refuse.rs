@@ -14,6 +14,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::headers;
+use crate::identity::IdentityFault;
 use crate::narrow::NarrowFault;
 use crate::offer::Offer;
 use crate::outcome::IssueCode;
@@ -198,6 +199,7 @@ impl Refusal {
             Self::Upstream(UpstreamFault::NotJson { .. }) => "upstream-not-json",
             Self::Upstream(UpstreamFault::Undecodable) => "upstream-undecodable",
             Self::Upstream(UpstreamFault::RefusesUs { .. }) => "upstream-refuses-us",
+            Self::Upstream(UpstreamFault::NoIdentity(fault)) => no_identity(fault),
             Self::Upstream(UpstreamFault::Failed { .. }) => "upstream-failed",
             Self::Unfilterable { .. } => "unfilterable",
             Self::KickOff { .. } => "kick-off",
@@ -412,6 +414,9 @@ fn denied(reason: &DenialReason) -> Words {
         }
         DenialReason::ElementNotGranted { element } => no(format!("no role of this access grants writing `{element}`")),
         DenialReason::OutsideCompartment => no("this access does not extend to that patient".to_owned()),
+        DenialReason::NotSenderConstrained { exposure } => no(format!(
+            "{exposure} APIs take only tokens that are bound to the caller: ask for one with DPoP (RFC 9449) or mutual TLS (RFC 8705)"
+        )),
         DenialReason::Agreement { missing } => no(format!("not for this recipient: {missing}")),
         DenialReason::Consent => no("a consent or restriction on file does not permit this access".to_owned()),
         DenialReason::Purpose { asserted } => {
@@ -438,6 +443,7 @@ pub(crate) const fn cause_of(reason: &DenialReason) -> &'static str {
         DenialReason::ParameterNotGranted { .. } => "parameter-not-granted",
         DenialReason::ElementNotGranted { .. } => "element-not-granted",
         DenialReason::OutsideCompartment => "outside-compartment",
+        DenialReason::NotSenderConstrained { .. } => "not-sender-constrained",
         DenialReason::Agreement { .. } => "agreement",
         DenialReason::Consent => "consent",
         DenialReason::Purpose { .. } => "purpose",
@@ -541,6 +547,15 @@ fn rejected(status: StatusCode) -> Words {
     words(status, code, text)
 }
 
+const fn no_identity(fault: &IdentityFault) -> &'static str {
+    match fault {
+        IdentityFault::NotRelayable { .. } => "token-not-relayable",
+        IdentityFault::NoUser => "no-user-for-upstream",
+        IdentityFault::NotLaunched => "not-launched",
+        IdentityFault::NoToken { .. } | IdentityFault::Unusable(_) => "no-upstream-token",
+    }
+}
+
 fn upstream(fault: &UpstreamFault) -> Words {
     let name = "the system behind the bridge";
     match fault {
@@ -564,6 +579,26 @@ fn upstream(fault: &UpstreamFault) -> Words {
             StatusCode::BAD_GATEWAY,
             IssueCode::Exception,
             format!("{name} does not accept the bridge; its operator has been told"),
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NotRelayable { .. }) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("{name} takes only tokens of its own issuer; ask with one of those"),
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NoUser) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            format!("{name} answers users only; no user stands behind this access"),
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NotLaunched) => words(
+            StatusCode::FORBIDDEN,
+            IssueCode::Forbidden,
+            "the access that the EHR gave at the launch has ended; launch the app again",
+        ),
+        UpstreamFault::NoIdentity(IdentityFault::NoToken { .. } | IdentityFault::Unusable(_)) => words(
+            StatusCode::BAD_GATEWAY,
+            IssueCode::Transient,
+            format!("the bridge has no access to {name} at the moment; its operator has been told"),
         ),
         UpstreamFault::Failed { status: 429 | 503, .. } => {
             words(StatusCode::SERVICE_UNAVAILABLE, IssueCode::Throttled, format!("{name} is busy; try again shortly"))

@@ -1,7 +1,13 @@
 //! What the client's door must be told: where it stands, which APIs are behind it, and its bounds.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bascule_crypto::Secret;
 use bascule_policy::Api;
+use bascule_smart::Scopes;
+use bascule_smart::jose::{SigningAlgorithm, SigningKey};
+use http::HeaderName;
 use url::Url;
 
 /// The settings of the gateway. The config's two steps (text, typed) end here; nothing below reads a file.
@@ -24,6 +30,35 @@ pub struct ApiSettings {
     pub path: String,
     /// The system behind it.
     pub upstream: UpstreamSettings,
+    /// Others whose tokens it takes beside our own.
+    pub issuers: Vec<IssuerSettings>,
+    /// What the bridge itself reads from it.
+    pub feeds: Feeds,
+}
+
+/// What the bridge itself reads from an API's upstream, so that decisions can rest on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Feeds {
+    /// Consents; `None` is: the chart keeps none that decide.
+    pub consents: Option<ConsentFeed>,
+    /// Care teams, encounters, appointments, orders; `None` is: relations are entered by hand or by import.
+    pub relations: Option<RelationFeed>,
+}
+
+/// Consents of the chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentFeed {
+    /// Seconds between two readings: what is changed in the chart itself acts that late at most.
+    pub poll_seconds: i64,
+    /// Seconds for which a reading is relied on; then the consents are not known.
+    pub age_seconds_max: i64,
+}
+
+/// Relations of the chart. For how long they are relied on, the policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelationFeed {
+    /// Seconds between two readings.
+    pub poll_seconds: i64,
 }
 
 /// The system behind an API.
@@ -42,6 +77,17 @@ pub struct UpstreamSettings {
     pub organization: Option<String>,
     /// Why its writes name no version: it keeps none. `None`: it keeps versions, and `If-Match` is asked for.
     pub unversioned: Option<String>,
+    /// The header that tells it who acts, if it wants to know.
+    pub acting_user: Option<ActingUserSettings>,
+}
+
+/// The acting user in a signed header (a JWS by our own key).
+#[derive(Debug, Clone)]
+pub struct ActingUserSettings {
+    /// Which header.
+    pub header: HeaderName,
+    /// `aud` of what is signed: the name of the upstream.
+    pub audience: String,
 }
 
 /// How the bridge proves itself to an upstream.
@@ -64,6 +110,113 @@ pub enum UpstreamCredential {
         certificate_pem: String,
         /// PEM key of the leaf.
         key_pem: Secret,
+    },
+    /// OAuth client credentials: one token of the bridge's own for all requests.
+    Service {
+        /// Where tokens are had.
+        token_url: Url,
+        /// As whom.
+        client: Box<OauthSettings>,
+    },
+    /// OAuth token exchange (RFC 8693): a token for each user.
+    Exchange(Box<ExchangeSettings>),
+    /// The caller's own token, if this issuer of the API made it; no other is ever shown.
+    Relay {
+        /// `iss`
+        issuer: String,
+    },
+    /// The token that the EHR gave when it launched the app through the bridge.
+    Launch {
+        /// The EHR, by the name of its provider.
+        provider: String,
+    },
+}
+
+/// The bridge as a client of another authorization server.
+#[derive(Debug, Clone)]
+pub struct OauthSettings {
+    /// Our id there.
+    pub client_id: String,
+    /// How we prove ourselves there.
+    pub proof: ClientProof,
+    /// What we ask for.
+    pub scope: Option<String>,
+    /// `aud` of our assertion, where it is not the address that it is sent to.
+    pub assertion_audience: Option<String>,
+    /// PEM text of the only authorities to trust there.
+    pub ca_pem: Option<String>,
+}
+
+/// How the bridge proves itself at another authorization server.
+#[derive(Debug, Clone)]
+pub enum ClientProof {
+    /// Not at all: a public client, by PKCE only.
+    None,
+    /// A shared secret, in HTTP Basic.
+    Secret(Secret),
+    /// A signed assertion (`private_key_jwt`).
+    Key(Arc<SigningKey>),
+    /// A client certificate (RFC 8705).
+    MutualTls {
+        /// PEM chain, leaf first.
+        certificate_pem: String,
+        /// PEM key of the leaf.
+        key_pem: Secret,
+    },
+}
+
+/// A token exchange.
+#[derive(Debug, Clone)]
+pub struct ExchangeSettings {
+    /// Where tokens are exchanged.
+    pub token_url: Url,
+    /// As whom.
+    pub client: OauthSettings,
+    /// `audience` of the request.
+    pub audience: Option<String>,
+    /// `resource` of the request.
+    pub resource: Option<String>,
+}
+
+/// An external issuer whose tokens an API takes.
+#[derive(Debug, Clone)]
+pub struct IssuerSettings {
+    /// `iss`, exactly.
+    pub issuer: String,
+    /// `aud`: one of these must stand in the token. Never empty.
+    pub audiences: Vec<String>,
+    /// How its tokens are verified.
+    pub verification: Verification,
+    /// PEM text of the only authorities to trust there.
+    pub ca_pem: Option<String>,
+    /// The claim that names the client.
+    pub client_claim: String,
+    /// Clients there, and who they are here; others are unknown.
+    pub clients: BTreeMap<String, String>,
+    /// Scopes there, and what they are worth here; others are worth nothing.
+    pub scopes: BTreeMap<String, Scopes>,
+    /// Whether its tokens are a user's, found here by `iss` and `sub`; otherwise the client's own.
+    pub users: bool,
+    /// The claim that names the patient in context, if it may.
+    pub patient_claim: Option<String>,
+}
+
+/// How the tokens of an external issuer are verified.
+#[derive(Debug, Clone)]
+pub enum Verification {
+    /// By its published keys.
+    Keys {
+        /// Where they are; `None` asks the issuer's discovery document.
+        jwks_url: Option<Url>,
+        /// Algorithms that it may use.
+        algorithms: Vec<SigningAlgorithm>,
+    },
+    /// By asking it (RFC 7662).
+    Introspection {
+        /// Its introspection endpoint.
+        url: Url,
+        /// As whom.
+        client: Box<OauthSettings>,
     },
 }
 

@@ -17,11 +17,12 @@ use crate::answer::{Part, Response};
 use crate::apis::Served;
 use crate::batch::{Step, close, inner};
 use crate::gateway::Gateway;
+use crate::identity::Behalf;
 use crate::narrow;
 use crate::record::{Visit, digest, hex};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content};
-use crate::{keep, links, walk, write};
+use crate::{feeds, keep, links, walk, write};
 
 /// Walks a transaction.
 pub(crate) async fn serve(
@@ -52,7 +53,11 @@ pub(crate) async fn serve(
     let content_type = Some(HeaderValue::from_static("application/fhir+json"));
     let call =
         Call { method: Method::POST, address: String::new(), content_type, body, if_none_exist: None, if_match: None };
-    let reply = served.upstream.send(call, &HeaderMap::new(), &visit.head.request_id).await;
+    let behalf = Behalf::Caller(principal, &visit.head);
+    let reply = served.upstream.send(call, &HeaderMap::new(), &behalf).await;
+    for permit in &permits {
+        feeds::written(gateway, served, permit, None, now).await;
+    }
     let reply = reply.map_err(Refusal::Upstream)?;
     if !reply.status.is_success() {
         return Err(Refusal::Rejected { status: reply.status });

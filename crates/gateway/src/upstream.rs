@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use bascule_wire::{Body, BodyError, Client, ClientError, ClientSettings, Identity, TlsError, empty, full, inflate};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_MATCH};
 use http::response::Parts;
@@ -12,21 +10,28 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::headers;
+use crate::identity::{Acting, Behalf, IdentityFault, Signer, UpstreamIdentity};
 use crate::settings::{Limits, UpstreamCredential, UpstreamSettings};
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
 /// An upstream with its trust, its credential and its pool.
-#[derive(Debug)]
 pub(crate) struct Upstream {
     client: Client,
     base: String,
-    credential: Option<HeaderValue>,
+    identity: UpstreamIdentity,
+    acting: Option<Acting>,
     post_search: bool,
     versions: bool,
     timeout: Duration,
     hold_bytes_max: usize,
     stream_bytes_max: usize,
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream").field("base", &self.base).finish_non_exhaustive()
+    }
 }
 
 /// What is sent.
@@ -128,6 +133,9 @@ pub(crate) enum UpstreamFault {
         /// 401 or 403.
         status: u16,
     },
+    /// There is nothing to show it.
+    #[error("was not asked: {0}")]
+    NoIdentity(#[from] IdentityFault),
     /// It fails.
     #[error("failed ({status})")]
     Failed {
@@ -141,7 +149,7 @@ pub(crate) enum UpstreamFault {
 impl Upstream {
     /// # Errors
     /// [`TlsError`] if trust or identity cannot be read.
-    pub(crate) fn new(settings: &UpstreamSettings, limits: &Limits) -> Result<Self, TlsError> {
+    pub(crate) fn new(settings: &UpstreamSettings, limits: &Limits, signer: &Signer) -> Result<Self, TlsError> {
         let client = Client::new(&ClientSettings {
             ca_pem: settings.ca_pem.clone(),
             identity: identity(&settings.credential),
@@ -153,7 +161,8 @@ impl Upstream {
         Ok(Self {
             client,
             base: settings.url.as_str().trim_end_matches('/').to_owned(),
-            credential: credential(&settings.credential)?,
+            identity: UpstreamIdentity::new(&settings.credential, signer)?,
+            acting: settings.acting_user.as_ref().map(|acting| Acting::new(acting, signer.clone())),
             post_search: settings.post_search,
             versions: settings.unversioned.is_none(),
             timeout: Duration::from_millis(limits.upstream_timeout_ms),
@@ -181,25 +190,39 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamFault`]: the answer is not there, not whole, or not what it should be.
-    pub(crate) async fn send(&self, call: Call, asked: &HeaderMap, request_id: &str) -> Result<Reply, UpstreamFault> {
+    pub(crate) async fn send(
+        &self,
+        call: Call,
+        asked: &HeaderMap,
+        behalf: &Behalf<'_>,
+    ) -> Result<Reply, UpstreamFault> {
         let bound_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
-        let exchange = self.exchange(call, asked, request_id);
-        tokio::time::timeout(self.timeout, exchange).await.map_err(|_| UpstreamFault::TimedOut { bound_ms })?
+        let exchange = self.exchange(call, asked, behalf);
+        let reply = tokio::time::timeout(self.timeout, exchange).await;
+        let reply = reply.map_err(|_| UpstreamFault::TimedOut { bound_ms })?;
+        if let Err(UpstreamFault::RefusesUs { status: 401 }) = &reply {
+            self.identity.forget(behalf).await;
+        }
+        reply
     }
 
-    async fn exchange(&self, call: Call, asked: &HeaderMap, request_id: &str) -> Result<Reply, UpstreamFault> {
+    async fn exchange(&self, call: Call, asked: &HeaderMap, behalf: &Behalf<'_>) -> Result<Reply, UpstreamFault> {
         let malformed = |error: http::Error| UpstreamFault::NotHttp(error.to_string());
+        let credential = self.identity.authorization(behalf).await?;
+        let acting = self.acting.as_ref().map(|acting| acting.header(behalf)).transpose()?.flatten();
         let mut request = Request::builder()
             .method(call.method)
             .uri(format!("{}{}", self.base, call.address))
             .body(full(call.body))
             .map_err(malformed)?;
-        *request.headers_mut() = headers::to_upstream(asked, self.credential.as_ref(), call.content_type, request_id);
+        *request.headers_mut() =
+            headers::to_upstream(asked, credential.as_ref(), call.content_type, behalf.request_id());
         for (name, value) in [(IF_NONE_EXIST, call.if_none_exist), (IF_MATCH, call.if_match)] {
             if let Some(value) = value {
                 request.headers_mut().insert(name, value);
             }
         }
+        request.headers_mut().extend(acting);
         let (head, body) = self.client.send(request).await?.into_parts();
         believable(head.status, &head.headers)?;
         let content = self.content(&head.headers, head.status, body).await?;
@@ -210,12 +233,16 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamFault`].
-    pub(crate) async fn fetch(&self, what: Fetch, request_id: &str) -> Result<(Parts, Body), UpstreamFault> {
+    pub(crate) async fn fetch(&self, what: Fetch, behalf: &Behalf<'_>) -> Result<(Parts, Body), UpstreamFault> {
         let malformed = |error: http::Error| UpstreamFault::NotHttp(error.to_string());
         let uri = if what.address.contains("://") { what.address } else { format!("{}{}", self.base, what.address) };
-        let credential = self.credential.as_ref().filter(|_| what.identified);
+        let credential = if what.identified { self.identity.authorization(behalf).await? } else { None };
+        let acting = self.acting.as_ref().filter(|_| what.identified);
+        let acting = acting.map(|acting| acting.header(behalf)).transpose()?.flatten();
         let mut request = Request::builder().method(what.method).uri(uri).body(empty()).map_err(malformed)?;
-        *request.headers_mut() = headers::to_upstream(&HeaderMap::new(), credential, None, request_id);
+        *request.headers_mut() =
+            headers::to_upstream(&HeaderMap::new(), credential.as_ref(), None, behalf.request_id());
+        request.headers_mut().extend(acting);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(what.accept));
         if let Some(prefer) = what.prefer {
             request.headers_mut().insert(headers::PREFER, HeaderValue::from_static(prefer));
@@ -292,21 +319,6 @@ fn identity(credential: &UpstreamCredential) -> Option<Identity> {
     let UpstreamCredential::MutualTls { certificate_pem, key_pem } = credential else { return None };
     let key_pem = String::from_utf8_lossy(key_pem.expose()).into_owned();
     Some(Identity { certificate_pem: certificate_pem.clone(), key_pem })
-}
-
-fn credential(credential: &UpstreamCredential) -> Result<Option<HeaderValue>, TlsError> {
-    let line = match credential {
-        UpstreamCredential::None | UpstreamCredential::MutualTls { .. } => return Ok(None),
-        UpstreamCredential::Bearer(token) => [b"Bearer ", token.expose()].concat(),
-        UpstreamCredential::Basic { user, password } => {
-            let pair = [user.as_bytes(), b":", password.expose()].concat();
-            format!("Basic {}", STANDARD.encode(pair)).into_bytes()
-        }
-    };
-    let refused = |_| TlsError::Refused("the upstream's credential holds what a header cannot".to_owned());
-    let mut value = HeaderValue::from_bytes(&line).map_err(refused)?;
-    value.set_sensitive(true);
-    Ok(Some(value))
 }
 
 impl From<ClientError> for UpstreamFault {

@@ -15,17 +15,18 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::answer::Response;
 use crate::apis::Served;
 use crate::ask;
-use crate::facts::gather;
+use crate::facts::{Question, gather};
 use crate::floods::Told;
 use crate::gateway::Gateway;
 use crate::headers;
+use crate::identity::Behalf;
 use crate::narrow::{self, Sent};
 use crate::observe;
 use crate::offer::Offer;
 use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, floods, keep, links, outbound, parameters, refill, safety, stream, write};
+use crate::{batch, bulk, duties, feeds, floods, keep, links, outbound, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -57,7 +58,7 @@ async fn serve(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     visit.asked = ask::glance(&visit.head, rest).map(|interaction| asked(served, interaction));
-    let credentials = gateway.credentials(&visit.head, now)?;
+    let credentials = gateway.credentials(Some(served), &visit.head, now).await?;
     let principal = authenticate(credentials, &served.api.name, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
     let read = parameters::folded(ask::read(&visit.head, rest, body, gateway.limits()).await?)?;
@@ -121,7 +122,8 @@ pub(crate) fn decide(
 ) -> Result<Permit, Refusal> {
     visit.asked = Some(asked.clone());
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &served.api.name, &policy.needs(&principal, &asked), now);
+    let question = Question::new(&served.api.name, &principal, policy.settings(), now);
+    let facts = gather(&gateway.shelf(), &policy.needs(&principal, &asked), &question);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
     outbound::decide(gateway, served, visit, &permit, now)?;
@@ -142,14 +144,17 @@ async fn exchange(
         visit.digests.sent = Some(digest(&call.body));
     }
     visit.address.clone_from(&call.address);
-    let headers = visit.head.headers.clone();
-    let request_id = visit.head.request_id.clone();
+    let head = visit.head.clone();
+    let behalf = Behalf::Caller(permit.principal(), &head);
     let reply = if call.changes() {
         visit.intent = Some(keep::intend(gateway, visit, now).await?);
-        served.upstream.send(call, &headers, &request_id).await
+        let reply = served.upstream.send(call, &head.headers, &behalf).await;
+        // Whatever was answered, it may have been written.
+        feeds::written(gateway, served, permit, reply.as_ref().ok().map(|reply| &reply.headers), now).await;
+        reply
     } else {
         let intend = keep::intend(gateway, visit, now);
-        let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &headers, &request_id));
+        let (intent, reply) = tokio::join!(intend, served.upstream.send(call, &head.headers, &behalf));
         visit.intent = Some(intent?);
         reply
     };

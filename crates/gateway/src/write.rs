@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::apis::Served;
 use crate::gateway::Gateway;
-use crate::head::Head;
+use crate::identity::Behalf;
 use crate::judge::{Bases, holds};
 use crate::matching::{self, Match};
 use crate::narrow::{self, Sent};
@@ -90,7 +90,7 @@ async fn targets(served: &Served, visit: &Visit, way: &WriteNarrowing, change: &
             let reference = leaf.value.as_str().and_then(|text| Reference::parse(text).ok()).ok_or_else(wrong)?;
             let bases = bases(served);
             let (kind, id) = bases.local(&reference).ok_or_else(wrong)?;
-            let found = current(served, &visit.head, kind, id).await?.ok_or_else(wrong)?;
+            let found = current(served, &visit.behalf()?, kind, id).await?.ok_or_else(wrong)?;
             let value = found.get(element).and_then(Value::as_str).ok_or_else(wrong)?;
             if !values.iter().any(|one| one == value) {
                 return Err(wrong());
@@ -210,7 +210,10 @@ async fn before(
         return Ok(None);
     }
     let current = match target {
-        Target::Instance(id) => current(served, &visit.head, resource, id).await?,
+        Target::Instance(id) => {
+            let behalf = Behalf::Caller(permit.principal(), &visit.head);
+            current(served, &behalf, resource, id).await?
+        }
         Target::Matching(query) => match matching::find(gateway, served, visit, permit, resource, query).await? {
             Match::One(found) => Some(found),
             Match::Hidden | Match::Nothing => None,
@@ -247,9 +250,14 @@ fn names_version(served: &Served, visit: &Visit, permit: &Permit, resource: Reso
     }
 }
 
-async fn current(served: &Served, head: &Head, resource: ResourceType, id: &Id) -> Result<Option<Value>, Refusal> {
+async fn current(
+    served: &Served,
+    behalf: &Behalf<'_>,
+    resource: ResourceType,
+    id: &Id,
+) -> Result<Option<Value>, Refusal> {
     let call = narrow::page(&format!("/{resource}/{id}"));
-    let reply = served.upstream.send(call, &HeaderMap::new(), &head.request_id).await.map_err(Refusal::Upstream)?;
+    let reply = served.upstream.send(call, &HeaderMap::new(), behalf).await.map_err(Refusal::Upstream)?;
     match reply {
         Reply { status, content: Content::Held(body), .. } if status.is_success() => {
             json::parse(&body).map(Some).map_err(|fault| Refusal::unfilterable(&fault.to_string()))

@@ -160,6 +160,7 @@ fn principal(roles: std::ops::Range<usize>, patient: bool) -> Principal {
         purpose: None,
         expires: NOW.plus_seconds(60),
         active: true,
+        origin: bascule_smart::Origin::default(),
     };
     let credentials =
         Credentials { token: Some(token), presented: true, address: String::new(), user_agent: String::new() };

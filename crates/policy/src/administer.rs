@@ -122,6 +122,7 @@ mod tests {
             purpose: None,
             expires: NOW,
             active: true,
+            origin: bascule_smart::Origin::default(),
         };
         let roles = ["administrator".to_owned()];
         let terms = Terms { roles: &roles, proof_seconds: 600 };

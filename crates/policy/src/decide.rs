@@ -1,10 +1,12 @@
 //! The decision: token scopes ∩ role ∩ agreement ∩ consent ∩ mode. Deny by default; a deny wins; every decision
 //! carries the rule that made it.
 
+mod call;
 mod combine;
 mod consent;
 mod disclose;
 mod export;
+mod group;
 mod needs;
 mod observe;
 mod operation;
@@ -15,6 +17,7 @@ mod scope;
 mod way;
 mod write;
 
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use bascule_fhir::{Id, Interaction, InteractionKind, Level, Query, ResourceType, Timestamp, Within};
@@ -71,6 +74,7 @@ impl Policy {
                 exemption: yes.exemption,
                 duties: yes.duties,
                 writes: yes.writes,
+                exposure: api.exposure,
             }),
             Err(no) => Err(Box::new(Denial {
                 principal,
@@ -142,6 +146,11 @@ impl<'a> Ask<'a> {
     ) -> Result<Yes, No> {
         if asked.api != api.name {
             return Err(No::unknown("the api"));
+        }
+        // Never relaxed by `observe`: it is about who asks, not about what.
+        if policy.settings().sender_constrained.contains(&api.exposure) && !principal.is_sender_constrained() {
+            let exposure = api.exposure.name().to_owned();
+            return Err(No::because(DenialReason::NotSenderConstrained { exposure }, "tokens.sender-constrained"));
         }
         let recipient = Recipient::of(principal, facts, api, now)?;
         let patients = patients::named(&asked.interaction);
@@ -245,16 +254,22 @@ impl<'a> Ask<'a> {
     fn search_type(&self, resource: ResourceType, query: &Query) -> Result<Yes, No> {
         let ways = self.ways(resource, InteractionKind::Search)?;
         let found = query::check(self, resource, ways, query)?;
-        let total = if found.only_count { TotalRule::Only } else { combine::total(&found.ways) };
+        let narrowing = combine::narrowing(&found.ways);
+        let total = if found.only_count { TotalRule::Only } else { combine::total(&narrowing) };
         if found.asks_count && total == TotalRule::Absent {
             return Err(No::not_supported("a count cannot be given, because some of what matches may be withheld"));
         }
-        let mut yes = self.yes(resource, found.ways, total);
+        let mut yes = self.frame(&found.ways, total);
+        yes.narrowing.types.insert(resource, narrowing);
         for (included, ways) in found.included {
             let narrowing = combine::narrowing(&ways);
-            let slot = yes.narrowing.types.entry(included).or_insert_with(|| narrowing.clone());
-            if *slot != narrowing {
-                *slot = combine::wider(slot, &narrowing);
+            match yes.narrowing.types.entry(included) {
+                Entry::Vacant(slot) => drop(slot.insert(narrowing)),
+                Entry::Occupied(mut slot) if *slot.get() != narrowing => {
+                    let wider = combine::wider(slot.get(), &narrowing);
+                    slot.insert(wider);
+                }
+                Entry::Occupied(_) => {}
             }
         }
         Ok(yes)
@@ -309,7 +324,7 @@ impl<'a> Ask<'a> {
     }
 
     /// The permit of one type's ways.
-    fn yes(&self, resource: ResourceType, ways: Vec<Way>, total: TotalRule) -> Yes {
+    fn yes(&self, resource: ResourceType, ways: Vec<Way<'_>>, total: TotalRule) -> Yes {
         let narrowing = combine::narrowing(&ways);
         let mut yes = self.frame(&ways, total);
         yes.narrowing.types.insert(resource, narrowing);
@@ -317,7 +332,7 @@ impl<'a> Ask<'a> {
     }
 
     /// Rule, role, purpose and duties of the ways, and no type yet.
-    fn frame(&self, ways: &[Way], total: TotalRule) -> Yes {
+    fn frame(&self, ways: &[Way<'_>], total: TotalRule) -> Yes {
         let first = ways.first();
         let mut duties: Vec<Duty> = Vec::new();
         for duty in ways.iter().flat_map(|way| &way.duties) {
@@ -350,7 +365,11 @@ impl<'a> Ask<'a> {
 
 /// A type of which nothing leaves.
 fn nothing() -> TypeNarrowing {
-    TypeNarrowing::new(Arc::new(Elements::Only(std::collections::BTreeSet::new())), Vec::new())
+    TypeNarrowing::new(nothing_named(), Vec::new())
+}
+
+fn nothing_named() -> Arc<Elements> {
+    Arc::new(Elements::Only(std::collections::BTreeSet::new()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use bascule_smart::Principal;
 
 use crate::label::Label;
 use crate::write::WriteNarrowing;
-use crate::{Elements, Profile};
+use crate::{Elements, Exposure, Profile};
 
 /// What is asked, of which API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Condition {
         /// `Patient`, `Practitioner`, …
         of: ResourceType,
         /// Whose.
-        ids: Vec<Id>,
+        ids: Arc<[Id]>,
     },
     /// The resource matches this search (a granular scope, `category=…`); any one of the alternatives suffices.
     Matches {
@@ -40,7 +40,7 @@ pub enum Condition {
     HasLabel(Arc<[Label]>),
     /// Not all of these hold together. A condition that cannot be judged on a resource counts as held, so that the
     /// resource stays.
-    Not(Vec<Condition>),
+    Not(Arc<[Condition]>),
     /// At least one of the alternatives holds, whole.
     AnyOf(Vec<Vec<Condition>>),
 }
@@ -114,6 +114,7 @@ pub struct Permit {
     pub(crate) exemption: Option<Exemption>,
     pub(crate) duties: Vec<Duty>,
     pub(crate) writes: Vec<WriteNarrowing>,
+    pub(crate) exposure: Exposure,
 }
 
 /// Why the minimum-necessary filter does not act (45 CFR 164.502(b)(2)). A property of a verified recipient, never
@@ -286,6 +287,11 @@ pub enum DenialReason {
     },
     /// The patient asked about is not one that the principal may see, or there is no patient in context.
     OutsideCompartment,
+    /// The token is one that a copy of would be worth as much, and the policy asks for another here.
+    NotSenderConstrained {
+        /// The exposure of the API.
+        exposure: String,
+    },
     /// The recipient has no class, or no agreement in force.
     Agreement {
         /// What is missing.

@@ -121,6 +121,9 @@ pub fn reason(reason: &DenialReason) -> String {
         }
         DenialReason::ElementNotGranted { element } => format!("the element `{element}` may not be written"),
         DenialReason::OutsideCompartment => "the patient asked about is not one whose data this may reach".to_owned(),
+        DenialReason::NotSenderConstrained { exposure } => {
+            format!("{exposure} APIs take only tokens that are bound to a key or certificate of the caller")
+        }
         DenialReason::Agreement { missing } => format!("what is missing: {missing}"),
         DenialReason::Consent => "a consent, restriction or label does not let this pass".to_owned(),
         DenialReason::Purpose { asserted } => format!("the purpose of use `{asserted}` is not allowed here"),
@@ -143,6 +146,7 @@ pub fn mend(reason: &DenialReason) -> &'static str {
         DenialReason::OutsideCompartment => {
             "choose the patient when the app is launched; another's record needs a representation or a link on file"
         }
+        DenialReason::NotSenderConstrained { .. } => "ask for the token with a DPoP proof or a client certificate",
         DenialReason::Agreement { .. } => "record it: `bascule organization`, `bascule agreement`",
         DenialReason::Consent => "a consent on file that names the recipient, the purpose and the label would",
         DenialReason::Purpose { .. } => "assert a purpose that the role and the agreement name, or none",

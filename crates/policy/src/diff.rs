@@ -1,7 +1,9 @@
 //! What a new policy opens and closes against an old one, exactly: the grants are finite, so both are compared over
 //! every role, API, type, interaction, thing and circumstance.
 
+mod call;
 mod circumstance;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,9 +12,10 @@ use bascule_fhir::{InteractionKind, ResourceType};
 
 use crate::label::Label;
 use crate::policy::{Cell, Policy, Reach};
-use crate::rules::{Denied, Keeps};
+use crate::rules::{Denied, Grant, Role};
 use crate::{Elements, Mask, Shown, mask, schema};
 
+pub use call::{CallChange, CallThing};
 pub use circumstance::{Circumstance, Handling, Space};
 
 /// A thing that a grant lets do in one interaction on one type.
@@ -40,6 +43,8 @@ pub enum Thing {
     Value(String, String),
     /// To be shown resources with this label, as far as denies go.
     Labelled(Label),
+    /// To say an element to the organization whose system is behind the API.
+    Disclose(String),
 }
 
 /// What changes for one role on one API.
@@ -66,6 +71,10 @@ pub struct Difference {
     pub opens: Vec<Change>,
     /// Permitted by the old policy and not by the new one.
     pub closes: Vec<Change>,
+    /// Permitted by the new policy and not by the old one, at APIs that do not speak FHIR.
+    pub calls_open: Vec<CallChange>,
+    /// Permitted by the old policy and not by the new one, at APIs that do not speak FHIR.
+    pub calls_close: Vec<CallChange>,
     /// Settings that changed, in words.
     pub settings: Vec<String>,
 }
@@ -74,7 +83,9 @@ pub struct Difference {
 #[must_use]
 pub fn diff(old: &Policy, new: &Policy) -> Difference {
     let space = Space::of([old, new]);
-    let mut difference = Difference { settings: settings(old, new), ..Difference::default() };
+    let (calls_open, calls_close) = call::compare(&space, old, new);
+    let settings = settings::changed(old, new);
+    let mut difference = Difference { calls_open, calls_close, settings, ..Difference::default() };
     let roles: BTreeSet<&str> = old.roles().chain(new.roles()).map(|role| role.name.as_ref()).collect();
     let apis: BTreeSet<&str> = old.apis().union(&new.apis()).copied().collect();
     for role in roles {
@@ -97,9 +108,17 @@ fn compare(difference: &mut Difference, space: &Space, [old, new]: [&Policy; 2],
     if before.is_empty() && after.is_empty() {
         return;
     }
-    let named = Named { paths: named(resource, before.iter().chain(&after).copied()), labels: labels([old, new]) };
-    let (before, after) =
-        (things(space, resource, kind, &before, &named), things(space, resource, kind, &after, &named));
+    let mut paths = named(resource, before.iter().chain(&after).copied());
+    paths.extend([old, new].into_iter().flat_map(|policy| disclosed_paths(policy, place)));
+    let named = Named { paths, labels: labels([old, new]) };
+    let of = |policy: &Policy, reaches: &[&Reach]| {
+        let mut all = things(space, resource, kind, reaches, &named);
+        if !reaches.is_empty() {
+            disclosures(space, policy, place, &named, &mut all);
+        }
+        all
+    };
+    let (before, after) = (of(old, &before), of(new, &after));
     for (from, to, list) in [(&before, &after, &mut difference.opens), (&after, &before, &mut difference.closes)] {
         for (thing, circumstances) in to {
             let known = from.get(thing);
@@ -123,6 +142,36 @@ fn reaches<'a>(policy: &'a Policy, (role, api, resource, kind): Place<'_>) -> Ve
     match policy.cell(role, api, resource, kind) {
         Some(Cell::Granted(reaches)) => reaches.iter().map(AsRef::as_ref).collect(),
         Some(Cell::Denied(_)) | None => Vec::new(),
+    }
+}
+
+/// The grants of the role that let say anything of the type to the organization behind the API, with what they let say.
+fn disclosing<'a>(policy: &'a Policy, (role, api, resource, kind): Place<'_>) -> Vec<(&'a Role, &'a Grant, Elements)> {
+    let Some(role) = policy.role(role) else { return Vec::new() };
+    let denies = || policy.denies().iter().chain(&role.denies);
+    let said =
+        |grant: &'a Grant| grant.disclosed(api, resource, kind, denies()).map(|elements| (role, grant, elements));
+    role.grants.iter().filter_map(said).collect()
+}
+
+fn disclosed_paths(policy: &Policy, place: Place<'_>) -> BTreeSet<String> {
+    let all = disclosing(policy, place);
+    all.iter().filter_map(|(_, _, elements)| elements.named()).flatten().cloned().collect()
+}
+
+/// What may be said to the organization behind the API, in any interaction that is granted.
+fn disclosures(
+    space: &Space,
+    policy: &Policy,
+    place: Place<'_>,
+    named: &Named,
+    all: &mut BTreeMap<Thing, BTreeSet<Circumstance>>,
+) {
+    for (role, grant, elements) in disclosing(policy, place) {
+        let circumstances = space.covered(&grant.terms, role.no_relation);
+        for path in named.paths.iter().filter(|path| elements.reaches(place.2, path)) {
+            all.entry(Thing::Disclose(path.clone())).or_default().extend(circumstances.iter().cloned());
+        }
     }
 }
 
@@ -225,71 +274,15 @@ fn things_of(reach: &Reach, resource: ResourceType, kind: InteractionKind, named
     things
 }
 
-fn settings(old: &Policy, new: &Policy) -> Vec<String> {
-    let (before, after) = (old.settings(), new.settings());
-    let mut changed = Vec::new();
-    for api in old.apis().union(&new.apis()) {
-        let (was, is) = (before.consent_default(api), after.consent_default(api));
-        if was != is {
-            changed.push(format!(
-                "{api}: without a consent on file were permitted {}, are permitted {}",
-                was.join(", "),
-                is.join(", ")
-            ));
-        }
-    }
-    for (name, was, is) in [
-        ("42 CFR Part 2", &before.part2, &after.part2),
-        ("psychotherapy notes", &before.psychotherapy, &after.psychotherapy),
-        ("minor-consented services", &before.minor_consented, &after.minor_consented),
-    ] {
-        if was != is {
-            changed.push(format!("the labels of {name} changed from {} to {}", was.len(), is.len()));
-        }
-    }
-    if before.relations_age_minutes_max != after.relations_age_minutes_max {
-        changed.push(format!(
-            "relations are known for {} minutes, were for {}",
-            after.relations_age_minutes_max, before.relations_age_minutes_max
-        ));
-    }
-    for (name, was, is) in [
-        ("emergency access", before.emergency_minutes_max, after.emergency_minutes_max),
-        ("a reason for access", before.reason_minutes_max, after.reason_minutes_max),
-    ] {
-        if was != is {
-            changed.push(format!("{name} serves for {is} minutes, did for {was}"));
-        }
-    }
-    for what in Keeps::ALL {
-        let keepers = |policy: &Policy| {
-            let roles = policy.roles().filter(|role| role.keeps.contains(&what));
-            roles.map(|role| role.name.to_string()).collect::<Vec<_>>().join(", ")
-        };
-        let (was, is) = (keepers(old), keepers(new));
-        if was != is {
-            changed.push(format!("{} is looked after by [{is}], was by [{was}]", what.name()));
-        }
-    }
-    for role in new.roles() {
-        let Some(earlier) = old.role(&role.name) else {
-            if role.treating {
-                changed.push(format!("{} gains emergency access", role.name));
-            }
-            continue;
-        };
-        if earlier.treating != role.treating {
-            changed.push(format!("{} {} emergency access", role.name, if role.treating { "gains" } else { "loses" }));
-        }
-    }
-    changed
-}
-
 impl Difference {
     /// Whether nothing changed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.opens.is_empty() && self.closes.is_empty() && self.settings.is_empty()
+        self.opens.is_empty()
+            && self.closes.is_empty()
+            && self.calls_open.is_empty()
+            && self.calls_close.is_empty()
+            && self.settings.is_empty()
     }
 }
 
@@ -299,13 +292,14 @@ impl fmt::Display for Difference {
         if self.is_empty() {
             return writeln!(f, "nothing opens, nothing closes.");
         }
-        for (sign, title, changes) in [("+", "opens", &self.opens), ("-", "closes", &self.closes)] {
-            if changes.is_empty() {
+        let (opens, closes) = ((&self.opens, &self.calls_open), (&self.closes, &self.calls_close));
+        for (sign, title, (changes, calls)) in [("+", "opens", opens), ("-", "closes", closes)] {
+            if changes.is_empty() && calls.is_empty() {
                 writeln!(f, "nothing {title}.")?;
                 continue;
             }
             writeln!(f, "{title}:")?;
-            for line in lines(changes) {
+            for line in lines(changes).into_iter().chain(call::lines(calls)) {
                 writeln!(f, "{sign} {line}")?;
             }
         }
@@ -349,6 +343,7 @@ impl fmt::Display for Thing {
             Self::Set(path) => write!(f, "set {path}"),
             Self::Value(path, value) => write!(f, "set {path} to {value}"),
             Self::Labelled(label) => write!(f, "labelled {label}"),
+            Self::Disclose(path) => write!(f, "disclose {path}"),
         }
     }
 }

@@ -258,6 +258,7 @@ impl Simulation {
             purpose: self.purpose.clone(),
             expires: now.plus_seconds(1),
             active: true,
+            origin: bascule_smart::Origin::default(),
         };
         let credentials = Credentials {
             token: Some(token),

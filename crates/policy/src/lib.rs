@@ -5,6 +5,7 @@
 
 pub mod administer;
 pub mod api;
+pub mod call;
 pub mod change;
 pub mod decision;
 pub mod describe;

@@ -1,5 +1,6 @@
 //! From policy files to a policy, or to all of their faults at once.
 
+mod call;
 mod check;
 mod grant;
 mod lists;
@@ -8,11 +9,12 @@ mod role;
 mod settings;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bascule_crypto::digest::sha256;
 
+use crate::ApiKind;
 use crate::fault::Fault;
 use crate::policy::Policy;
 use crate::read::{Document, Reader, Word};
@@ -41,15 +43,16 @@ impl Policy {
         Self::read(files, None)
     }
 
-    /// Reads the files of the policy of a house that has these APIs: a rule about another is a fault.
+    /// Reads the files of the policy of a house that has these APIs: a rule about another is a fault, and so is one in the
+    /// words of another kind of API.
     ///
     /// # Errors
     /// Every fault of every file, sorted by file and place.
-    pub fn load_for(files: &[PolicyFile], apis: &BTreeSet<String>) -> Result<Self, Vec<Fault>> {
+    pub fn load_for(files: &[PolicyFile], apis: &BTreeMap<String, ApiKind>) -> Result<Self, Vec<Fault>> {
         Self::read(files, Some(apis))
     }
 
-    fn read(files: &[PolicyFile], apis: Option<&BTreeSet<String>>) -> Result<Self, Vec<Fault>> {
+    fn read(files: &[PolicyFile], apis: Option<&BTreeMap<String, ApiKind>>) -> Result<Self, Vec<Fault>> {
         if files.is_empty() {
             return Err(vec![Fault::of_file(
                 "policy",

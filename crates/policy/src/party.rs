@@ -118,7 +118,7 @@ pub struct Consent {
     pub patient: Id,
     /// `true` permits, `false` denies.
     pub permit: bool,
-    /// About whom (client, user or organization id); empty is everybody.
+    /// About whom (client, user or organization id, or a reference such as `Practitioner/17`); empty is everybody.
     pub actors: Vec<String>,
     /// From when.
     pub from: Timestamp,
@@ -126,10 +126,14 @@ pub struct Consent {
     pub until: Option<Timestamp>,
     /// About which types (`provision.class`).
     pub types: Vec<ResourceType>,
+    /// About which resources alone (`provision.data`).
+    pub items: Vec<(ResourceType, Id)>,
     /// For which purposes (`provision.purpose`).
     pub purposes: Vec<String>,
     /// About resources with one of these labels (`provision.securityLabel`).
     pub labels: Vec<Label>,
+    /// Nested provisions of the same patient: within what this one says, they say otherwise.
+    pub exceptions: Vec<Consent>,
 }
 
 impl Consent {
@@ -138,6 +142,28 @@ impl Consent {
     pub fn acts_at(&self, now: Timestamp) -> bool {
         Period { from: self.from, until: self.until }.holds_at(now)
     }
+
+    /// This provision as it is within an outer one, standing on its own: no longer, and about no more where it says
+    /// nothing itself; `None` if no time is common to both.
+    #[must_use]
+    pub fn within(self, outer: &Self) -> Option<Self> {
+        let period = Period { from: self.from, until: self.until };
+        let period = period.common(Period { from: outer.from, until: outer.until })?;
+        Some(Self {
+            from: period.from,
+            until: period.until,
+            actors: own_or(self.actors, &outer.actors),
+            types: own_or(self.types, &outer.types),
+            items: own_or(self.items, &outer.items),
+            purposes: own_or(self.purposes, &outer.purposes),
+            labels: own_or(self.labels, &outer.labels),
+            ..self
+        })
+    }
+}
+
+fn own_or<T: Clone>(own: Vec<T>, outer: &[T]) -> Vec<T> {
+    if own.is_empty() { outer.to_vec() } else { own }
 }
 
 /// Person × practitioner with kind, time and source.

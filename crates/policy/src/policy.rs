@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bascule_fhir::{InteractionKind, ResourceType};
 
+use crate::decision::Condition;
 use crate::label::Label;
 use crate::rules::{Denied, Deny, Grant, Named, NoRelation, Role, Settings, Terms, without};
 use crate::{Elements, schema};
@@ -18,6 +19,24 @@ pub struct Policy {
     settings: Settings,
     hash: Arc<str>,
     tables: Tables,
+    unlabelled: Unlabelled,
+    role_denies: bool,
+}
+
+/// Conditions that every decision of their kind has, made once.
+#[derive(Debug, Clone)]
+pub(crate) struct Unlabelled {
+    /// None of the labels that nobody but the individual sees without a record that names it.
+    pub(crate) sensitive: Condition,
+    /// None of those of services to which a minor consented alone.
+    pub(crate) minor_consented: Condition,
+}
+
+impl Unlabelled {
+    fn of(settings: &Settings) -> Self {
+        let without = |labels: &Arc<[Label]>| Condition::Not([Condition::HasLabel(Arc::clone(labels))].into());
+        Self { sensitive: without(&settings.sensitive), minor_consented: without(&settings.minor_consented) }
+    }
 }
 
 /// By API, then by role: a decision is about one API and asks for each role.
@@ -120,7 +139,9 @@ impl Policy {
         settings: Settings,
         hash: Arc<str>,
     ) -> Self {
-        let mut policy = Self { roles, denies, settings, hash, tables: Tables::default() };
+        let unlabelled = Unlabelled::of(&settings);
+        let role_denies = roles.values().any(|role| !role.denies.is_empty());
+        let mut policy = Self { roles, denies, settings, hash, tables: Tables::default(), unlabelled, role_denies };
         let mut tables = Tables::default();
         for role in policy.roles.values() {
             for (api, table) in policy.tables_of(role) {
@@ -159,6 +180,10 @@ impl Policy {
         &self.denies
     }
 
+    pub(crate) const fn unlabelled(&self) -> &Unlabelled {
+        &self.unlabelled
+    }
+
     /// What it says beside its roles.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
@@ -168,11 +193,7 @@ impl Policy {
     /// The APIs that its rules name, sorted.
     #[must_use]
     pub fn apis(&self) -> BTreeSet<&str> {
-        self.roles
-            .values()
-            .flat_map(|role| role.grants.iter().flat_map(|grant| &grant.apis))
-            .map(String::as_str)
-            .collect()
+        self.roles.values().flat_map(Role::apis).collect()
     }
 
     /// What a role may do in that interaction on that type.
@@ -186,8 +207,8 @@ impl Policy {
     }
 
     /// Whether any role takes away what another grants.
-    pub(crate) fn any_role_denies(&self) -> bool {
-        self.roles.values().any(|role| !role.denies.is_empty())
+    pub(crate) const fn any_role_denies(&self) -> bool {
+        self.role_denies
     }
 
     /// The denies of a role and those that stand in no role.
@@ -306,6 +327,24 @@ impl Reach {
         })
     }
 
+    /// Terms alone, of a grant about something else than elements: it shows everything and searches by nothing.
+    pub(crate) fn bare(role: &Role, rule: &Arc<str>, terms: &Terms, labels_denied: Option<Arc<[Label]>>) -> Self {
+        let (elements, search) = (Arc::new(Elements::Whole), Arc::new(Searchable::default()));
+        Self {
+            role: Arc::clone(&role.name),
+            rule: Arc::clone(rule),
+            terms: Arc::new(terms.clone()),
+            no_relation: role.no_relation,
+            elements_lifted: Arc::clone(&elements),
+            elements,
+            search_lifted: Arc::clone(&search),
+            search,
+            operations: Arc::default(),
+            writes: None,
+            labels_denied,
+        }
+    }
+
     /// Whether both act on the same resources in the same way, so that they are one.
     pub(crate) fn same_terms(&self, other: &Self) -> bool {
         (Arc::ptr_eq(&self.terms, &other.terms) || self.terms == other.terms)
@@ -326,7 +365,8 @@ impl Reach {
     pub(crate) fn less(&self, deny: &Deny, resource: ResourceType) -> Self {
         let mut left = self.clone();
         match &deny.what {
-            Denied::Interaction => {}
+            // The second is about other kinds of API.
+            Denied::Interaction | Denied::Names(_) => {}
             Denied::Elements(paths) => {
                 left.elements = Arc::new(without(resource, &self.elements, paths));
                 left.search = Arc::new(self.search.reading_only(resource, &left.elements));

@@ -22,6 +22,17 @@ impl Period {
     pub fn holds_at(&self, now: Timestamp) -> bool {
         self.from <= now && self.until.is_none_or(|until| now < until)
     }
+
+    /// The time in which both act, if there is any.
+    #[must_use]
+    pub fn common(self, other: Self) -> Option<Self> {
+        let until = match (self.until, other.until) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        let from = self.from.max(other.from);
+        until.is_none_or(|until| from < until).then_some(Self { from, until })
+    }
 }
 
 /// A restriction that a patient asked for and was granted (164.522(a)).

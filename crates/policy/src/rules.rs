@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bascule_fhir::{InteractionKind, ResourceType, Timestamp};
 
 use crate::Exposure;
+use crate::call::CallGrant;
 use crate::label::Label;
 use crate::mask::MARK;
 use crate::{Elements, schema};
@@ -29,6 +30,8 @@ pub struct Role {
     pub file: String,
     /// What it may do.
     pub grants: Vec<Grant>,
+    /// What it may do at APIs that do not speak FHIR.
+    pub calls: Vec<CallGrant>,
     /// What it may not do, whoever grants it.
     pub denies: Vec<Deny>,
 }
@@ -112,6 +115,8 @@ pub enum Denied {
     Search(BTreeSet<String>),
     /// Resources with one of these labels.
     Labels(Arc<[Label]>),
+    /// What is named so at APIs that do not speak FHIR: properties, attributes, segments and fields.
+    Names(BTreeSet<String>),
 }
 
 /// Under which terms a grant acts. Grants under the same terms are one.
@@ -222,10 +227,24 @@ pub struct Settings {
     pub sensitive: Arc<[Label]>,
     /// A feed of relations older than this is not known.
     pub relations_age_minutes_max: u64,
+    /// APIs of these exposures take only tokens that are bound to a key or certificate of who shows them.
+    pub sender_constrained: Vec<Exposure>,
+    /// Purposes that go on, under review, while the consents of an API are not known; by API. None unless named.
+    pub without_consents: BTreeMap<String, Vec<String>>,
+    /// The birthday on which a parent's representation of a minor ends, in years.
+    pub majority_years: u8,
     /// How long emergency access stays open.
     pub emergency_minutes_max: u64,
     /// How long a reason for access without a known relation serves.
     pub reason_minutes_max: u64,
+}
+
+impl Settings {
+    /// Whether a purpose goes on, under review, while the consents of the API are not known.
+    #[must_use]
+    pub fn goes_on_without_consents(&self, api: &str, purpose: &str) -> bool {
+        self.without_consents.get(api).is_some_and(|purposes| purposes.iter().any(|one| one == purpose))
+    }
 }
 
 impl Hours {
@@ -235,6 +254,18 @@ impl Hours {
         let minute = (now.seconds().div_euclid(60) + i64::from(self.offset)).rem_euclid(1_440);
         let (from, until) = (i64::from(self.from), i64::from(self.until));
         if from < until { (from..until).contains(&minute) } else { minute >= from || minute < until }
+    }
+}
+
+impl Terms {
+    /// Whether organization, exposure, hours and dates are those of the terms.
+    #[must_use]
+    pub fn stand(&self, organization: &str, exposure: Exposure, now: Timestamp) -> bool {
+        (self.organizations.is_empty() || self.organizations.iter().any(|one| one == organization))
+            && (self.exposures.is_empty() || self.exposures.contains(&exposure))
+            && self.hours.is_none_or(|hours| hours.hold_at(now))
+            && self.from.is_none_or(|from| from <= now)
+            && self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -305,6 +336,14 @@ impl NoRelation {
             Self::Ask => "ask",
             Self::Refuse => "refuse",
         }
+    }
+}
+
+impl Role {
+    /// The APIs that its grants name, as often as they do.
+    pub fn apis(&self) -> impl Iterator<Item = &str> {
+        let calls = self.calls.iter().flat_map(|grant| &grant.apis);
+        self.grants.iter().flat_map(|grant| &grant.apis).chain(calls).map(String::as_str)
     }
 }
 

@@ -27,6 +27,10 @@ impl Policy {
         let role = self.role(role)?;
         let mut out = String::new();
         self.table_of(role, &mut out);
+        for grant in &role.calls {
+            let because = grant.because.as_deref().unwrap_or("no reason given");
+            let _ = writeln!(out, "  {} ({}:{}): {because}", grant.id, role.file, grant.line);
+        }
         for grant in &role.grants {
             let because = grant.because.as_deref().unwrap_or("no reason given");
             let _ = writeln!(out, "  {} ({}:{}): {because}", grant.id, role.file, grant.line);
@@ -46,6 +50,7 @@ impl Policy {
                 let _ = writeln!(out, "{line}");
             }
         }
+        self.table_of_calls(role, out);
         for deny in &role.denies {
             let _ = writeln!(out, "  denied by {}: {}", deny.id, deny.because.as_deref().unwrap_or("no reason given"));
         }

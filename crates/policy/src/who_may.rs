@@ -1,5 +1,7 @@
 //! Who may see an element: every role and condition that reaches it. The grants are finite, so the answer is exact.
 
+mod call;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -9,8 +11,10 @@ use crate::describe::whose;
 use crate::fault::suggest;
 use crate::label::Label;
 use crate::policy::{Cell, Policy, Reach};
-use crate::rules::{Grant, Patients};
+use crate::rules::{Grant, Patients, Role};
 use crate::{Elements, Shown, schema};
+
+pub use call::{CallRow, WhoMayCall};
 
 /// The interactions that show an element.
 const SHOWING: [InteractionKind; 5] = [
@@ -35,6 +39,8 @@ pub struct WhoMay {
     pub searched_by: Vec<String>,
     /// Roles that may write it.
     pub written_by: Vec<String>,
+    /// Roles that may say it to the organization whose system is behind the API.
+    pub disclosed_by: Vec<String>,
 }
 
 /// One role under one set of terms.
@@ -80,6 +86,7 @@ impl Policy {
             under_exemption_only: Vec::new(),
             searched_by: Vec::new(),
             written_by: Vec::new(),
+            disclosed_by: Vec::new(),
         };
         for role in self.roles() {
             let before = answer.rows.len();
@@ -90,6 +97,10 @@ impl Policy {
                     self.add(&mut answer, api, reach, resource, &paths, question);
                 }
                 self.add_other_uses(&mut answer, &role.name, api, resource, &paths);
+                if self.discloses(role, api, resource, &paths) && !answer.disclosed_by.contains(&role.name.to_string())
+                {
+                    answer.disclosed_by.push(role.name.to_string());
+                }
             }
             if reaches_type && answer.rows.len() == before {
                 answer.under_exemption_only.push(role.name.to_string());
@@ -104,6 +115,14 @@ impl Policy {
         let settings = self.settings();
         let known = settings.sensitive.iter().chain(settings.minor_consented.iter());
         Label::parse(word).or_else(|| known.into_iter().find(|label| label.code == word).cloned())
+    }
+
+    /// Whether a grant of the role lets it be said to the organization behind the API.
+    fn discloses(&self, role: &Role, api: &str, resource: ResourceType, paths: &[String]) -> bool {
+        let denies = || self.denies().iter().chain(&role.denies);
+        let said = |grant: &Grant| grant.disclosed(api, resource, InteractionKind::Search, denies());
+        let all = role.grants.iter().filter_map(said).collect::<Vec<_>>();
+        all.iter().any(|elements| paths.iter().any(|path| elements.reaches(resource, path)))
     }
 
     /// Every reach that shows the type, with its interaction.
@@ -280,6 +299,7 @@ impl fmt::Display for WhoMay {
             ),
             ("may search by it", &self.searched_by),
             ("may write it", &self.written_by),
+            ("may say it to the organization behind the api", &self.disclosed_by),
         ] {
             if !roles.is_empty() {
                 writeln!(f, "{what}: {}", roles.join(", "))?;

@@ -37,8 +37,10 @@ pub struct AuthorizeRequest {
     pub redirect_uri: String,
     /// To be echoed.
     pub state: Option<String>,
-    /// The API named by `aud`.
+    /// The API named by `aud`; ids of a patient in context count in it.
     pub api: String,
+    /// A second API, named by `resource` (RFC 8707), that the token shall be good for as well.
+    pub also: Option<String>,
     /// What is asked and the client may have.
     pub scopes: Scopes,
     /// The PKCE challenge.
@@ -129,15 +131,20 @@ fn checked(
     if metadata.pushed_only && !pushed {
         return Err(Refusal::request("this client must push its requests (RFC 9126)"));
     }
-    let challenge = pkce::challenge(parameters.value("code_challenge"), parameters.value("code_challenge_method"))
+    let (challenge, method) = (parameters.value("code_challenge"), parameters.value("code_challenge_method"));
+    // No challenge is an empty one, which no verifier fits.
+    let without = metadata.pkce_optional && challenge.is_none() && method.is_none();
+    let challenge = if without { Ok(String::new()) } else { pkce::challenge(challenge, method) }
         .map_err(|error| Refusal::request(error.to_string()))?;
     let api = audience(parameters, metadata, server)?;
+    let also = parameters.value("resource").map(|base| of_base("resource", base, metadata, server)).transpose()?;
     let launch = parameters.value("launch").map(str::to_owned);
     let scopes = scopes(parameters, metadata, launch.is_some())?;
     Ok(AuthorizeRequest {
         client: id.to_owned(),
         redirect_uri: parameters.value("redirect_uri").unwrap_or_default().to_owned(),
         state: parameters.value("state").map(str::to_owned),
+        also: also.filter(|also| *also != api),
         api,
         scopes,
         challenge,
@@ -167,15 +174,29 @@ fn response(parameters: &Parameters) -> Result<(), Refusal> {
 }
 
 fn audience(parameters: &Parameters, metadata: &ClientMetadata, server: &Server) -> Result<String, Refusal> {
-    let bases = || server.apis.iter().map(|api| api.base.as_str()).collect::<Vec<_>>().join(", ");
+    let mut fhir = server.apis.iter().filter(|api| api.fhir);
+    if let (None, Some(_), Some(only), None) = (parameters.value("aud"), &metadata.udap, fhir.next(), fhir.next()) {
+        // UDAP knows no `aud`; with one API there is no doubt which is meant.
+        return Ok(only.name.clone());
+    }
     let audience = parameters.value("aud").ok_or_else(|| {
-        Refusal::request(format!("`aud` is missing: it must be the FHIR base of this server: {}", bases()))
+        Refusal::request(format!("`aud` is missing: it must be the FHIR base of this server: {}", bases(server)))
     })?;
+    of_base("aud", audience, metadata, server)
+}
+
+fn bases(server: &Server) -> String {
+    server.apis.iter().map(|api| api.base.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The API of a base, if the client may have it.
+fn of_base(name: &str, base: &str, metadata: &ClientMetadata, server: &Server) -> Result<String, Refusal> {
     let api = server
-        .api_of(audience)
-        .ok_or_else(|| Refusal::request(format!("`aud` is not a FHIR base of this server: {}", bases())))?;
+        .api_of(base)
+        .ok_or_else(|| Refusal::request(format!("`{name}` is not a FHIR base of this server: {}", bases(server))))?;
     if !metadata.apis.is_empty() && !metadata.apis.contains(&api.name) {
-        return Err(Refusal::new(OauthError::UnauthorizedClient, "this client is not registered for the API in `aud`"));
+        let said = format!("this client is not registered for the API in `{name}`");
+        return Err(Refusal::new(OauthError::UnauthorizedClient, said));
     }
     Ok(api.name.clone())
 }

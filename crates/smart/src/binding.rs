@@ -68,7 +68,8 @@ pub struct HeldToken {
 impl HeldToken {
     /// What the shelf read.
     #[must_use]
-    pub const fn new(record: TokenRecord, binding: Option<Binding>) -> Self {
+    pub fn new(mut record: TokenRecord, binding: Option<Binding>) -> Self {
+        record.origin.bound = binding.is_some();
         Self { record, binding }
     }
 
@@ -123,6 +124,7 @@ mod tests {
             purpose: None,
             expires: Timestamp::from_seconds(1),
             active: true,
+            origin: crate::Origin::default(),
         };
         HeldToken::new(record, binding)
     }

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use crate::jose::SigningAlgorithm;
 use crate::scope::ScopeError;
+use crate::tls_auth::TlsName;
 use crate::{Scope, Scopes};
 
 /// Redirect URIs, origins, contacts: entries in one list.
@@ -22,11 +24,22 @@ pub enum AuthMethod {
     SecretPost,
     /// A signed assertion (RFC 7523).
     PrivateKeyJwt,
+    /// A certificate of an authority, by its name (RFC 8705 section 2.1).
+    TlsClientAuth,
+    /// A certificate that is registered itself (RFC 8705 section 2.2).
+    SelfSignedTlsClientAuth,
 }
 
 impl AuthMethod {
     /// All of them, in the order in which discovery names them.
-    pub const ALL: [Self; 4] = [Self::None, Self::SecretBasic, Self::SecretPost, Self::PrivateKeyJwt];
+    pub const ALL: [Self; 6] = [
+        Self::None,
+        Self::SecretBasic,
+        Self::SecretPost,
+        Self::PrivateKeyJwt,
+        Self::TlsClientAuth,
+        Self::SelfSignedTlsClientAuth,
+    ];
 
     /// The name of RFC 7591.
     #[must_use]
@@ -36,6 +49,8 @@ impl AuthMethod {
             Self::SecretBasic => "client_secret_basic",
             Self::SecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
         }
     }
 
@@ -157,6 +172,14 @@ pub struct ClientMetadata {
     pub dpop_bound: bool,
     /// RFC 8705: its tokens must be bound to its certificate.
     pub certificate_bound: bool,
+    /// RFC 8705: the name that its certificate must bear.
+    pub tls_name: Option<TlsName>,
+    /// What its id_tokens are signed with.
+    pub id_token_algorithm: SigningAlgorithm,
+    /// The URI that its UDAP certificate must bear.
+    pub udap: Option<String>,
+    /// Whether it may go without PKCE; only a UDAP app that its community lets.
+    pub pkce_optional: bool,
     /// RFC 9126: it must push its authorization requests.
     pub pushed_only: bool,
     /// Browser origins that may read our answers.
@@ -210,6 +233,10 @@ impl ClientMetadata {
             post_logout_redirect_uris: members.texts("post_logout_redirect_uris")?,
             dpop_bound: members.flag("dpop_bound_access_tokens", false)?,
             certificate_bound: members.flag("tls_client_certificate_bound_access_tokens", false)?,
+            tls_name: members.tls_name()?,
+            id_token_algorithm: members.id_token_algorithm()?,
+            udap: members.text("bascule_udap")?,
+            pkce_optional: members.flag("bascule_pkce_optional", false)?,
             pushed_only: members.flag("require_pushed_authorization_requests", false)?,
             origins: members.origins()?,
             apis: members.texts("bascule_apis")?,
@@ -232,8 +259,18 @@ impl ClientMetadata {
         if self.auth_method == AuthMethod::None && self.grant_types.contains(&GrantType::ClientCredentials) {
             return no("a public client cannot use `client_credentials`: choose `private_key_jwt`");
         }
-        if self.auth_method == AuthMethod::PrivateKeyJwt && self.jwks.is_none() && self.jwks_uri.is_none() {
+        let by_key = matches!(self.auth_method, AuthMethod::PrivateKeyJwt | AuthMethod::SelfSignedTlsClientAuth);
+        if by_key && self.udap.is_none() && self.jwks.is_none() && self.jwks_uri.is_none() {
             return no("this `token_endpoint_auth_method` needs `jwks` or `jwks_uri`");
+        }
+        if self.udap.is_some() && self.auth_method != AuthMethod::PrivateKeyJwt {
+            return no("a UDAP client proves itself by `private_key_jwt` with its certificate");
+        }
+        if self.pkce_optional && self.udap.is_none() {
+            return no("only a UDAP app may go without PKCE");
+        }
+        if (self.auth_method == AuthMethod::TlsClientAuth) != self.tls_name.is_some() {
+            return no("`tls_client_auth` needs exactly one `tls_client_auth_…` member (RFC 8705 section 2.1.2)");
         }
         if self.jwks.is_some() && self.jwks_uri.is_some() {
             return no("give `jwks` or `jwks_uri`, not both (RFC 7591 section 2)");
@@ -277,6 +314,14 @@ impl ClientMetadata {
             "tls_client_certificate_bound_access_tokens",
             if self.certificate_bound { json!(true) } else { Value::Null },
         );
+        if let Some((member, value)) = self.tls_name.as_ref().map(TlsName::member) {
+            put(member, json!(value));
+        }
+        let usual = self.id_token_algorithm == SigningAlgorithm::Rs256;
+        let algorithm = if usual { Value::Null } else { json!(self.id_token_algorithm.name()) };
+        put("id_token_signed_response_alg", algorithm);
+        put("bascule_udap", json!(self.udap));
+        put("bascule_pkce_optional", if self.pkce_optional { json!(true) } else { Value::Null });
         put("require_pushed_authorization_requests", if self.pushed_only { json!(true) } else { Value::Null });
         put("bascule_origins", json!(self.origins));
         put("bascule_apis", json!(self.apis));
@@ -377,6 +422,26 @@ impl Members {
             None => Ok(default),
             Some(Value::Bool(flag)) => Ok(flag),
             Some(_) => Err(wrong(name, "true or false")),
+        }
+    }
+
+    fn tls_name(&mut self) -> Result<Option<TlsName>, MetadataError> {
+        let mut found = None;
+        for (member, make) in TlsName::MEMBERS {
+            let Some(text) = self.text(member)?.filter(|text| !text.is_empty()) else { continue };
+            if found.replace(make(text)).is_some() {
+                return Err(wrong(member, "one name only: leave out the other `tls_client_auth_…` member"));
+            }
+        }
+        Ok(found)
+    }
+
+    fn id_token_algorithm(&mut self) -> Result<SigningAlgorithm, MetadataError> {
+        let name = "id_token_signed_response_alg";
+        match self.text(name)?.as_deref() {
+            None | Some("RS256") => Ok(SigningAlgorithm::Rs256),
+            Some("ES384") => Ok(SigningAlgorithm::Es384),
+            Some(_) => Err(wrong(name, "`RS256` or `ES384`")),
         }
     }
 
@@ -525,6 +590,21 @@ mod tests {
         assert!(!client.may_redirect_to("http://127.0.0.1.evil.example:49152/back"));
         let client = app("http://localhost:3000/back").unwrap();
         assert!(!client.may_redirect_to("http://localhost:3001/back"));
+    }
+
+    #[test]
+    fn a_certificate_is_known_by_one_name() {
+        let client = |members: Value| {
+            let mut all =
+                json!({"grant_types": ["client_credentials"], "token_endpoint_auth_method": "tls_client_auth"});
+            all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            parse(all)
+        };
+        let dns = json!({"tls_client_auth_san_dns": "lab.example"});
+        assert_eq!(client(dns).unwrap().to_json()["tls_client_auth_san_dns"], "lab.example");
+        assert!(client(json!({})).is_err());
+        assert!(client(json!({"tls_client_auth_san_dns": "a", "tls_client_auth_san_uri": "b"})).is_err());
+        assert!(app("https://a.example/b").is_ok_and(|app| app.tls_name.is_none()));
     }
 
     #[test]

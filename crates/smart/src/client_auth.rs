@@ -132,7 +132,16 @@ pub fn verify_assertion(
     key_address(&said.header, metadata)?;
     let verified =
         jose::verify_with_set(assertion, keys, &server.assertion_algorithms).map_err(|error| refused(&error))?;
-    let claims = &verified.claims;
+    check_claims(&verified.claims, client, server, now)
+}
+
+/// What a verified assertion must say, whichever key it was verified with.
+pub(crate) fn check_claims(
+    claims: &Map<String, Value>,
+    client: &str,
+    server: &Server,
+    now: Timestamp,
+) -> Result<Assertion, Refusal> {
     for name in ["iss", "sub"] {
         if claims.get(name).and_then(Value::as_str) != Some(client) {
             return Err(Refusal::client(format!("client assertion: `{name}` must be the client_id")));

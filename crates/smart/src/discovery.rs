@@ -70,7 +70,7 @@ pub fn openid_configuration(server: &Server) -> Value {
         members.insert("userinfo_endpoint".into(), json!(server.endpoint("userinfo")));
         members.insert("end_session_endpoint".into(), json!(server.endpoint("logout")));
         members.insert("subject_types_supported".into(), json!(["public"]));
-        members.insert("id_token_signing_alg_values_supported".into(), json!(["RS256"]));
+        members.insert("id_token_signing_alg_values_supported".into(), json!(["RS256", "ES384"]));
         let claims = [
             "iss",
             "sub",
@@ -98,7 +98,12 @@ pub fn openid_configuration(server: &Server) -> Value {
 
 fn common(server: &Server) -> Value {
     let names = |algorithms: &[SigningAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
-    let methods: Vec<&str> = AuthMethod::ALL.iter().map(|method| method.name()).collect();
+    let offered = |method: &AuthMethod| match method {
+        AuthMethod::TlsClientAuth => server.mutual_tls.by_authority,
+        AuthMethod::SelfSignedTlsClientAuth => server.mutual_tls.self_signed,
+        _ => true,
+    };
+    let methods: Vec<&str> = AuthMethod::ALL.iter().filter(|method| offered(method)).map(|one| one.name()).collect();
     let mut out = json!({
         "issuer": server.issuer,
         "jwks_uri": server.endpoint("jwks"),
@@ -118,6 +123,14 @@ fn common(server: &Server) -> Value {
         "tls_client_certificate_bound_access_tokens": true,
         "authorization_response_iss_parameter_supported": true,
     });
+    if let (Some(members), Some(url)) = (out.as_object_mut(), &server.mutual_tls.url) {
+        let at = |name: &str| format!("{url}/oauth/{name}");
+        let aliases = json!({
+            "token_endpoint": at("token"), "introspection_endpoint": at("introspect"),
+            "revocation_endpoint": at("revoke"), "pushed_authorization_request_endpoint": at("par"),
+        });
+        members.insert("mtls_endpoint_aliases".into(), aliases);
+    }
     if let Some(members) = out.as_object_mut().filter(|_| server.registration) {
         members.insert("registration_endpoint".into(), json!(server.endpoint("register")));
     }

@@ -139,6 +139,17 @@ pub enum SmartEvent {
         /// The patient in context.
         patient: Option<String>,
     },
+    /// A provider said that somebody has left, and what they had here was ended.
+    ProviderEnded {
+        /// The provider's name.
+        provider: String,
+        /// `logout at provider`, `no longer at provider`.
+        because: &'static str,
+        /// Sessions that ended.
+        sessions: usize,
+        /// Grants that ended.
+        grants: usize,
+    },
     /// A signing key was made.
     KeyMade {
         /// Its `kid`.
@@ -195,6 +206,7 @@ impl SmartEvent {
             Self::Revoked { .. } => "revoked",
             Self::Introspected { .. } => "introspected",
             Self::LaunchMade { .. } => "launch-made",
+            Self::ProviderEnded { .. } => "provider-ended",
             Self::KeyMade { .. } => "key-made",
             Self::AccessOpened { kind, .. } => kind,
             Self::RecordChanged { .. } => "record-changed",

@@ -5,7 +5,7 @@
 
 use bascule_crypto::Secret;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Map, Value, json};
@@ -260,6 +260,17 @@ impl SigningKey {
     #[must_use]
     pub const fn public_jwk(&self) -> &Value {
         &self.public
+    }
+
+    /// Signs claims with the certificate chain of the key in the header (`x5c`), leaf first, in DER; without a `kid`, since the
+    /// chain says whose key it is.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`].
+    pub fn sign_with_chain(&self, claims: &Value, chain: &[Vec<u8>]) -> Result<String, JoseError> {
+        let mut header = Header::new(self.algorithm.library());
+        header.x5c = Some(chain.iter().map(|one| STANDARD.encode(one)).collect());
+        jsonwebtoken::encode(&header, claims, &self.key).map_err(|error| JoseError::Key(error.to_string()))
     }
 
     /// Signs claims; `kind` is the header's `typ`.

@@ -47,6 +47,17 @@ pub struct TokenRecord {
     pub expires: Timestamp,
     /// Whether token, client and user stand (not revoked, disabled, locked), as the shelf says now.
     pub active: bool,
+    /// Where the token comes from, and whether a copy of it would be worth anything.
+    pub origin: Origin,
+}
+
+/// Where a token comes from. The default is a bearer token of our own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The external issuer that made it; `None` for our own.
+    pub issuer: Option<String>,
+    /// Whether it is bound to a key or certificate that the caller proved to hold.
+    pub bound: bool,
 }
 
 /// Why there is no principal.
@@ -163,6 +174,18 @@ impl Principal {
     #[must_use]
     pub const fn fhir_user(&self) -> Option<&(ResourceType, Id)> {
         self.token.fhir_user.as_ref()
+    }
+
+    /// The external issuer of the token, if we did not make it.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.token.origin.issuer.as_deref()
+    }
+
+    /// Whether the token is bound to a key or certificate that the caller proved to hold.
+    #[must_use]
+    pub const fn is_sender_constrained(&self) -> bool {
+        self.token.origin.bound
     }
 
     /// The purpose of use stated with the token.

@@ -49,6 +49,12 @@ pub enum OauthError {
     ServerError,
     /// For a moment.
     TemporarilyUnavailable,
+    /// RFC 7591: a software statement is not sound.
+    InvalidSoftwareStatement,
+    /// RFC 7591: a software statement is sound, and its maker is nobody here.
+    UnapprovedSoftwareStatement,
+    /// RFC 7591: what is to be registered is not sound.
+    InvalidClientMetadata,
 }
 
 impl OauthError {
@@ -78,6 +84,9 @@ impl OauthError {
             Self::SlowDown => "slow_down",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::InvalidSoftwareStatement => "invalid_software_statement",
+            Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
         }
     }
 }

@@ -95,8 +95,21 @@ pub struct Server {
     pub issuer_as_audience: bool,
     /// Whether strangers may ask to be registered (RFC 7591), to wait for an approval.
     pub registration: bool,
+    /// Whether and where clients may show certificates.
+    pub mutual_tls: MutualTls,
     /// Roles whose holders get no token without a second factor.
     pub second_factor_roles: Vec<String>,
+}
+
+/// Whether and where clients may show certificates (RFC 8705).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MutualTls {
+    /// Whether a listener takes certificates of authorities.
+    pub by_authority: bool,
+    /// Whether a listener takes self-signed ones.
+    pub self_signed: bool,
+    /// The address of the listener that asks for them, if it is another than the issuer's; without a trailing slash.
+    pub url: Option<String>,
 }
 
 impl Server {
@@ -110,6 +123,7 @@ impl Server {
             assertion_algorithms: SigningAlgorithm::SMART.to_vec(),
             issuer_as_audience: false,
             registration: false,
+            mutual_tls: MutualTls::default(),
             second_factor_roles: vec!["administrator".to_owned()],
         }
     }

@@ -147,6 +147,13 @@ pub fn check_code(
     if facts.dpop_key.is_some() && facts.dpop_key != dpop_key {
         return Err(Refusal::new(OauthError::InvalidDpopProof, "the code is bound to another DPoP key").into());
     }
+    if facts.challenge.is_empty() {
+        // A UDAP app that began without PKCE: a verifier now would be somebody else's.
+        return match verifier {
+            None => Ok(()),
+            Some(_) => Err(Refusal::grant("`code_verifier` does not belong to this code").into()),
+        };
+    }
     pkce::verify(verifier, facts.challenge).map_err(|error| Refusal::grant(error.to_string()).into())
 }
 
@@ -212,6 +219,11 @@ pub fn narrowed(granted: &Scopes, asked: Option<&str>) -> Result<Scopes, Refusal
 /// `invalid_scope` if nothing is left.
 pub fn backend_scopes(metadata: &ClientMetadata, asked: Option<&str>) -> Result<Scopes, Refusal> {
     let invalid = |said: String| Refusal::new(OauthError::InvalidScope, said);
+    if asked.is_none() && metadata.udap.is_some() {
+        // UDAP B2B: without a scope, all that is registered.
+        let all = metadata.scope.only(|scope| matches!(scope, Scope::Resource { context: Context::System, .. }));
+        return if all.is_empty() { Err(invalid("this client has no system scope".into())) } else { Ok(all) };
+    }
     let asked = asked.ok_or_else(|| invalid("`scope` is missing".into()))?;
     let requested = Requested::parse(asked).map_err(|error| invalid(error.to_string()))?;
     let system = |scope: &Scope| {

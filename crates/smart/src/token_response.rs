@@ -1,14 +1,14 @@
 //! What the token endpoint answers, what an id_token says, and what introspection tells.
 
 use bascule_crypto::Secret;
-use bascule_crypto::digest::sha256;
+use bascule_crypto::digest::{sha256, sha384};
 use bascule_fhir::{Id, ResourceType, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::authorize::{ACR_ONE_FACTOR, ACR_TWO_FACTORS};
-use crate::jose::{JoseError, SigningKey};
+use crate::jose::{JoseError, SigningAlgorithm, SigningKey};
 use crate::server::{ApiBase, Server};
 use crate::{Binding, Grant, LaunchContext, Scope, Scopes, TokenRecord};
 
@@ -98,7 +98,7 @@ pub fn id_token(
     put("aud", json!(grant.client));
     put("iat", json!(now.seconds()));
     put("exp", json!(now.seconds() + server.lifetimes.id_token_seconds));
-    put("at_hash", json!(access_token_hash(access_token)));
+    put("at_hash", json!(access_token_hash(access_token, key.algorithm())));
     if let Some(at) = grant.authenticated {
         put("auth_time", json!(at.seconds()));
         put("acr", json!(if second_factor { ACR_TWO_FACTORS } else { ACR_ONE_FACTOR }));
@@ -112,11 +112,16 @@ pub fn id_token(
     key.sign(&Value::Object(claims), "JWT").map(Some)
 }
 
-/// `at_hash` of OpenID Connect Core 3.1.3.6 for SHA-256 algorithms: the left half of the digest.
-fn access_token_hash(token: &Secret) -> String {
-    let digest = sha256(token.expose());
-    let (left, _) = digest.split_at(16);
-    URL_SAFE_NO_PAD.encode(left)
+/// `at_hash` of OpenID Connect Core 3.1.3.6: the left half of the digest that the algorithm signs.
+fn access_token_hash(token: &Secret, algorithm: SigningAlgorithm) -> String {
+    match algorithm {
+        SigningAlgorithm::Rs256 | SigningAlgorithm::Es256 => {
+            URL_SAFE_NO_PAD.encode(sha256(token.expose()).split_at(16).0)
+        }
+        SigningAlgorithm::Rs384 | SigningAlgorithm::Es384 => {
+            URL_SAFE_NO_PAD.encode(sha384(token.expose()).split_at(24).0)
+        }
+    }
 }
 
 /// `iss`, `sub`, and what the scopes let be said of the user. Also the answer of the userinfo endpoint.
@@ -271,6 +276,7 @@ mod tests {
             purpose: None,
             expires: Timestamp::from_seconds(99),
             active: true,
+            origin: crate::Origin::default(),
         };
         let said = introspection(
             &server(),

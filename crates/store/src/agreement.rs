@@ -17,7 +17,7 @@ impl Store {
         if self.organization(&agreement.organization)?.is_none() {
             return Err(StoreError::Missing { what: "organization", id: agreement.organization.clone() });
         }
-        self.write(|transaction| {
+        let done = self.write(|transaction| {
             let Agreement { id, organization, kind, from, until, purposes, citation } = agreement;
             transaction
                 .execute(
@@ -35,18 +35,24 @@ impl Store {
                 )
                 .map_err(|error| StoreError::or_exists(error, "agreement", id))?;
             Ok(())
-        })
+        });
+        self.facts.parties.forget([&agreement.organization]);
+        done
     }
 
-    /// Ends an agreement at that instant.
+    /// Ends an agreement at that instant, never later than it would have ended by itself; answers as it is now.
     ///
     /// # Errors
     /// [`StoreError::Missing`].
-    pub fn end_agreement(&self, id: &str, until: Timestamp) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let statement = "UPDATE agreement SET until_at = ?2 WHERE id = ?1";
+    pub fn end_agreement(&self, id: &str, until: Timestamp) -> Result<Agreement, StoreError> {
+        let done = self.write(|transaction| {
+            let statement = "UPDATE agreement SET until_at = min(coalesce(until_at, ?2), ?2) WHERE id = ?1";
             StoreError::unless_found(transaction.execute(statement, (id, until.micros()))?, "agreement", id)
-        })
+        });
+        self.facts.parties.forget_all();
+        done?;
+        let ended = self.agreements()?.into_iter().find(|agreement| agreement.id == id);
+        ended.ok_or_else(|| StoreError::Missing { what: "agreement", id: id.to_owned() })
     }
 
     /// The agreements with an organization, in force or not.
@@ -112,6 +118,8 @@ mod tests {
         store.add_agreement(&baa).unwrap();
         assert_eq!(store.agreements().unwrap(), std::slice::from_ref(&baa));
         store.end_agreement("baa-1", NOW.plus_seconds(1)).unwrap();
+        let again = store.end_agreement("baa-1", NOW.plus_seconds(9)).unwrap();
+        assert_eq!(again.until, Some(NOW.plus_seconds(1)), "an end never makes it longer");
         assert_eq!(store.agreements_of("lab").unwrap()[0].until, Some(NOW.plus_seconds(1)));
         assert!(store.agreements_of("other").unwrap().is_empty());
     }

@@ -108,28 +108,32 @@ impl Store {
     pub fn open_emergency(&self, api: &str, emergency: &Emergency) -> Result<String, StoreError> {
         let id = random::id()?;
         let Emergency { user, patient, reason, stepped_up, from, until, .. } = emergency;
-        self.write(|transaction| {
+        let done = self.write(|transaction| {
             transaction.execute(
                 "INSERT INTO emergency (id, user, api, patient, reason, stepped_up, from_at, until_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 (&id, user, api, patient.as_ref().map(Id::as_str), reason, stepped_up, from.micros(), until.micros()),
             )?;
             Ok(())
-        })?;
-        Ok(id)
+        });
+        self.facts.emergencies.forget([&(user.clone(), api.to_owned())]);
+        done.map(|()| id)
     }
 
-    /// Emergency access of a user at an API that is open now.
+    /// Emergency access of a user at an API that is open now. Kept in memory.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn emergencies_of(&self, user: &str, api: &str, now: Timestamp) -> Result<Vec<Emergency>, StoreError> {
-        self.read(|connection| {
-            let text = format!("{EMERGENCY} WHERE user = ?1 AND until_at > ?2 AND api = ?3 ORDER BY from_at");
-            let mut statement = connection.prepare_cached(&text)?;
-            let rows = statement.query_map((user, now.micros(), api), |row| Ok(read_emergency(row)?.1))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        let all = self.facts.emergencies.or_look_up(&(user.to_owned(), api.to_owned()), || {
+            self.read(|connection| {
+                let text = format!("{EMERGENCY} WHERE user = ?1 AND until_at > ?2 AND api = ?3 ORDER BY from_at");
+                let mut statement = connection.prepare_cached(&text)?;
+                let rows = statement.query_map((user, now.micros(), api), |row| Ok(read_emergency(row)?.1))?;
+                Ok::<Vec<_>, StoreError>(rows.collect::<Result<_, _>>()?)
+            })
+        })?;
+        Ok(all.iter().filter(|emergency| emergency.until > now).cloned().collect())
     }
 
     /// Emergency access that was opened since, at any API, the newest first.
@@ -149,11 +153,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] if the user has none of that id open.
     pub fn end_emergency(&self, id: &str, user: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        let done = self.write(|transaction| {
             let statement = "UPDATE emergency SET until_at = ?3 WHERE id = ?1 AND user = ?2 AND until_at > ?3";
             let rows = transaction.execute(statement, (id, user, now.micros()))?;
             StoreError::unless_found(rows, "open emergency access", id)
-        })
+        });
+        self.facts.emergencies.forget_all();
+        done
     }
 
     /// Keeps why a user opens a record without a known relation; the last word counts.
@@ -161,7 +167,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn give_reason(&self, api: &str, reason: &AccessReason) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        let done = self.write(|transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO access_reason (user, api, patient, reason, from_at, until_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -175,26 +181,31 @@ impl Store {
                 ),
             )?;
             Ok(())
-        })
+        });
+        self.facts.reasons.forget([&(reason.user.clone(), api.to_owned())]);
+        done
     }
 
-    /// The reasons of a user at an API that serve now.
+    /// The reasons of a user at an API that serve now. Kept in memory.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn reasons_of(&self, user: &str, api: &str, now: Timestamp) -> Result<Vec<AccessReason>, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT user, patient, reason, from_at, until_at FROM access_reason
-                 WHERE user = ?1 AND api = ?2 AND until_at > ?3",
-            )?;
-            let rows = statement.query_map((user, api, now.micros()), |row| {
-                let until = Some(Timestamp::from_micros(row.get(4)?));
-                let period = Period { from: Timestamp::from_micros(row.get(3)?), until };
-                Ok(AccessReason { user: row.get(0)?, patient: id_of(row, 1)?, reason: row.get(2)?, period })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        let all = self.facts.reasons.or_look_up(&(user.to_owned(), api.to_owned()), || {
+            self.read(|connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT user, patient, reason, from_at, until_at FROM access_reason
+                     WHERE user = ?1 AND api = ?2 AND until_at > ?3",
+                )?;
+                let rows = statement.query_map((user, api, now.micros()), |row| {
+                    let until = Some(Timestamp::from_micros(row.get(4)?));
+                    let period = Period { from: Timestamp::from_micros(row.get(3)?), until };
+                    Ok(AccessReason { user: row.get(0)?, patient: id_of(row, 1)?, reason: row.get(2)?, period })
+                })?;
+                Ok::<Vec<_>, StoreError>(rows.collect::<Result<_, _>>()?)
+            })
+        })?;
+        Ok(all.iter().filter(|reason| reason.period.until.is_none_or(|until| until > now)).cloned().collect())
     }
 
     /// Puts an access into the queue, or counts it to one that waits there; its number.

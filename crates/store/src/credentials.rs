@@ -69,6 +69,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HeldToken> {
         purpose: row.get(11)?,
         expires: Timestamp::from_micros(row.get(2)?),
         active: row.get(13)?,
+        origin: bascule_smart::Origin::default(),
     };
     Ok(HeldToken::new(record, binding))
 }
@@ -129,6 +130,7 @@ mod tests {
             purpose: Some("PATRQT".into()),
             expires: NOW.plus_seconds(300),
             active: true,
+            origin: bascule_smart::Origin::default(),
         };
         assert_eq!(record, expected);
         assert!(store.credentials(&[2; 32]).unwrap().is_none());

@@ -1,7 +1,7 @@
 //! The database: one file, one writer, a few readers, and the steps from an older shape to the present one.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,11 @@ pub struct Store {
     turn: AtomicUsize,
     pub(crate) key: KeyFile,
     path: PathBuf,
+    queries: AtomicU64,
+    /// Facts of decisions, until something changes.
+    pub(crate) facts: crate::facts::FactsKept,
+    /// Records about patients.
+    pub(crate) filed: crate::filed::Memory,
 }
 
 impl std::fmt::Debug for Store {
@@ -61,7 +66,16 @@ impl Store {
         let mut key_path = path.as_os_str().to_owned();
         key_path.push(".key");
         let key = KeyFile::open(Path::new(&key_path))?;
-        Ok(Self { writer: Mutex::new(writer), readers, turn: AtomicUsize::new(0), key, path: path.to_owned() })
+        Ok(Self {
+            writer: Mutex::new(writer),
+            readers,
+            turn: AtomicUsize::new(0),
+            key,
+            path: path.to_owned(),
+            queries: AtomicU64::new(0),
+            facts: crate::facts::FactsKept::default(),
+            filed: crate::filed::Memory::default(),
+        })
     }
 
     /// Where it lies.
@@ -80,6 +94,7 @@ impl Store {
 
     /// Reads.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.queries.fetch_add(1, Ordering::Relaxed);
         let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
         match free {
             Some(connection) => work(&connection),
@@ -91,6 +106,12 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// How often the database was read so far: what a warm cache must not move.
+    #[must_use]
+    pub fn queries(&self) -> u64 {
+        self.queries.load(Ordering::Relaxed)
     }
 
     /// Writes, in one transaction that is on the disk when this returns `Ok`.

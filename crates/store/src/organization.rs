@@ -15,7 +15,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`].
     pub fn add_organization(&self, organization: &Organization, now: Timestamp) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        let done = self.write(|transaction| {
             let Organization { id, name, address, class, verified } = organization;
             let verified = verified.map(Timestamp::micros);
             transaction
@@ -26,7 +26,9 @@ impl Store {
                 )
                 .map_err(|error| StoreError::or_exists(error, "organization", id))?;
             Ok(())
-        })
+        });
+        self.facts.parties.forget([&organization.id]);
+        done
     }
 
     /// Changes name, address and class of one.
@@ -34,7 +36,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`].
     pub fn update_organization(&self, organization: &Organization) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        let done = self.write(|transaction| {
             let Organization { id, name, address, class, verified } = organization;
             let verified = verified.map(Timestamp::micros);
             let statement = "UPDATE organization SET name = ?2, address = ?3, class = ?4, verified = ?5 WHERE id = ?1";
@@ -43,7 +45,9 @@ impl Store {
                 "organization",
                 id,
             )
-        })
+        });
+        self.facts.parties.forget([&organization.id]);
+        done
     }
 
     /// Stops or restores an organization: from the next request on, its clients' tokens are worth nothing.
@@ -51,9 +55,42 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`].
     pub fn set_organization_status(&self, id: &str, status: Status) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        let done = self.write(|transaction| {
             let statement = "UPDATE organization SET status = ?2 WHERE id = ?1";
             StoreError::unless_found(transaction.execute(statement, (id, status.name()))?, "organization", id)
+        });
+        self.facts.parties.forget([&id.to_owned()]);
+        done
+    }
+
+    /// Says by which reference (`Organization/77`) the chart names an organization, so that a Consent that names it so is
+    /// understood.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if the reference is another's; [`StoreError::Missing`] if there is no such organization.
+    pub fn add_organization_reference(&self, id: &str, reference: &str) -> Result<(), StoreError> {
+        if self.organization(id)?.is_none() {
+            return Err(StoreError::Missing { what: "organization", id: id.to_owned() });
+        }
+        self.write(|transaction| {
+            let statement = "INSERT INTO organization_reference (reference, organization) VALUES (?1, ?2)";
+            transaction
+                .execute(statement, (reference, id))
+                .map_err(|error| StoreError::or_exists(error, "reference", reference))?;
+            Ok(())
+        })
+    }
+
+    /// Which organization each reference of the chart stands for.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn organization_references(&self) -> Result<std::collections::BTreeMap<String, String>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT reference, organization FROM organization_reference")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 

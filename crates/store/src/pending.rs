@@ -15,6 +15,8 @@ pub enum PendingKind {
     Pushed,
     /// A one-time password, after a right password.
     SecondFactor,
+    /// A browser that is away at another provider.
+    Federated,
     /// A browser, to show or make a passkey.
     Passkey,
     /// A one-time password, which shows that a secret arrived.
@@ -27,6 +29,7 @@ impl PendingKind {
             Self::Page => "page",
             Self::Pushed => "pushed",
             Self::SecondFactor => "second-factor",
+            Self::Federated => "federated",
             Self::Passkey => "passkey",
             Self::NewSecondFactor => "new-second-factor",
         }

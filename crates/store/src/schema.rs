@@ -1,11 +1,19 @@
 //! The shape of the database: each migration brings it one step forward, none goes back. A step that was released is
 //! never edited; a change is a new step.
 
+mod filed;
 mod people;
 
 /// The steps, in order. `user_version` counts those that were taken.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[FIRST, crate::policy_change::SHAPE, people::PEOPLE, crate::care::SHAPE, crate::observed::SHAPE];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    FIRST,
+    crate::policy_change::SHAPE,
+    people::PEOPLE,
+    crate::care::SHAPE,
+    crate::observed::SHAPE,
+    filed::FILED,
+    FEDERATION,
+];
 
 const FIRST: &str = "
 CREATE TABLE migration (shape INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
@@ -91,6 +99,19 @@ CREATE TABLE alert (
   client TEXT, user TEXT, api TEXT, said TEXT NOT NULL, acknowledged INTEGER, acknowledged_by TEXT) STRICT;
 ";
 
+/// Sessions that began at another provider, and what EHRs gave when they launched an app through the bridge.
+const FEDERATION: &str = "
+CREATE TABLE provider_session (
+  session TEXT PRIMARY KEY, issuer TEXT NOT NULL, subject TEXT NOT NULL, sid TEXT, refresh BLOB,
+  checked INTEGER NOT NULL) STRICT;
+CREATE INDEX provider_session_by_subject ON provider_session (issuer, subject);
+CREATE INDEX provider_session_by_sid ON provider_session (issuer, sid);
+CREATE INDEX provider_session_by_check ON provider_session (issuer, checked);
+CREATE TABLE launched (
+  session TEXT NOT NULL, provider TEXT NOT NULL, patient TEXT NOT NULL, encounter TEXT, access BLOB NOT NULL,
+  expires INTEGER NOT NULL, refresh BLOB, at INTEGER NOT NULL, PRIMARY KEY (session, provider, patient)) STRICT;
+";
+
 /// What is forgotten once it is past its time: a day later, so that a late replay is still told from a guess.
 pub(crate) const SWEEP: &[&str] = &[
     "DELETE FROM access_token WHERE expires < ?1 - 86400000000",
@@ -100,6 +121,10 @@ pub(crate) const SWEEP: &[&str] = &[
     "DELETE FROM launch WHERE expires < ?1 - 86400000000",
     "DELETE FROM replay WHERE until_at < ?1",
     "DELETE FROM page_link WHERE expires < ?1",
+    "DELETE FROM launched WHERE expires < ?1 - 86400000000",
+    "DELETE FROM provider_session WHERE checked < ?1 - 2592000000000
+       AND NOT EXISTS (SELECT 1 FROM session s WHERE s.id = provider_session.session)
+       AND NOT EXISTS (SELECT 1 FROM grant_record g WHERE g.session = provider_session.session)",
     "DELETE FROM session WHERE seen < ?1 - 2592000000000",
     "DELETE FROM grant_record WHERE used < ?1 - 86400000000
        AND NOT EXISTS (SELECT 1 FROM access_token t WHERE t.grant_id = grant_record.id)

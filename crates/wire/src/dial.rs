@@ -57,5 +57,5 @@ impl Dialer {
 /// # Errors
 /// What TLS refuses.
 pub async fn accept_tls(tls: &ReloadableTls, stream: TcpStream) -> io::Result<server::TlsStream<TcpStream>> {
-    TlsAcceptor::from(tls.config()).accept(stream).await
+    TlsAcceptor::from(Arc::clone(&tls.served().config)).accept(stream).await
 }

@@ -66,8 +66,10 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Whether the connection is encrypted.
     pub encrypted: bool,
-    /// The leaf of its certificate, verified against the listener's `client_ca`, if it showed one.
+    /// The leaf of its certificate, if it showed one: the handshake proved that it holds the key.
     pub certificate: Option<CertificateDer<'static>>,
+    /// Whether the certificate's chain leads to the listener's `client_ca`.
+    pub verified: bool,
 }
 
 /// Serves until `shutdown` resolves, then lets requests under way finish.
@@ -146,15 +148,18 @@ where
         let bound = Duration::from_millis(self.limits.head_timeout_ms);
         let Some(tls) = &self.tls else {
             let Ok(Ok(version)) = tokio::time::timeout(bound, sniff(&stream)).await else { return };
-            let peer = Peer { address, encrypted: false, certificate: None };
+            let peer = Peer { address, encrypted: false, certificate: None, verified: false };
             return self.exchange(stream, version, peer, watcher).await;
         };
-        match tokio::time::timeout(bound, TlsAcceptor::from(tls.config()).accept(stream)).await {
+        let served = tls.served();
+        match tokio::time::timeout(bound, TlsAcceptor::from(Arc::clone(&served.config)).accept(stream)).await {
             Ok(Ok(stream)) => {
                 let session = stream.get_ref().1;
                 let version = if session.alpn_protocol() == Some(b"h2") { Version::Two } else { Version::One };
-                let certificate = session.peer_certificates().and_then(|chain| chain.first()).cloned();
-                let peer = Peer { address, encrypted: true, certificate: certificate.map(CertificateDer::into_owned) };
+                let chain = session.peer_certificates().unwrap_or_default();
+                let verified = served.clients.as_ref().is_some_and(|clients| clients.is_of_an_authority(chain));
+                let certificate = chain.first().cloned().map(CertificateDer::into_owned);
+                let peer = Peer { address, encrypted: true, certificate, verified };
                 self.exchange(stream, version, peer, watcher).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
@@ -305,7 +310,9 @@ mod tests {
         let (client_ca, identity) = client_identity(client.path());
         let files = crate::TlsFiles { client_ca: Some(client_ca), ..made.files() };
         let service = service_fn(|request: Request<Body>| async move {
-            let shown = request.extensions().get::<Peer>().unwrap().certificate.is_some();
+            let peer = request.extensions().get::<Peer>().unwrap();
+            let shown = peer.certificate.is_some();
+            assert_eq!(shown, peer.verified);
             Ok::<_, Infallible>(Response::new(full(format!("certificate={shown}"))))
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -320,6 +327,31 @@ mod tests {
         let (_, stranger) = client_identity(tempfile::tempdir().unwrap().path());
         let stranger = Client::new(&ClientSettings { identity: Some(stranger), ..settings }).unwrap();
         assert!(stranger.send(Request::get(url).body(empty()).unwrap()).await.is_err(), "of an unknown authority");
+    }
+
+    #[tokio::test]
+    async fn any_certificate_may_be_shown_where_that_is_the_setting_and_is_told_from_known_ones() {
+        let (server, client) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let made = development::ensure(server.path(), &["localhost"]).unwrap();
+        let (client_ca, identity) = client_identity(client.path());
+        let files = crate::TlsFiles { client_ca: Some(client_ca), self_signed_clients: true, ..made.files() };
+        let service = service_fn(|request: Request<Body>| async move {
+            let peer = request.extensions().get::<Peer>().unwrap();
+            let said = format!("certificate={} verified={}", peer.certificate.is_some(), peer.verified);
+            Ok::<_, Infallible>(Response::new(full(said)))
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let tls = ReloadableTls::load(files).unwrap();
+        tokio::spawn(serve(listener, Some(tls), service, ListenLimits::default(), std::future::pending()));
+        let settings = ClientSettings { ca_pem: Some(made.ca_pem), ..ClientSettings::default() };
+        let with = |identity| Client::new(&ClientSettings { identity, ..settings.clone() }).unwrap();
+        assert_eq!(ask(&with(Some(identity)), url.clone()).await, "certificate=true verified=true");
+        assert_eq!(ask(&with(None), url.clone()).await, "certificate=false verified=false");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = rcgen::CertificateParams::new(vec!["client.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let own = crate::Identity { certificate_pem: own.pem(), key_pem: key.serialize_pem() };
+        assert_eq!(ask(&with(Some(own)), url.clone()).await, "certificate=true verified=false");
     }
 
     fn client_identity(folder: &std::path::Path) -> (std::path::PathBuf, crate::Identity) {

@@ -93,14 +93,17 @@ async fn shaken(
     let _ = stream.set_nodelay(true);
     let stall = Duration::from_millis(limits.stall_timeout_ms);
     let Some(tls) = tls else {
-        let peer = Peer { address, encrypted: false, certificate: None };
+        let peer = Peer { address, encrypted: false, certificate: None, verified: false };
         return Some((Box::new(Stalling::new(stream, stall)), peer));
     };
     let bound = Duration::from_millis(limits.handshake_timeout_ms);
-    match tokio::time::timeout(bound, TlsAcceptor::from(tls.config()).accept(stream)).await {
+    let served = tls.served();
+    match tokio::time::timeout(bound, TlsAcceptor::from(Arc::clone(&served.config)).accept(stream)).await {
         Ok(Ok(stream)) => {
-            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).cloned();
-            let peer = Peer { address, encrypted: true, certificate: shown.map(CertificateDer::into_owned) };
+            let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let verified = served.clients.as_ref().is_some_and(|clients| clients.is_of_an_authority(chain));
+            let certificate = chain.first().cloned().map(CertificateDer::into_owned);
+            let peer = Peer { address, encrypted: true, certificate, verified };
             Some((Box::new(Stalling::new(stream, stall)), peer))
         }
         Ok(Err(error)) => {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::exchange::ExchangeAct;
+use super::filed::{FiledAct, LinkAct};
 use super::people::PeopleAct;
 use super::policy::{PolicyAct, Signed};
 
@@ -45,6 +46,20 @@ pub(crate) enum Act {
         address: Option<String>,
     },
     OrganizationList,
+    OrganizationVerify {
+        id: String,
+        /// The day on which it was verified.
+        on: String,
+        by: String,
+    },
+    OrganizationClassify {
+        id: String,
+        class: String,
+    },
+    OrganizationReference {
+        id: String,
+        reference: String,
+    },
     AgreementAdd {
         id: String,
         organization: String,
@@ -52,8 +67,26 @@ pub(crate) enum Act {
         from: String,
         until: Option<String>,
         purposes: Vec<String>,
+        citation: Option<String>,
+    },
+    AgreementEnd {
+        id: String,
+        because: String,
     },
     AgreementList,
+    /// Records about patients.
+    Filed {
+        act_on: FiledAct,
+    },
+    /// Identity links.
+    Link {
+        act_on: LinkAct,
+    },
+    RelationEnd {
+        patient: String,
+        practitioner: String,
+        kind: String,
+    },
     RelationAdd {
         patient: String,
         practitioner: String,
@@ -184,7 +217,14 @@ impl Act {
             Self::OrganizationAdd { .. } => "organization-add",
             Self::OrganizationList => "organization-list",
             Self::AgreementAdd { .. } => "agreement-add",
+            Self::AgreementEnd { .. } => "agreement-end",
             Self::AgreementList => "agreement-list",
+            Self::OrganizationVerify { .. } => "organization-verify",
+            Self::OrganizationClassify { .. } => "organization-classify",
+            Self::OrganizationReference { .. } => "organization-reference",
+            Self::Filed { act_on } => act_on.name(),
+            Self::Link { act_on } => act_on.name(),
+            Self::RelationEnd { .. } => "relation-end",
             Self::RelationAdd { .. } => "relation-add",
             Self::RelationList => "relation-list",
             Self::AlertList => "alert-list",

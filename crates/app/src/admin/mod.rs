@@ -3,8 +3,10 @@
 mod act;
 mod audit;
 pub(crate) mod exchange;
+pub(crate) mod filed;
 pub(crate) mod http;
 mod observed;
+mod parties;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod records;

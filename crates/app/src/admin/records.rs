@@ -5,16 +5,18 @@ use std::sync::Arc;
 use bascule_audit::{Entry, SystemEvent};
 use bascule_crypto::Secret;
 use bascule_fhir::{Id, ResourceType, Timestamp};
-use bascule_policy::party::{Agreement, Organization, RecipientClass, Relation};
+use bascule_policy::party::{Agreement, Organization, Relation};
 use bascule_smart::client::ClientMetadata;
 use bascule_store::client::Client;
 use bascule_store::delivery::Queue;
 use bascule_store::keys::Retention;
 use bascule_store::log::Log;
+use bascule_store::relation::Seen;
 use bascule_store::user::{NewUser, Status, User, UserPatient, parse_reference};
 use bascule_store::{Store, StoreError, random};
 use serde_json::{Value, json};
 
+use super::parties::known_class;
 use super::policy::PolicyControl;
 use super::{Act, Outcome};
 use crate::clock;
@@ -26,6 +28,8 @@ pub(crate) struct Records {
     pub(crate) log: Log,
     /// The API in which patient ids given to `user add` count.
     pub(crate) api: String,
+    /// Every API.
+    pub(crate) apis: Vec<String>,
     /// How long the log's keys are kept.
     pub(crate) retention: Retention,
     /// Messages of partners on their way.
@@ -35,7 +39,7 @@ pub(crate) struct Records {
 }
 
 /// Why an act was refused, in a sentence with its mend.
-struct Refused(String);
+pub(super) struct Refused(pub(super) String);
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
@@ -43,7 +47,7 @@ impl From<StoreError> for Refused {
     }
 }
 
-type Acted = Result<(Value, Option<String>), Refused>;
+pub(super) type Acted = Result<(Value, Option<String>), Refused>;
 
 impl Records {
     /// Does it, keeps it in the log, answers.
@@ -139,15 +143,22 @@ impl Records {
             Act::ClientList => listed(self.store.clients()?.iter().map(client_row)),
             Act::OrganizationAdd { id, name, class, address } => self.add_organization(id, name, class, address, now),
             Act::OrganizationList => listed(self.store.organizations()?.iter().map(organization_row)),
-            Act::AgreementAdd { id, organization, kind, from, until, purposes } => {
-                let agreement = agreement(id, organization, kind, &from, until.as_deref(), purposes)?;
-                self.store.add_agreement(&agreement)?;
-                changed(agreement_row(&agreement), agreement.id)
+            Act::OrganizationVerify { id, on, by: whom } => self.verify_organization(&id, &on, &whom, now),
+            Act::OrganizationClassify { id, class } => self.classify_organization(&id, class),
+            Act::OrganizationReference { id, reference } => self.reference_organization(&id, &reference),
+            Act::AgreementAdd { id, organization, kind, from, until, purposes, citation } => {
+                let agreement =
+                    Agreement { citation, ..agreement(id, organization, kind, &from, until.as_deref(), purposes)? };
+                self.add_agreement(&agreement)
             }
+            Act::AgreementEnd { id, because } => self.end_agreement(&id, &because, now),
+            Act::Filed { act_on } => self.filed(act_on, by, now),
+            Act::Link { act_on } => self.linked(act_on, by, now),
             Act::AgreementList => listed(self.store.agreements()?.iter().map(agreement_row)),
             Act::RelationAdd { patient, practitioner, kind, until } => {
                 self.add_relation(&patient, &practitioner, kind, until.as_deref(), by, now)
             }
+            Act::RelationEnd { patient, practitioner, kind } => self.end_relation(&patient, &practitioner, &kind, now),
             Act::RelationList => listed(self.store.relations()?.iter().map(relation_row)),
             Act::AlertList => listed(self.store.alerts(true)?.iter().map(alert_row)),
             Act::AlertClose { number, note } => {
@@ -188,6 +199,7 @@ impl Records {
         patient: Option<&str>,
         now: Timestamp,
     ) -> Acted {
+        self.known_roles(&roles)?;
         let own = fhir_user.map(own_resource).transpose()?;
         let name = display.unwrap_or_else(|| login.clone());
         let patients = match patient {
@@ -201,6 +213,17 @@ impl Records {
         let new = NewUser { id: None, login, name, email: None, roles, fhir_user: own, patients, external: None };
         let user = self.store.add_user(&new, Some(&Secret::new(password.clone())), now)?;
         changed(json!({ "name": user.login, "password": password }), user.id)
+    }
+
+    /// Refuses a role that the policy in force does not have: nobody could tell it from one that opens nothing.
+    fn known_roles(&self, roles: &[String]) -> Result<(), Refused> {
+        let policy = self.policy.live().load();
+        let Some(unknown) = roles.iter().find(|role| policy.role(role).is_none()) else { return Ok(()) };
+        let near = bascule_policy::fault::suggest(unknown, policy.roles().map(|role| role.name.as_ref()));
+        let all =
+            || format!("the policy has {}", policy.roles().map(|role| &*role.name).collect::<Vec<_>>().join(", "));
+        let mend = if near.is_empty() { all() } else { near };
+        Err(Refused(format!("there is no role `{unknown}`; {mend}")))
     }
 
     fn reset_user(&self, name: &str, now: Timestamp) -> Acted {
@@ -227,6 +250,7 @@ impl Records {
         if !roles.is_empty() {
             metadata.roles = roles;
         }
+        self.known_roles(&metadata.roles)?;
         let id = id.map_or_else(random::id, Ok)?;
         let uses_secret = metadata.auth_method.uses_secret();
         self.store.add_client(&Client {
@@ -252,12 +276,16 @@ impl Records {
         address: Option<String>,
         now: Timestamp,
     ) -> Acted {
-        if let Some(class) = class.as_deref().filter(|class| RecipientClass::parse(class).is_none()) {
-            let known = RecipientClass::ALL.map(RecipientClass::name).join(", ");
-            return Err(Refused(format!("there is no class `{class}`; choose one of {known}")));
+        if let Some(class) = &class {
+            known_class(class)?;
         }
         let organization = Organization { id, name, address, class, verified: None };
         self.store.add_organization(&organization, now)?;
+        if organization.class.is_none() {
+            let said =
+                format!("organization {} has no class: its clients are refused until it has one", organization.id);
+            self.alert("organization-unclassified", &said, now)?;
+        }
         changed(json!({ "id": organization.id, "name": organization.name }), organization.id)
     }
 
@@ -270,19 +298,31 @@ impl Records {
         by: &str,
         now: Timestamp,
     ) -> Acted {
-        let id = |text: &str| Id::parse(text).ok_or_else(|| Refused(format!("`{text}` is not a FHIR id")));
+        let (api, patient) = self.patient(patient)?;
         let until = until.map(last_day).transpose()?;
-        let relation = Relation { patient: id(patient)?, practitioner: id(practitioner)?, kind, from: now, until };
-        self.store.put_relation(&relation, by, now)?;
-        changed(relation_row(&relation), "relation".to_owned())
+        let relation = Relation { patient, practitioner: fhir_id(practitioner)?, kind, from: now, until };
+        self.store.put_relation(&api, &relation, by, now)?;
+        let seen = Seen { relation, seen: now, api, source: by.to_owned() };
+        changed(relation_row(&seen), "relation".to_owned())
+    }
+
+    fn end_relation(&self, patient: &str, practitioner: &str, kind: &str, now: Timestamp) -> Acted {
+        let (api, patient) = self.patient(patient)?;
+        let practitioner = fhir_id(practitioner)?;
+        self.store.end_relation(&api, &patient, &practitioner, kind, now)?;
+        changed(json!({ "ended": kind, "practitioner": practitioner.as_str() }), "relation".to_owned())
     }
 }
 
-fn changed(value: Value, record: String) -> Acted {
+fn fhir_id(text: &str) -> Result<Id, Refused> {
+    Id::parse(text).ok_or_else(|| Refused(format!("`{text}` is not a FHIR id")))
+}
+
+pub(super) fn changed(value: Value, record: String) -> Acted {
     Ok((value, Some(record)))
 }
 
-fn listed(rows: impl Iterator<Item = Value>) -> Acted {
+pub(super) fn listed(rows: impl Iterator<Item = Value>) -> Acted {
     Ok((Value::Array(rows.collect()), None))
 }
 
@@ -290,9 +330,12 @@ fn own_resource(text: &str) -> Result<(ResourceType, Id), Refused> {
     parse_reference(text).ok_or_else(|| Refused(format!("`{text}` is not a reference; write `Practitioner/d1`")))
 }
 
-fn last_day(day: &str) -> Result<Timestamp, Refused> {
+pub(super) fn last_day(day: &str) -> Result<Timestamp, Refused> {
     end_of_day(day).ok_or_else(|| Refused(format!("`{day}` is not a day; write 2026-12-31")))
 }
+
+/// Kinds of agreements.
+const AGREEMENTS: [&str; 5] = ["baa", "data-use", "required-by-law", "expert-determination", "none-needed"];
 
 fn agreement(
     id: String,
@@ -302,9 +345,8 @@ fn agreement(
     until: Option<&str>,
     purposes: Vec<String>,
 ) -> Result<Agreement, Refused> {
-    if !["baa", "data-use", "expert-determination", "none-needed"].contains(&kind.as_str()) {
-        let mend = "choose baa, data-use, expert-determination or none-needed";
-        return Err(Refused(format!("there is no kind `{kind}`; {mend}")));
+    if !AGREEMENTS.contains(&kind.as_str()) {
+        return Err(Refused(format!("there is no kind `{kind}`; choose one of {}", AGREEMENTS.join(", "))));
     }
     let from = start_of_day(from).ok_or_else(|| Refused(format!("`{from}` is not a day; write 2026-12-31")))?;
     let until = until.map(last_day).transpose()?;
@@ -329,17 +371,18 @@ fn client_row(client: &Client) -> Value {
     })
 }
 
-fn organization_row((organization, status): &(Organization, Status)) -> Value {
+pub(super) fn organization_row((organization, status): &(Organization, Status)) -> Value {
     json!({
         "id": organization.id,
         "name": organization.name,
         "class": organization.class,
+        "verified": organization.verified.map(Timestamp::to_instant),
         "address": organization.address,
         "status": status.name(),
     })
 }
 
-fn agreement_row(agreement: &Agreement) -> Value {
+pub(super) fn agreement_row(agreement: &Agreement) -> Value {
     json!({
         "id": agreement.id,
         "organization": agreement.organization,
@@ -347,16 +390,21 @@ fn agreement_row(agreement: &Agreement) -> Value {
         "from": agreement.from.to_instant(),
         "until": agreement.until.map(Timestamp::to_instant),
         "purposes": agreement.purposes,
+        "citation": agreement.citation,
     })
 }
 
-fn relation_row(relation: &Relation) -> Value {
+fn relation_row(seen: &Seen) -> Value {
+    let relation = &seen.relation;
     json!({
+        "api": seen.api,
         "patient": relation.patient.as_str(),
         "practitioner": relation.practitioner.as_str(),
         "kind": relation.kind,
         "from": relation.from.to_instant(),
         "until": relation.until.map(Timestamp::to_instant),
+        "source": seen.source,
+        "seen": seen.seen.to_instant(),
     })
 }
 

@@ -59,13 +59,13 @@ pub(crate) enum ExchangeVerb {
 
 /// What to do: an act on the records, or a sending.
 pub(crate) enum Asked {
-    Act(Act, RecordsArgs),
+    Act(Box<Act>, RecordsArgs),
     Send(Vec<PathBuf>, SocketAddr),
 }
 
 impl ExchangeVerb {
     pub(crate) fn asked(self) -> std::io::Result<Asked> {
-        let act = |act, records| Ok(Asked::Act(Act::Exchange { act_on: act }, records));
+        let act = |act, records| Ok(Asked::Act(Box::new(Act::Exchange { act_on: act }), records));
         match self {
             Self::Queue { state, records } => act(ExchangeAct::List { state }, records),
             Self::Tally { day, records } => act(ExchangeAct::Tally { day }, records),

@@ -7,6 +7,18 @@ use clap::{Args, Subcommand};
 use super::RecordsArgs;
 use crate::admin::people::{PeopleAct, Target};
 
+/// What is explained of a person whom a provider knows.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The claims as JSON: an id_token's payload, with the userinfo's members if those are asked for
+    pub(crate) claims: PathBuf,
+    /// The provider, by name; may be left out if there is one only
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserMore {
     /// Let a disabled person in again

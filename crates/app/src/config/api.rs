@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bascule_gateway::settings::ApiSettings;
+use bascule_gateway::settings::{ApiSettings, Feeds, IssuerSettings, UpstreamCredential, UpstreamSettings};
 use bascule_policy::read::{Reader, Section, Word};
 use bascule_policy::{Api, ApiKind, Exposure, Mode};
 
@@ -11,7 +11,7 @@ use crate::day::end_of_day;
 
 use super::ask::{choice, first, required_section, required_word};
 use super::settings::Named;
-use super::upstream;
+use super::{feeds, issuer, upstream};
 
 const SERVICES: [(&str, &str); 8] = [
     ("ehr", "ehr"),
@@ -74,9 +74,60 @@ fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Optio
     let mode = read_mode(&mut section, reader);
     let upstream =
         required_section(&mut section, "upstream", reader).and_then(|inner| upstream::read(inner, base, reader));
+    let issuers = issuer::read_all(&mut section, base, reader);
+    check_relay(upstream.as_ref(), issuers.as_deref(), first(&section), reader);
+    let feeds = feeds::read(&mut section, reader);
+    check_feeds(upstream.as_ref(), feeds, first(&section), reader);
     section.finish(reader);
     let api = Api { name: name?, kind: kind?, service: service?.to_owned(), exposure: exposure?, mode: mode? };
-    Some((ApiSettings { api, path: path?, upstream: upstream? }, Named { owner, title }))
+    Some((ApiSettings { api, path: path?, upstream: upstream?, issuers: issuers?, feeds }, Named { owner, title }))
+}
+
+/// What the bridge reads for itself, it reads as itself: a token of a user's is not there to show.
+fn check_feeds(
+    upstream: Option<&UpstreamSettings>,
+    feeds: Feeds,
+    place: std::ops::Range<usize>,
+    reader: &mut Reader<'_>,
+) {
+    let Some(upstream) = upstream else { return };
+    let of_users = matches!(
+        upstream.credential,
+        UpstreamCredential::Exchange(_) | UpstreamCredential::Relay { .. } | UpstreamCredential::Launch { .. }
+    );
+    if of_users && (feeds.consents.is_some() || feeds.relations.is_some()) {
+        reader.fault(
+            place,
+            "the bridge cannot read consents or relations where only tokens of users are shown",
+            "take another `credential`, or leave `consents` and `relations` out",
+        );
+    }
+}
+
+/// A caller's token may be shown to the system behind only if the API takes tokens of that issuer, and each of them is
+/// made for that system.
+fn check_relay(
+    upstream: Option<&UpstreamSettings>,
+    issuers: Option<&[IssuerSettings]>,
+    place: std::ops::Range<usize>,
+    reader: &mut Reader<'_>,
+) {
+    let (Some(upstream), Some(issuers)) = (upstream, issuers) else { return };
+    let UpstreamCredential::Relay { issuer } = &upstream.credential else { return };
+    let base = upstream.url.as_str().trim_end_matches('/');
+    match issuers.iter().find(|known| known.issuer == *issuer) {
+        None => reader.fault(
+            place,
+            format!("`relay` names \"{issuer}\", whose tokens this API does not take"),
+            "add an [[api.issuer]] with that `issuer`",
+        ),
+        Some(known) if known.audiences.iter().any(|one| one.trim_end_matches('/') != base) => reader.fault(
+            place,
+            "tokens for another audience than the upstream would be relayed to it",
+            format!("write audience = [\"{base}\"] in its [[api.issuer]]"),
+        ),
+        Some(_) => {}
+    }
 }
 
 fn own_path(word: &Word, reader: &mut Reader<'_>) -> Option<String> {

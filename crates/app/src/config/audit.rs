@@ -9,8 +9,9 @@ use bascule_policy::read::{Reader, Section, Word};
 use bascule_store::log::Durability;
 
 use super::ask::{choice, first, number, required_section, required_word};
+use super::secret::pem_file;
 use super::settings::{Audit, Emergency, Syslog, Witness};
-use super::upstream::{base_url, read_file};
+use super::upstream::base_url;
 
 /// Witnesses at most.
 const WITNESSES_MAX: usize = 16;
@@ -75,7 +76,7 @@ fn read_syslog(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -
     });
     let mut file = |key, reader: &mut Reader<'_>| match section.word(key, reader) {
         None => Some(None),
-        Some(word) => read_file(&word, base, reader).map(Some),
+        Some(word) => pem_file(&word, base, reader).map(Some),
     };
     let (ca_pem, certificate, key) = (file("ca", reader), file("certificate", reader), file("key", reader));
     let place = first(&section);
@@ -145,7 +146,7 @@ fn read_witness(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) 
     }
     let ca_pem = match section.word("ca", reader) {
         None => Some(None),
-        Some(word) => read_file(&word, base, reader).map(Some),
+        Some(word) => pem_file(&word, base, reader).map(Some),
     };
     section.finish(reader);
     Some(Witness { url: url?, key: key?, ca_pem: ca_pem? })

@@ -3,11 +3,19 @@
 mod api;
 mod ask;
 mod audit;
+mod credential;
 mod dangerous;
+mod feeds;
+mod issuer;
 mod partner;
+mod provider;
 mod read;
+mod secret;
 mod settings;
 mod sign_in;
+#[cfg(test)]
+mod tests;
+mod udap;
 mod upstream;
 
 use std::path::{Path, PathBuf};

@@ -8,9 +8,9 @@ use bascule_policy::fault::Fault;
 use bascule_policy::read::{Reader, Section, whole};
 use url::Url;
 
-use super::ask::{number, required_section, required_word};
-use super::settings::{Listen, Settings};
-use super::{api, audit, dangerous, partner};
+use super::ask::{first, number, required_section, required_word};
+use super::settings::{Listen, MutualTlsListen, Settings};
+use super::{api, audit, dangerous, partner, provider, udap};
 
 const MEBI: u64 = 1 << 20;
 
@@ -29,6 +29,9 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         required_section(top, "audit", reader).and_then(|section| audit::read(section, base, store.as_deref(), reader));
     let policy = required_section(top, "policy", reader).and_then(|section| read_folder(section, base, reader));
     let (apis, named): (Vec<_>, Vec<_>) = api::read_all(top, base, reader).into_iter().unzip();
+    let providers = provider::read_all(top, &apis, base, reader);
+    let public_url = listen.as_ref().map(|(_, public_url)| public_url);
+    let udap = udap::read(top, &apis, public_url, base, reader);
     let names: Vec<String> =
         apis.iter().map(|entry: &bascule_gateway::settings::ApiSettings| entry.api.name.clone()).collect();
     let partners = partner::read_all(top, &names, base, reader);
@@ -46,6 +49,8 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
         policy: policy?,
         gateway,
         named,
+        providers,
+        udap,
         partners,
         sign_in,
         dangerous: dangerous.named,
@@ -56,39 +61,63 @@ fn read_top(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Opti
 }
 
 fn read_listen(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<(Listen, Url)> {
-    let https = required_word(&mut section, "https", "\"0.0.0.0:8443\"", reader).and_then(|word| {
-        let address = word.text.parse::<SocketAddr>();
-        if address.is_err() {
-            reader.fault(word.span, "`https` is not an address and port", "write \"0.0.0.0:8443\"");
-        }
-        address.ok()
-    });
-    let public_url =
-        required_word(&mut section, "public_url", "\"https://gateway.example\"", reader).and_then(|word| {
-            let url = Url::parse(word.text.trim_end_matches('/')).ok();
-            let sound = url.filter(|url| {
-                url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() && url.path() == "/"
-            });
-            if sound.is_none() {
-                reader.fault(
-                    word.span,
-                    "`public_url` is not the https address of a host",
-                    "write \"https://gateway.example\"",
-                );
-            }
-            sound
-        });
+    let https = address(&mut section, reader);
+    let public_url = public_url(&mut section, reader);
     let tls = required_section(&mut section, "tls", reader).map(|mut tls| {
         let mut path = |key, example| required_word(&mut tls, key, example, reader).map(|word| base.join(word.text));
         let certificate = path("certificate", "\"tls/gateway.pem\"");
         let key = path("key", "\"tls/gateway.key\"");
         let client_ca = tls.word("client_ca", reader).map(|word| base.join(word.text));
+        let self_signed = tls.flag("self_signed_clients", reader).unwrap_or(false);
         tls.finish(reader);
-        (certificate, key, client_ca)
+        (certificate, key, client_ca, self_signed)
     });
+    let mtls = match section.value("mtls") {
+        None => Some(None),
+        Some(_) => section.section("mtls", reader).and_then(|inner| read_mtls(inner, base, reader)).map(Some),
+    };
     section.finish(reader);
-    let (certificate, key, client_ca) = tls?;
-    Some((Listen { https: https?, certificate: certificate?, key: key?, client_ca }, public_url?))
+    let (certificate, key, client_ca, self_signed_clients) = tls?;
+    let listen =
+        Listen { https: https?, certificate: certificate?, key: key?, client_ca, self_signed_clients, mtls: mtls? };
+    Some((listen, public_url?))
+}
+
+fn address(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let word = required_word(section, "https", "\"0.0.0.0:8443\"", reader)?;
+    let address = word.text.parse::<SocketAddr>();
+    if address.is_err() {
+        reader.fault(word.span, "`https` is not an address and port", "write \"0.0.0.0:8443\"");
+    }
+    address.ok()
+}
+
+fn public_url(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<Url> {
+    let word = required_word(section, "public_url", "\"https://gateway.example\"", reader)?;
+    let url = Url::parse(word.text.trim_end_matches('/')).ok();
+    let sound = url.filter(|url| {
+        url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() && url.path() == "/"
+    });
+    if sound.is_none() {
+        reader.fault(word.span, "`public_url` is not the https address of a host", "write \"https://gateway.example\"");
+    }
+    sound
+}
+
+/// `[listen.mtls]`: a second listener that asks programs for their certificates.
+fn read_mtls(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<MutualTlsListen> {
+    let place = first(&section);
+    let https = address(&mut section, reader);
+    let public_url = public_url(&mut section, reader);
+    let client_ca = section.word("client_ca", reader).map(|word| base.join(word.text));
+    let self_signed = section.flag("self_signed", reader).unwrap_or(false);
+    section.finish(reader);
+    if client_ca.is_none() && !self_signed {
+        let mend = "write client_ca = \"tls/partners.pem\", or self_signed = true";
+        reader.fault(place, "`mtls` takes no certificate at all", mend);
+        return None;
+    }
+    Some(MutualTlsListen { https: https?, public_url: public_url?, client_ca, self_signed })
 }
 
 fn read_folder(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<PathBuf> {

@@ -1,11 +1,12 @@
 //! The settings of a house, typed: what `bascule.toml` says once every fault is mended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bascule_crypto::Secret;
 use bascule_ledger::VerifierKey;
+use bascule_policy::ApiKind;
 use bascule_store::log::Durability;
 
 /// Everything that `bascule.toml` says.
@@ -21,6 +22,10 @@ pub(crate) struct Settings {
     pub(crate) gateway: bascule_gateway::Settings,
     /// What people call each API and who answers for it, in the order of `gateway.apis`.
     pub(crate) named: Vec<Named>,
+    /// Other providers as the login.
+    pub(crate) providers: Vec<bascule_gateway::smart::federation::ProviderSettings>,
+    /// The UDAP community that the house is a member of.
+    pub(crate) udap: Option<bascule_gateway::smart::UdapSettings>,
     /// Who sends HL7 v2 messages.
     pub(crate) partners: Vec<super::PartnerSettings>,
     /// How people prove themselves, and how often anything may be tried.
@@ -33,10 +38,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The names by which rules may name the APIs of this house.
-    pub(crate) fn api_names(&self) -> BTreeSet<String> {
-        let own = std::iter::once(bascule_gateway::AUDIT_API.to_owned());
-        self.gateway.apis.iter().map(|entry| entry.api.name.clone()).chain(own).collect()
+    /// The names by which rules may name the APIs of this house, and what each speaks.
+    pub(crate) fn api_names(&self) -> BTreeMap<String, ApiKind> {
+        let own = std::iter::once((bascule_gateway::AUDIT_API.to_owned(), ApiKind::Fhir));
+        self.gateway.apis.iter().map(|entry| (entry.api.name.clone(), entry.api.kind)).chain(own).collect()
     }
 }
 
@@ -56,6 +61,19 @@ pub(crate) struct Listen {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) client_ca: Option<PathBuf>,
+    /// Whether clients may show certificates of no authority.
+    pub(crate) self_signed_clients: bool,
+    /// A second listener that asks for certificates, so that browsers at the first are never asked.
+    pub(crate) mtls: Option<MutualTlsListen>,
+}
+
+/// `[listen.mtls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MutualTlsListen {
+    pub(crate) https: SocketAddr,
+    pub(crate) public_url: url::Url,
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) self_signed: bool,
 }
 
 /// `[audit]`

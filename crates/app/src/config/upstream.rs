@@ -2,21 +2,45 @@
 
 use std::path::Path;
 
-use bascule_crypto::Secret;
-use bascule_gateway::settings::{UpstreamCredential, UpstreamSettings};
+use bascule_gateway::settings::{ActingUserSettings, UpstreamSettings};
 use bascule_policy::read::{Reader, Section, Word};
+use http::HeaderName;
 use url::Url;
 
-use super::ask::{choice, first, required_word};
+use super::ask::{first, required_word};
+use super::{credential, secret};
+
+/// Headers that say something else already.
+const TAKEN_HEADERS: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "if-match",
+    "if-none-exist",
+    "prefer",
+    "x-request-id",
+];
 
 pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<UpstreamSettings> {
     let url = required_word(&mut section, "url", "\"https://ehr.example/fhir\"", reader)
         .and_then(|word| base_url(&word, reader));
     let ca_pem = match section.word("ca", reader) {
         None => Some(None),
-        Some(word) => read_file(&word, base, reader).map(Some),
+        Some(word) => secret::pem_file(&word, base, reader).map(Some),
     };
-    let credential = read_credential(&mut section, base, reader);
+    let credential = credential::read(&mut section, base, reader);
+    let acting_user = match section.value("acting_user") {
+        None => Some(None),
+        Some(_) => {
+            let inner = section.section("acting_user", reader);
+            inner.and_then(|inner| read_acting_user(inner, url.as_ref(), reader)).map(Some)
+        }
+    };
     let post_search = section.flag("post_search", reader).unwrap_or(true);
     let organization = section.word("organization", reader).map(|word| word.text);
     let unversioned = section.word("unversioned", reader).and_then(|word| reason(&word, reader));
@@ -28,6 +52,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_
         post_search,
         organization,
         unversioned,
+        acting_user: acting_user?,
     })
 }
 
@@ -41,14 +66,33 @@ fn reason(word: &Word, reader: &mut Reader<'_>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-pub(super) fn read_file(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<String> {
-    match std::fs::read_to_string(base.join(&word.text)) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            reader.fault(word.span.clone(), format!("cannot read \"{}\": {error}", word.text), "name a PEM file");
-            None
+/// `acting_user = { header = "X-Acting-User" }`
+fn read_acting_user(
+    mut section: Section<'_>,
+    url: Option<&Url>,
+    reader: &mut Reader<'_>,
+) -> Option<ActingUserSettings> {
+    let header = required_word(&mut section, "header", "\"X-Acting-User\"", reader).and_then(|word| {
+        let name = HeaderName::try_from(word.text.to_ascii_lowercase()).ok();
+        let free = name.filter(|name| !TAKEN_HEADERS.contains(&name.as_str()));
+        if free.is_none() {
+            reader.fault(
+                word.span,
+                format!("`header` cannot be \"{}\"", word.text),
+                "name a header of its own, e.g. \"X-Acting-User\"",
+            );
         }
+        free
+    });
+    let audience = section.word("audience", reader).map(|word| word.text);
+    let place = first(&section);
+    section.finish(reader);
+    let audience = audience.or_else(|| url.map(|url| url.as_str().trim_end_matches('/').to_owned()));
+    if audience.as_ref().is_some_and(String::is_empty) {
+        reader.fault(place, "`audience` is empty", "name the system that verifies the header");
+        return None;
     }
+    Some(ActingUserSettings { header: header?, audience: audience? })
 }
 
 /// https, or http on this machine only.
@@ -77,55 +121,4 @@ fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
     }
-}
-
-fn read_credential(section: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Option<UpstreamCredential> {
-    let is_table = section.value("credential").is_some_and(|value| value.get_ref().is_table());
-    if !is_table {
-        return choice(section, "credential", &[("none", ())], reader).map(|()| UpstreamCredential::None);
-    }
-    let mut credential = section.section("credential", reader)?;
-    let place = first(&credential);
-    let bearer = credential.word("bearer", reader);
-    let basic = credential.word("basic", reader);
-    credential.finish(reader);
-    match (bearer, basic) {
-        (Some(word), None) => secret(&word, base, reader).map(|text| UpstreamCredential::Bearer(Secret::new(text))),
-        (None, Some(word)) => user_and_password(&word, base, reader),
-        _ => {
-            reader.fault(
-                place,
-                "`credential` names no way, or two",
-                "write { bearer = \"file:…\" } or { basic = \"file:…\" }",
-            );
-            None
-        }
-    }
-}
-
-fn user_and_password(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<UpstreamCredential> {
-    let text = secret(word, base, reader)?;
-    let Some((user, password)) = text.split_once(':') else {
-        reader.fault(word.span.clone(), "the secret is not `user:password`", "write both, with a colon between them");
-        return None;
-    };
-    Some(UpstreamCredential::Basic { user: user.to_owned(), password: Secret::new(password) })
-}
-
-/// A secret is named, never written: `file:` or `env:`.
-fn secret(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Option<String> {
-    let found = if let Some(path) = word.text.strip_prefix("file:") {
-        std::fs::read_to_string(base.join(path)).map_err(|error| format!("cannot read \"{path}\": {error}"))
-    } else if let Some(name) = word.text.strip_prefix("env:") {
-        super::environment(name).ok_or_else(|| format!("the environment has no {name}"))
-    } else {
-        Err("a secret is written into the configuration".to_owned())
-    };
-    let message = match found.map(|text| text.trim().to_owned()) {
-        Ok(text) if !text.is_empty() => return Some(text),
-        Ok(_) => "the secret is empty".to_owned(),
-        Err(message) => message,
-    };
-    reader.fault_at_secret(word.span.clone(), message, "name it: \"file:keys/ehr-token\" or \"env:EHR_TOKEN\"");
-    None
 }

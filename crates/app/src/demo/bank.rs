@@ -81,6 +81,22 @@ impl Bank {
         Ok(Self { client, bearer, base, made })
     }
 
+    /// The bearer that only the bridge holds.
+    pub(super) fn bearer(&self) -> &str {
+        &self.bearer
+    }
+
+    /// The id of the first resource of a search.
+    pub(super) async fn first(&self, search: &str) -> Option<String> {
+        let bundle = self.get(search).await.ok()?;
+        Some(bundle.pointer("/entry/0/resource/id")?.as_str()?.to_owned())
+    }
+
+    /// A text of a resource.
+    pub(super) async fn text(&self, reference: &str, name: &str) -> Option<String> {
+        Some(self.get(reference).await.ok()?.get(name)?.as_str()?.to_owned())
+    }
+
     /// Whether it holds that resource.
     pub(super) async fn has(&self, reference: &str) -> bool {
         self.get(reference).await.is_ok()
@@ -132,7 +148,7 @@ fn bearer(file: &Path) -> Result<String, String> {
 fn load_hospital(ehr: &Ehr, made: &Made) -> Result<(), String> {
     let anchor = day::parse(&made.anchor).ok_or_else(|| format!("`{}` is not a day", made.anchor))?;
     let hospital = Hospital::generate(Seed::new(made.seed), made.patients, anchor);
-    let items = hospital.map(|resource| {
+    let items = hospital.chain([super::records::consent_in_chart()]).map(|resource| {
         let text = serde_json::to_vec(&resource).unwrap_or_default();
         Ok(LoadItem { place: "synthetic hospital".to_owned(), text })
     });

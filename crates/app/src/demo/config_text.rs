@@ -5,7 +5,7 @@ use bascule_demo::cast::LABORATORY;
 use super::folder::DemoFolder;
 
 /// The text for these ports.
-pub(crate) fn config_text(port: u16, ehr: &str) -> String {
+pub(crate) fn config_text(port: u16, ehr: &str, laboratory: &str) -> String {
     format!(
         r#"# The demo's configuration, written anew at each start. For your own, begin with bascule.example.toml.
 
@@ -37,6 +37,20 @@ path = "/fhir"
 owner = "the demo"
 mode = "enforce"
 upstream = {{ url = "{ehr}", credential = {{ bearer = "file:ehr/bearer" }} }}
+consents = {{ poll_seconds = 5, age_seconds_max = 60 }}
+relations = {{ poll_seconds = 60 }}
+
+# Its ids are its own: `p0001` here is somebody else than there. Only a link says who is who.
+[[api]]
+name = "lab"
+title = "Mercy Hospital, laboratory"
+kind = "fhir"
+service = "laboratory"
+exposure = "external"
+path = "/lab"
+owner = "the demo"
+mode = "enforce"
+upstream = {{ url = "{laboratory}", credential = {{ bearer = "file:ehr/bearer" }} }}
 "#
     )
 }
@@ -69,18 +83,45 @@ ORDERS = ["https://mercy.example/order"]
 /// Writes configuration and, where they are not yet there, the shipped policy files.
 ///
 /// A demo of before there was a laboratory has no key of it, and goes on without one.
-pub(crate) fn write(folder: &DemoFolder, port: u16, mllp_port: u16, ehr: &str) -> Result<(), String> {
+pub(crate) fn write(folder: &DemoFolder, port: u16, mllp_port: u16, (ehr, lab): (&str, &str)) -> Result<(), String> {
     let said = |error: std::io::Error| format!("{}: {error}", folder.root.display());
-    let mut text = config_text(port, ehr);
+    let mut text = config_text(port, ehr, lab);
     if !folder.state().exists() || folder.key(LABORATORY).exists() {
         text.push_str(&laboratory(mllp_port));
     }
     std::fs::write(folder.config(), text).map_err(said)?;
-    for (name, text) in bascule_policy::shipped::FILES {
+    let own = ("policy/care-manager.toml", CARE_MANAGER);
+    for (name, text) in bascule_policy::shipped::FILES.into_iter().chain([own]) {
         let file = folder.root.join(name);
         if !file.exists() {
-            std::fs::write(file, text).map_err(said)?;
+            std::fs::write(file, for_both_apis(name, text)).map_err(said)?;
         }
     }
     Ok(())
 }
+
+/// Who reads at the laboratory as well: patients, who represents them, and who treats.
+const BOTH: [&str; 4] = ["patient.toml", "personal-representative.toml", "physician.toml", "nurse.toml"];
+
+fn for_both_apis(name: &str, text: &str) -> String {
+    let both = BOTH.iter().any(|file| name.ends_with(&format!("/{file}")));
+    if both { text.replace("= \"ehr\"\n", "= [\"ehr\", \"lab\"]\n") } else { text.to_owned() }
+}
+
+/// A role with a hard panel, which the shipped policy has none of: here one can see how it is walled in.
+const CARE_MANAGER: &str = r#"# The demo's own: a hard panel. The shipped roles that treat are not walled in; this one is, by choice.
+
+[role.care-manager]
+title       = "Care managers, about their own panel"
+purpose     = ["CAREMGT"]
+api         = "ehr"
+patients    = "related"
+no-relation = "refuse"
+
+[[role.care-manager.grant]]
+resource     = ["Patient", "Condition", "CarePlan", "CareTeam", "Goal"]
+relations    = ["care-team"]
+interactions = ["read", "search"]
+elements     = "*"
+because      = "164.514(d)(2): who manages the care of a patient, while that lasts"
+"#;

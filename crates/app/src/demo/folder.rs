@@ -52,6 +52,10 @@ impl DemoFolder {
         self.root.join("ehr/ehr.db")
     }
 
+    pub(crate) fn laboratory(&self) -> PathBuf {
+        self.root.join("ehr/laboratory.db")
+    }
+
     pub(crate) fn ehr_bearer(&self) -> PathBuf {
         self.root.join("ehr/bearer")
     }

@@ -5,7 +5,9 @@ pub(crate) mod bank;
 mod config_text;
 pub(crate) mod folder;
 mod key;
+mod laboratory;
 mod people;
+mod records;
 mod sign_in;
 pub(crate) mod state;
 pub(crate) mod token;
@@ -59,10 +61,14 @@ async fn open(args: &DemoRun) -> Result<Demo, String> {
     let files = link_tls(&folder, &tls)?;
     let (stop, stopped) = watch::channel(false);
     let bank = Bank::open(&folder, args, earlier.as_ref(), &tls.ca_pem, until(stopped.clone())).await?;
-    config_text::write(&folder, args.port, args.mllp_port, &bank.base)?;
+    let laboratory = laboratory::open(&folder, bank.bearer(), &bank.made.anchor, until(stopped.clone())).await?;
+    config_text::write(&folder, args.port, args.mllp_port, (&bank.base, &laboratory))?;
     let settings = config::load(&folder.config())
         .map_err(|faults| bascule_policy::fault::render(&faults, "The demo's own configuration is refused."))?;
     crate::witnessing::before_opening(&settings).await?;
+    if earlier.is_none() {
+        records::first_relation(&settings.store)?;
+    }
     let house = House::open(settings, clock::now()).map_err(|error| error.to_string())?;
     let portal = PortalSettings {
         ca_pem: Some(tls.ca_pem.clone()),
@@ -101,7 +107,7 @@ fn link_tls(folder: &DemoFolder, tls: &development::DevelopmentTls) -> Result<Tl
             folder::write_private(to, &std::fs::read(from).map_err(said)?).map_err(said)?;
         }
     }
-    Ok(TlsFiles { certificate, key, client_ca: None })
+    Ok(TlsFiles { certificate, key, client_ca: None, self_signed_clients: false })
 }
 
 /// People and apps: entered once, remembered in `demo.json`; ports may have changed since.
@@ -127,12 +133,14 @@ async fn entered(
                 }
             }
             let clients = people::enter_clients(&records, folder, &portal.redirect_url()).await?;
+            records::file(&records, bank).await?;
             State { users, clients, ..State::default() }
         }
     };
     people::enter_relations(&records, bank).await?;
     people::move_portal(&records, &mut state, &portal.redirect_url())?;
     state.fhir.clone_from(&portal.bridge_fhir_base);
+    state.laboratory = format!("https://localhost:{}/lab", args.port);
     state.issuer = format!("https://localhost:{}", args.port);
     state.portal = format!("{}/", portal.public_url);
     state.ca = folder.tls().join("ca.pem").display().to_string();

@@ -14,7 +14,8 @@ use crate::admin::records::Records;
 use crate::admin::{Act, Outcome};
 
 /// The organizations of the demo: id, name, class, address, and from when there is an agreement.
-const ORGANIZATIONS: [(&str, &str, &str, &str, Option<&str>); 2] = [
+const ORGANIZATIONS: [(&str, &str, &str, &str, Option<&str>); 3] = [
+    ("eastside", "Eastside Family Clinic", "treating-provider", "7 East Quay, Mercy, ME 00000", None),
     ("mercy", "Mercy Hospital", "workforce", "1 Harbour Road, Mercy, ME 00000", None),
     (
         "farsight",
@@ -44,6 +45,7 @@ pub(super) async fn enter_organizations(records: &Records) -> Result<(), String>
                 from: from.to_owned(),
                 until: None,
                 purposes: vec!["HOPERAT".to_owned()],
+                citation: None,
             };
             done(records, agreement).await?;
         }
@@ -107,13 +109,19 @@ async fn add(records: &Records, login: &str, own: &str, kept: DemoUser) -> Resul
     let act = Act::UserAdd {
         name: login.to_owned(),
         display: Some(kept.name.clone()),
-        roles: vec![kept.role.clone()],
+        roles: roles_of(login, &kept.role),
         fhir_user: (!own.is_empty()).then(|| own.to_owned()),
         patient: kept.patient.clone(),
     };
     let value = done(records, act).await?;
     let password = value.get("password").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok((login.to_owned(), DemoUser { password, ..kept }))
+}
+
+/// Who stands for somebody is a representative beside what they are themselves.
+fn roles_of(login: &str, role: &str) -> Vec<String> {
+    let also = (login == super::records::REPRESENTATIVE.0).then_some("personal-representative");
+    std::iter::once(role).chain(also).map(ToOwned::to_owned).collect()
 }
 
 /// The apps of the cast, and a public one for experiments on the command line.
@@ -134,7 +142,7 @@ pub(super) async fn enter_clients(
         "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": scope,
-        "bascule_apis": ["ehr"],
+        "bascule_apis": ["ehr", "lab"],
     });
     add_client(records, EXPERIMENT, &metadata, "mercy", None).await?;
     let redirect_uri = Some(EXPERIMENT_REDIRECT.to_owned());
@@ -191,7 +199,7 @@ async fn add_client(
     done(records, act).await.map(drop)
 }
 
-async fn done(records: &Records, act: Act) -> Result<Value, String> {
+pub(super) async fn done(records: &Records, act: Act) -> Result<Value, String> {
     match records.act(act, "demo").await {
         Outcome::Done(value) => Ok(value),
         Outcome::Refused(sentence) => Err(sentence),

@@ -25,6 +25,7 @@ pub(super) async fn sign_in(
     name: &str,
     user: &DemoUser,
     scope: Option<&str>,
+    patient: Option<&str>,
 ) -> Result<String, String> {
     let verifier = bascule_store::random::text(&bascule_store::random::token().map_err(|error| error.to_string())?);
     let default = if user.patient.is_some() {
@@ -39,11 +40,12 @@ pub(super) async fn sign_in(
         .append_pair("scope", scope.unwrap_or(default))
         .append_pair("state", "command-line")
         .append_pair("aud", &state.fhir)
+        .append_pair("resource", &state.laboratory)
         .append_pair("code_challenge", &URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())))
         .append_pair("code_challenge_method", "S256")
         .finish();
     let start = Url::parse(&format!("{}/oauth/authorize?{query}", state.issuer)).map_err(|error| error.to_string())?;
-    let code = Visit { client, name, user, cookies: Vec::new() }.walk(start).await?;
+    let code = Visit { client, name, user, patient, cookies: Vec::new() }.walk(start).await?;
     let form = Serializer::new(String::new())
         .append_pair("grant_type", "authorization_code")
         .append_pair("client_id", EXPERIMENT)
@@ -59,6 +61,8 @@ struct Visit<'a> {
     client: &'a Client,
     name: &'a str,
     user: &'a DemoUser,
+    /// Whose record to pick, where there is a choice.
+    patient: Option<&'a str>,
     cookies: Vec<(String, String)>,
 }
 
@@ -133,6 +137,8 @@ impl Visit<'_> {
             match kind.as_str() {
                 "password" => drop(pairs.append_pair(&field, &self.user.password)),
                 "text" | "email" => drop(pairs.append_pair(&field, self.name)),
+                "radio" if self.patient.is_some_and(|patient| patient != value) => {}
+                "radio" if self.patient.is_some() => drop(pairs.append_pair(&field, &value)),
                 "checkbox" | "radio" if !checked => {}
                 "submit" => {}
                 _ => drop(pairs.append_pair(&field, &value)),

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct State {
     /// Base of the FHIR API at the bridge.
     pub(crate) fhir: String,
+    /// Base of the laboratory's API at the bridge.
+    #[serde(default)]
+    pub(crate) laboratory: String,
     /// The bridge itself.
     pub(crate) issuer: String,
     /// The portal.

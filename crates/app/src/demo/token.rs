@@ -17,8 +17,8 @@ use crate::terminal;
 pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Prints the token alone, so that a shell can take it.
-pub(crate) async fn run(name: &str, data: &Path, scope: Option<&str>) -> Exit {
-    match token(name, data, scope).await {
+pub(crate) async fn run(name: &str, data: &Path, scope: Option<&str>, patient: Option<&str>) -> Exit {
+    match token(name, data, scope, patient).await {
         Ok(token) => {
             terminal::line(&token);
             Exit::Done
@@ -30,7 +30,7 @@ pub(crate) async fn run(name: &str, data: &Path, scope: Option<&str>) -> Exit {
     }
 }
 
-async fn token(name: &str, data: &Path, scope: Option<&str>) -> Result<String, String> {
+async fn token(name: &str, data: &Path, scope: Option<&str>, patient: Option<&str>) -> Result<String, String> {
     let state = State::read(&data.join("demo.json"))?.ok_or_else(|| {
         format!("there is no demo in {}; start `bascule demo` first, or name its folder with --data", data.display())
     })?;
@@ -39,7 +39,7 @@ async fn token(name: &str, data: &Path, scope: Option<&str>) -> Result<String, S
     let client = Client::new(&settings).map_err(|error| error.to_string())?;
     match (state.clients.get(name), state.users.get(name)) {
         (Some(app), _) if app.key.is_some() => backend_token(&client, &state, name, app, scope).await,
-        (_, Some(user)) => sign_in(&client, &state, name, user, scope).await,
+        (_, Some(user)) => sign_in(&client, &state, name, user, scope, patient).await,
         _ => {
             let backends = state.clients.iter().filter(|(_, app)| app.key.is_some()).map(|(name, _)| name.as_str());
             let known = backends.chain(state.users.keys().map(String::as_str)).collect::<Vec<_>>().join(", ");

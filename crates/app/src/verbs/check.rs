@@ -51,6 +51,7 @@ pub(crate) fn check(settings: &Settings, file: &str) -> Found {
     let mut found = beside_policy(settings, file);
     match policy_folder::load(&settings.policy, &settings.api_names()) {
         Ok(policy) => {
+            check_roles(settings, &policy, file, &mut found);
             found.policy_hash = Some(policy.hash().to_owned());
             found.faults.extend(check_panel(settings, &policy));
         }
@@ -100,7 +101,24 @@ pub(crate) fn beside_policy(settings: &Settings, file: &str) -> Found {
     found
 }
 
+/// A role that a provider's claims stand for must be one that the policy knows: a slip there lets nobody do anything.
+fn check_roles(settings: &Settings, policy: &bascule_policy::Policy, file: &str, found: &mut Found) {
+    for provider in &settings.providers {
+        for role in provider.claims.roles.values().flatten().filter(|role| policy.role(role).is_none()) {
+            let message =
+                format!("provider `{}` gives the role `{role}`, which the policy does not have", provider.name);
+            let known = policy.roles().map(|role| role.name.as_ref());
+            let near = bascule_policy::fault::suggest(role, known);
+            let mend = if near.is_empty() { "write a role of the policy folder".to_owned() } else { near };
+            found.faults.push(Fault::of_file(file, message, mend));
+        }
+    }
+}
+
 fn check_certificate(settings: &Settings, file: &str, found: &mut Found) {
+    if let Some(Err(error)) = mutual_tls_files(settings).map(ReloadableTls::load) {
+        found.faults.push(Fault::of_file(file, format!("[listen.mtls]: {error}"), "name a PEM file of authorities"));
+    }
     let tls = ReloadableTls::load(tls_files(settings));
     match tls.and_then(|tls| tls.days_left()) {
         Ok(days) if days < CERTIFICATE_DAYS_WARN => {
@@ -122,7 +140,18 @@ pub(crate) fn tls_files(settings: &Settings) -> TlsFiles {
         certificate: settings.listen.certificate.clone(),
         key: settings.listen.key.clone(),
         client_ca: settings.listen.client_ca.clone(),
+        self_signed_clients: settings.listen.self_signed_clients,
     }
+}
+
+/// The files of the second listener, if there is one: the same certificate, and what it asks of clients.
+pub(crate) fn mutual_tls_files(settings: &Settings) -> Option<TlsFiles> {
+    let second = settings.listen.mtls.as_ref()?;
+    Some(TlsFiles {
+        client_ca: second.client_ca.clone(),
+        self_signed_clients: second.self_signed,
+        ..tls_files(settings)
+    })
 }
 
 fn as_json(found: &Found) -> serde_json::Value {

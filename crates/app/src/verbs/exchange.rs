@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Runs a verb.
 pub(crate) async fn run(verb: ExchangeVerb) -> Exit {
     match verb.asked() {
-        Ok(Asked::Act(act, args)) => records::run((act, args)).await,
+        Ok(Asked::Act(act, args)) => records::run((*act, args)).await,
         Ok(Asked::Send(files, to)) => match send(&files, to).await {
             Ok(0) => Exit::Done,
             Ok(_) => Exit::Fault,

@@ -6,6 +6,8 @@ pub(crate) mod demo_data;
 pub(crate) mod ehr;
 mod evidence;
 pub(crate) mod exchange;
+pub(crate) mod explain;
+mod filed;
 pub(crate) mod policy;
 pub(crate) mod records;
 mod records_remote;

@@ -1,4 +1,4 @@
-//! `bascule user|client|organization|agreement|relation|alert`: asks the running house, or opens it.
+//! `bascule user|client|organization|agreement|relation|alert|consent|…`: asks the running house, or opens it.
 
 use std::sync::Arc;
 
@@ -72,12 +72,14 @@ impl Records {
     /// The records of an open house.
     pub(crate) fn of(house: &House) -> Self {
         let api = house.settings.gateway.apis.first().map_or_else(String::new, |entry| entry.api.name.clone());
+        let apis = house.settings.gateway.apis.iter().map(|entry| entry.api.name.clone()).collect();
         let retention = Retention { years: house.settings.audit.retention_years };
         Self {
             store: Arc::clone(&house.store),
             deliveries: Arc::clone(&house.deliveries),
             log: house.log.clone(),
             api,
+            apis,
             retention,
             policy: Arc::clone(&house.policy),
         }
@@ -107,6 +109,7 @@ impl UserVerb {
     pub(crate) fn into_act(self) -> std::io::Result<(Act, RecordsArgs)> {
         Ok(match self {
             Self::More(more) => people(more.into_act()?),
+            Self::Explain(_) => return Err(std::io::Error::other("an explanation changes nothing")),
             Self::Add { name, roles, fhir_user, patient, display, records } => {
                 (Act::UserAdd { name, display, roles, fhir_user, patient }, records)
             }
@@ -144,6 +147,9 @@ impl OrganizationVerb {
             Self::Add { id, name, class, address, records } => {
                 (Act::OrganizationAdd { id, name, class, address }, records)
             }
+            Self::Verify { id, on, by, records } => (Act::OrganizationVerify { id, on, by }, records),
+            Self::Classify { id, class, records } => (Act::OrganizationClassify { id, class }, records),
+            Self::Reference { id, reference, records } => (Act::OrganizationReference { id, reference }, records),
             Self::List { records } => (Act::OrganizationList, records),
             Self::More(more) => people(more.into_act()),
         }
@@ -153,9 +159,10 @@ impl OrganizationVerb {
 impl AgreementVerb {
     pub(crate) fn into_act(self) -> (Act, RecordsArgs) {
         match self {
-            Self::Add { id, organization, kind, from, until, purposes, records } => {
-                (Act::AgreementAdd { id, organization, kind, from, until, purposes }, records)
+            Self::Add { id, organization, kind, from, until, purposes, citation, records } => {
+                (Act::AgreementAdd { id, organization, kind, from, until, purposes, citation }, records)
             }
+            Self::End { id, because, records } => (Act::AgreementEnd { id, because }, records),
             Self::List { records } => (Act::AgreementList, records),
         }
     }
@@ -166,6 +173,9 @@ impl RelationVerb {
         match self {
             Self::Add { patient, practitioner, kind, until, records } => {
                 (Act::RelationAdd { patient, practitioner, kind, until }, records)
+            }
+            Self::End { patient, practitioner, kind, records } => {
+                (Act::RelationEnd { patient, practitioner, kind }, records)
             }
             Self::List { records } => (Act::RelationList, records),
         }

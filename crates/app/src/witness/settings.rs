@@ -90,7 +90,7 @@ fn read_tls(mut tls: Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Optio
     let mut path = |key, example| required_word(&mut tls, key, example, reader).map(|word| base.join(word.text));
     let (certificate, key) = (path("certificate", "\"tls/witness.pem\""), path("key", "\"tls/witness.key\""));
     tls.finish(reader);
-    Some(TlsFiles { certificate: certificate?, key: key?, client_ca: None })
+    Some(TlsFiles { certificate: certificate?, key: key?, client_ca: None, self_signed_clients: false })
 }
 
 #[cfg(test)]

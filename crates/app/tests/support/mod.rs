@@ -101,6 +101,23 @@ impl Demo {
         Some(Answer { status: head.status, headers: head.headers, body })
     }
 
+    /// `wanted` patients whom the bearer of this token has no relation to, so that access to them asks for a reason.
+    pub(crate) async fn unrelated(&self, token: &str, wanted: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        for number in 1..100 {
+            let answer = self.get(token, &format!("/fhir/Patient/p{number:04}")).await;
+            match answer.status.as_u16() {
+                403 => found.push(format!("p{number:04}")),
+                404 => break,
+                _ => {}
+            }
+            if found.len() == wanted {
+                return found;
+            }
+        }
+        panic!("only {found:?} have no relation; start with more patients")
+    }
+
     /// Waits until it is open: its state, and a client that trusts it.
     fn opened(folder: &tempfile::TempDir, child: &mut Child) -> (Value, Client) {
         let start = Instant::now();
@@ -144,7 +161,13 @@ impl Demo {
 
     /// A token of a backend client or a person, kept for the next time.
     pub(crate) fn token(&mut self, name: &str) -> String {
-        if let Some(token) = self.tokens.get(name) {
+        self.token_for(name, None)
+    }
+
+    /// The same, for a record that a person picks.
+    pub(crate) fn token_for(&mut self, name: &str, picked: Option<&str>) -> String {
+        let kept = format!("{name}|{}", picked.unwrap_or_default());
+        if let Some(token) = self.tokens.get(&kept) {
             return token.clone();
         }
         let data = self.data().display().to_string();
@@ -153,10 +176,13 @@ impl Demo {
         if !scope.is_empty() {
             arguments.extend(["--scope", scope]);
         }
+        if let Some(picked) = picked {
+            arguments.extend(["--patient", picked]);
+        }
         let (status, out, error) = self.run(&arguments);
         assert_eq!(status, 0, "no token for {name}: {error}");
         let token = out.trim().to_owned();
-        self.tokens.insert(name.to_owned(), token.clone());
+        self.tokens.insert(kept, token.clone());
         token
     }
 

@@ -1,7 +1,8 @@
 //! Walks: Markdown that a stranger can read, run against the real binary.
 //!
 //! Each `http` block asks, the `expect` block after it says what must come back. `as:` names a backend client or a person of
-//! the demo, with the scopes to ask for after a space if not its own. In both, `{name}` is a value kept by an earlier `keep`.
+//! the demo, with the scopes to ask for after a space if not its own; `for:` whose record a person picks. A `run` block is a
+//! command of an administrator, `exit` what it must end with, and `log` what its entry must say. In all, `{name}` is a value kept by an earlier `keep`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,12 +51,12 @@ fn read(file: &Path) -> Vec<Walk> {
     for (number, line) in text.lines().enumerate() {
         match &mut block {
             None => {
-                if let Some(kind) = line.strip_prefix("```").filter(|kind| ["http", "expect"].contains(kind)) {
+                if let Some(kind) = line.strip_prefix("```").filter(|kind| ["http", "run", "expect"].contains(kind)) {
                     block = Some((kind, number + 1, String::new()));
                 }
             }
             Some((kind, start, inner)) if line == "```" => {
-                if *kind == "http" {
+                if *kind != "expect" {
                     assert!(request.is_none(), "{name}:{start}: a request without what to expect before it");
                     request = Some((*start, inner.clone()));
                 } else {
@@ -84,24 +85,54 @@ fn fill(text: &str, kept: &BTreeMap<String, String>) -> String {
 
 async fn take(demo: &mut Demo, walk: &Walk, kept: &mut BTreeMap<String, String>) -> Vec<String> {
     let request = fill(&walk.request, kept);
+    if let Some(command) = request.strip_prefix("bascule ") {
+        let answer = administer(demo, command);
+        return expected(demo, walk, &answer, kept);
+    }
     let (head, body) = request.split_once("\n\n").map_or((request.as_str(), None), |(head, body)| (head, Some(body)));
     let mut lines = head.lines();
     let (method, path) = lines.next().unwrap().split_once(' ').unwrap();
     let mut headers = Vec::new();
+    let picked = head.lines().find_map(|line| line.strip_prefix("for: "));
     for line in lines {
         let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{}: not a header: {line}", walk.place));
         match name {
-            "as" => headers.push(("authorization".to_owned(), format!("Bearer {}", demo.token(value)))),
+            "as" => headers.push(("authorization".to_owned(), format!("Bearer {}", demo.token_for(value, picked)))),
+            "for" => {}
             _ => headers.push((name.to_owned(), value.to_owned())),
         }
     }
     let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
     let body = body.map(|body| body.trim_end().as_bytes().to_vec());
     let answer = demo.send(Method::from_bytes(method.as_bytes()).unwrap(), path, &headers, body).await;
+    expected(demo, walk, &answer, kept)
+}
+
+/// A command of an administrator on this demo, as an answer: its exit code stands in a header.
+fn administer(demo: &Demo, command: &str) -> Answer {
+    let mut words: Vec<String> = Vec::new();
+    for (index, part) in command.trim().split('"').enumerate() {
+        if index % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_ascii_whitespace().map(ToOwned::to_owned));
+        }
+    }
+    words.extend(["--config".to_owned(), demo.config()]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (code, out, error) = demo.run(&words);
+    let mut headers = http::HeaderMap::new();
+    headers.insert(EXIT, code.to_string().parse().unwrap());
+    Answer { status: http::StatusCode::OK, headers, body: format!("{out}{error}").into_bytes() }
+}
+
+const EXIT: &str = "exit-code";
+
+fn expected(demo: &Demo, walk: &Walk, answer: &Answer, kept: &mut BTreeMap<String, String>) -> Vec<String> {
     let expect = fill(&walk.expect, kept);
     let mut faults = Vec::new();
     for line in expect.lines().filter(|line| !line.trim().is_empty()) {
-        if let Err(fault) = hold(demo, &answer, line, kept) {
+        if let Err(fault) = hold(demo, answer, line, kept) {
             let body = String::from_utf8_lossy(&answer.body).chars().take(600).collect::<String>();
             faults.push(format!("`{line}`: {fault}\n    answered {} {body}", answer.status));
         }
@@ -146,6 +177,8 @@ fn hold(demo: &Demo, answer: &Answer, line: &str, kept: &mut BTreeMap<String, St
             let found = answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
             must(found.contains(wanted), format!("found {found:?}"))
         }
+        "exit" => must(answer.headers.get(EXIT).is_some_and(|code| code == rest), format!("{:?}", answer.headers)),
+        "log" if answer.headers.contains_key(EXIT) => changed(demo, rest),
         "log" => logged(demo, answer, rest),
         status => must(answer.status.as_str() == status, "another status".to_owned()),
     }
@@ -163,6 +196,19 @@ fn logged(demo: &Demo, answer: &Answer, words: &str) -> Result<(), String> {
     match words.split_ascii_whitespace().find(|word| !entry.contains(*word)) {
         Some(word) => Err(format!("the entry lacks {word}: {entry}")),
         None => Ok(()),
+    }
+}
+
+/// Some entry of the house itself must contain each of the words.
+fn changed(demo: &Demo, words: &str) -> Result<(), String> {
+    let file = demo.data().join("entries.ndjson");
+    let (status, _, error) =
+        demo.run(&["audit", "export", "--out", &file.display().to_string(), "--config", &demo.config()]);
+    let entries = std::fs::read_to_string(&file).unwrap_or_default();
+    let says = |entry: &str| words.split_ascii_whitespace().all(|word| entry.contains(word));
+    match entries.lines().any(says) {
+        true => Ok(()),
+        false => Err(format!("none of {} entries (exit {status}) says so: {error}", entries.lines().count())),
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) async fn begin(
     let asked = kick_off::check(visit, permit, now)?;
     let call = Fetch { prefer: Some("respond-async"), ..Fetch::get(kick_off::address(permit)?) };
     intend(gateway, visit, now).await?;
-    let (head, _) = served.upstream.fetch(call, &visit.head.request_id).await.map_err(Refusal::Upstream)?;
+    let (head, _) = served.upstream.fetch(call, &visit.behalf()?).await.map_err(Refusal::Upstream)?;
     match head.status {
         StatusCode::ACCEPTED => {}
         status if status.is_client_error() => return Err(Refusal::Rejected { status }),
@@ -101,7 +101,7 @@ async fn state(
 ) -> Result<Response, Refusal> {
     intend(gateway, visit, now).await?;
     let call = Fetch::get(ticket.address.clone());
-    let (head, body) = served.upstream.fetch(call, &visit.head.request_id).await.map_err(Refusal::Upstream)?;
+    let (head, body) = served.upstream.fetch(call, &visit.behalf()?).await.map_err(Refusal::Upstream)?;
     match head.status {
         StatusCode::OK => manifest(gateway, served, visit, permit, ticket, body, now).await,
         StatusCode::ACCEPTED => {
@@ -154,7 +154,7 @@ async fn end(
 ) -> Result<Response, Refusal> {
     intend(gateway, visit, now).await?;
     let call = Fetch { method: Method::DELETE, ..Fetch::get(ticket.address.clone()) };
-    let (head, _) = served.upstream.fetch(call, &visit.head.request_id).await.map_err(Refusal::Upstream)?;
+    let (head, _) = served.upstream.fetch(call, &visit.behalf()?).await.map_err(Refusal::Upstream)?;
     match head.status {
         status if status.is_success() => bare(gateway, visit, StatusCode::ACCEPTED, HeaderMap::new(), now).await,
         status => Err(unserved(status, &head.headers)),
@@ -176,7 +176,7 @@ async fn file(
         identified: ticket.identified,
         ..Fetch::get(ticket.address.clone())
     };
-    let (head, body) = served.upstream.fetch(call, &visit.head.request_id).await.map_err(Refusal::Upstream)?;
+    let (head, body) = served.upstream.fetch(call, &visit.behalf()?).await.map_err(Refusal::Upstream)?;
     match head.status {
         StatusCode::OK => {
             let came = stream::Came {

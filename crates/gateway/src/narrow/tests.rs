@@ -16,7 +16,7 @@ fn ids(ids: &[&str]) -> Vec<Id> {
 }
 
 fn own_records(patients: &[&str]) -> Condition {
-    Condition::InCompartment { of: ResourceType::PATIENT, ids: ids(patients) }
+    Condition::InCompartment { of: ResourceType::PATIENT, ids: ids(patients).into() }
 }
 
 fn query(text: &str) -> Query {

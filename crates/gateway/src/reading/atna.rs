@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{AUDIT_API, AUDIT_PATH, api, look_up, moment};
 use crate::answer::Response;
-use crate::facts::gather;
+use crate::facts::{Question, gather};
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::keep;
@@ -42,7 +42,7 @@ pub(super) async fn serve(
         Interaction::parse(&request)
     };
     visit.asked = interaction.as_ref().ok().map(|interaction| asked(interaction.clone()));
-    let credentials = gateway.credentials(&visit.head, now)?;
+    let credentials = gateway.credentials(None, &visit.head, now).await?;
     let principal = authenticate(credentials, AUDIT_API, now).map_err(Refusal::Unauthenticated)?;
     visit.principal = Some(principal.clone());
     if !headers::takes_json(&visit.head.headers) {
@@ -50,7 +50,8 @@ pub(super) async fn serve(
     }
     let asked = asked(interaction.map_err(Refusal::Unreadable)?);
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &asked.api, &policy.needs(&principal, &asked), now);
+    let question = Question::new(AUDIT_API, &principal, policy.settings(), now);
+    let facts = gather(&gateway.shelf(), &policy.needs(&principal, &asked), &question);
     visit.recipient = crate::facts::recipient(&facts);
     let permit = policy.decide(principal, asked, &facts, &api(), now).map_err(Refusal::Denied)?;
     visit.permit = Some(permit.clone());

@@ -38,7 +38,7 @@ struct Answer<'a> {
 }
 
 pub(super) async fn serve(gateway: &Gateway, visit: &mut Visit, now: Timestamp) -> Result<Response, Refusal> {
-    let credentials = gateway.credentials(&visit.head, now)?;
+    let credentials = gateway.credentials(None, &visit.head, now).await?;
     let tried = gateway.api_names().into_iter().filter(|api| api != AUDIT_API);
     let mut found = Err(Refusal::NoSuchApi);
     for api in tried {

@@ -55,7 +55,7 @@ pub(crate) fn api() -> Api {
 /// Answers a request below `/audit`.
 pub(crate) async fn answer(gateway: &Gateway, parts: Parts, now: Timestamp) -> http::Response<Body> {
     let request_id = uuid::Uuid::new_v4().to_string();
-    let head = Head::new(parts, request_id.clone(), gateway.limits().user_agent_bytes_max);
+    let head = Head::new(parts, request_id.clone(), now, gateway.limits().user_agent_bytes_max);
     let rest = head.path.strip_prefix(AUDIT_PATH).unwrap_or_default().to_owned();
     let asked = if head.query.is_empty() { rest.clone() } else { format!("{rest}?{}", head.query) };
     let is_read = matches!(head.method, Method::GET | Method::HEAD);

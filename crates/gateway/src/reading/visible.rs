@@ -9,8 +9,9 @@ use bascule_smart::Principal;
 use futures_util::StreamExt as _;
 
 use crate::apis::Served;
-use crate::facts::gather;
+use crate::facts::{Question, gather};
 use crate::gateway::Gateway;
+use crate::identity::Behalf;
 use crate::narrow::{self, Sent};
 use crate::record::Visit;
 use crate::upstream::Content;
@@ -50,10 +51,11 @@ async fn is_visible(
         Interaction::Read { resource: ResourceType::parse(resource)?, id: Id::parse(id)?, query: Query::default() };
     let asked = walk::asked(served, interaction);
     let policy = gateway.policy();
-    let facts = gather(gateway.store(), &asked.api, &policy.needs(principal, &asked), now);
+    let question = Question::new(&served.api.name, principal, policy.settings(), now);
+    let facts = gather(&gateway.shelf(), &policy.needs(principal, &asked), &question);
     let permit = policy.decide(principal.clone(), asked, &facts, &served.api, now).ok()?;
     let call = narrow::call(&permit, Sent::default(), &gateway.frame(served)).ok()?;
-    let reply = served.upstream.send(call, &visit.head.headers, &visit.head.request_id).await.ok()?;
+    let reply = served.upstream.send(call, &visit.head.headers, &Behalf::Caller(principal, &visit.head)).await.ok()?;
     let Content::Held(body) = reply.content else { return None };
     if !reply.status.is_success() {
         return None;

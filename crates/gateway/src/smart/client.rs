@@ -1,8 +1,9 @@
 //! Who the client is: its proof, checked against its registration.
 
+use bascule_crypto::certificate::Certificate;
 use bascule_fhir::Timestamp;
 use bascule_smart::client_auth::{self, Presented, Proof, verify_assertion};
-use bascule_smart::{AuthMethod, Binding, OauthError, Parameters, Refusal, dpop};
+use bascule_smart::{AuthMethod, Binding, OauthError, Parameters, Refusal, dpop, tls_auth, udap};
 use bascule_store::client::{Client, SecretCheck};
 use bascule_store::replay::Use;
 use bascule_store::user::Status;
@@ -42,7 +43,7 @@ pub(crate) async fn authenticate(
     };
     let named = attempt.as_ref().ok().and_then(|presented| presented.client.clone());
     let proved = match attempt {
-        Ok(presented) => prove(state, presented, otherwise, caller).await,
+        Ok(presented) => prove(state, presented, otherwise, parameters, caller).await,
         Err(refusal) => Err(refusal.into()),
     };
     match proved {
@@ -58,6 +59,7 @@ async fn prove(
     state: &SmartState,
     presented: Presented,
     otherwise: Option<String>,
+    form: &Parameters,
     caller: &Caller,
 ) -> Result<Client, Failure> {
     let id = presented.client.or(otherwise).ok_or_else(|| Refusal::client("`client_id` is missing"))?;
@@ -73,6 +75,9 @@ async fn prove(
                 SecretCheck::Wrong => Err(unknown().into()),
             }
         }
+        (AuthMethod::PrivateKeyJwt, Proof::Assertion(assertion)) if client.metadata.udap.is_some() => {
+            by_udap(state, client, &assertion, form)
+        }
         (AuthMethod::PrivateKeyJwt, Proof::Assertion(assertion)) => {
             let keys = keys::of_client(state, &client.metadata, &assertion).await?;
             let verified = verify_assertion(&assertion, &id, &client.metadata, &keys, state.server(), now)?;
@@ -81,8 +86,49 @@ async fn prove(
                 Use::Replayed => Err(Refusal::client("client assertion: its `jti` was used before").into()),
             }
         }
+        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, Proof::None) => {
+            by_certificate(state, &client, caller).await?;
+            Ok(client)
+        }
         (method, _) => Err(Refusal::client(format!("this client is registered for `{}`", method.name())).into()),
     }
+}
+
+/// UDAP: an assertion with the certificate chain that made it. The purpose that a backend states with it is that of what it asks
+/// for now.
+fn by_udap(state: &SmartState, mut client: Client, assertion: &str, form: &Parameters) -> Result<Client, Failure> {
+    let unknown = || Refusal::client("this client belongs to a community that this server is no member of");
+    let settings = state.udap().ok_or_else(unknown)?;
+    if form.value("udap") != Some(udap::VERSION) {
+        return Err(Refusal::request("`udap` must be 1").into());
+    }
+    let uri = client.metadata.udap.clone().unwrap_or_default();
+    let (anchors, now) = (&settings.community.anchors, state.now());
+    let (verified, behalf) = udap::verify_assertion(assertion, &client.id, &uri, anchors, state.server(), now)?;
+    if state.store().use_once(&client.id, &verified.jti, verified.remember_until, now)? == Use::Replayed {
+        return Err(Refusal::client("client assertion: its `jti` was used before").into());
+    }
+    if form.value("grant_type") == Some("client_credentials") {
+        let behalf = behalf.ok_or_else(|| Refusal::grant("the extension `hl7-b2b` is missing"))?;
+        client.metadata.purpose = behalf.purpose;
+    }
+    Ok(client)
+}
+
+/// Mutual TLS: the certificate of the connection against the registration.
+async fn by_certificate(state: &SmartState, client: &Client, caller: &Caller) -> Result<(), Failure> {
+    let missing = || Refusal::client("this client proves itself by its certificate: present it");
+    let der = caller.certificate_der.as_deref().ok_or_else(missing)?;
+    let certificate = Certificate::read(der).map_err(|error| Refusal::client(error.to_string()))?;
+    tls_auth::verify(&client.metadata, &certificate, caller.certificate_verified)?;
+    if certificate.not_after <= state.now().seconds() {
+        return Err(Refusal::client("client certificate: it has expired").into());
+    }
+    if client.metadata.auth_method == AuthMethod::SelfSignedTlsClientAuth {
+        let keys = keys::of_client(state, &client.metadata, "").await?;
+        tls_auth::verify_registered(&keys, der, &certificate)?;
+    }
+    Ok(())
 }
 
 /// To what the tokens of this request are to be bound: the key of a DPoP proof, or the certificate of the connection

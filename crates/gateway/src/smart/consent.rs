@@ -6,6 +6,7 @@ use axum::response::Response;
 use bascule_fhir::Id;
 use bascule_smart::consent::{Choice, choices, chosen};
 use bascule_smart::{OauthError, Refusal, Scope};
+use bascule_store::user::UserPatient;
 use http::StatusCode;
 use http::request::Parts;
 use maud::{Markup, html};
@@ -14,6 +15,7 @@ use super::browser::{Browser, Sent};
 use super::flow::{Ready, Step, Waiting, issue, next};
 use super::pages::{PageFailure, app_name, page as whole_page, see_other};
 use super::state::SmartState;
+use super::whose;
 
 /// The page.
 pub(crate) fn page(state: &SmartState, browser: &Browser, waiting: &Waiting, ready: &Ready) -> Response {
@@ -21,13 +23,16 @@ pub(crate) fn page(state: &SmartState, browser: &Browser, waiting: &Waiting, rea
     let app = app_name(&metadata.client_name, &waiting.client.id);
     let choices = choices(&waiting.request.scopes);
     let lines = || choices.iter().enumerate();
-    let title = state.server().api(&waiting.request.api).map(|api| api.title.clone()).unwrap_or_default();
+    let asked = std::iter::once(&waiting.request.api).chain(&waiting.request.also);
+    let titles: Vec<&str> = asked.filter_map(|api| state.server().api(api)).map(|api| api.title.as_str()).collect();
+    let title = titles.join("; ");
+    let mine = whose::patients(state, &ready.user, &waiting.request.api).unwrap_or_default();
     let asks = lines().any(|(_, choice)| choice.optional);
     let body = html! {
         h1 { "Let " span.who { (app) } " in?" }
         p.lead {
             "You are signed in as " span.who { (ready.user.name) } "."
-            @if let Some(patient) = &ready.context.patient { " The app asks for " (whose(ready, patient)) "." }
+            @if let Some(patient) = &ready.context.patient { " The app asks for " (whose_record(&mine, patient)) "." }
         }
         form method="post" action="/oauth/consent" {
             input type="hidden" name="form" value=(browser.form_token());
@@ -55,8 +60,8 @@ pub(crate) fn page(state: &SmartState, browser: &Browser, waiting: &Waiting, rea
 }
 
 /// A person by the name that they chose for the patient; a member of staff by the id.
-fn whose(ready: &Ready, patient: &Id) -> Markup {
-    match ready.user.patients.iter().find(|own| own.patient == *patient) {
+fn whose_record(mine: &[UserPatient], patient: &Id) -> Markup {
+    match mine.iter().find(|own| own.patient == *patient) {
         Some(own) => html! { "the record of " span.who { (own.label) } },
         None => html! { "the record of patient " span.who { (patient) } },
     }

@@ -23,7 +23,7 @@ use super::pages::{PageFailure, see_other};
 use super::pushed::{of_text, to_text};
 use super::state::{Caller, SmartState};
 use super::then::Then;
-use super::{authorize as endpoint, client, consent, login, patient, second_factor};
+use super::{authorize as endpoint, client, consent, federation, login, patient, second_factor, whose};
 
 /// What is kept of a waiting request.
 pub(crate) struct Body {
@@ -208,7 +208,15 @@ pub(crate) fn next(state: &SmartState, browser: &Browser, waiting: &Waiting) -> 
         Ok(context) => context,
         Err(refusal) => return Ok(Step::Refuse(Some(user.id), refusal)),
     };
-    let context = match with_patient(waiting, &user, context) {
+    let context = match context.patient {
+        Some(_) => context,
+        None => {
+            let patient = federation::standalone_patient(state, session, &waiting.request.api)?;
+            LaunchContext { patient, ..context }
+        }
+    };
+    let mine = whose::patients(state, &user, &waiting.request.api)?;
+    let context = match with_patient(waiting, &user, mine, context) {
         Ok(context) => context,
         Err(step) => return Ok(*step),
     };
@@ -263,14 +271,17 @@ fn launched(state: &SmartState, waiting: &Waiting, user: &User) -> Result<Result
 }
 
 /// Fills in the patient, or tells what must be asked.
-fn with_patient(waiting: &Waiting, user: &User, mut context: LaunchContext) -> Result<LaunchContext, Box<Step>> {
+fn with_patient(
+    waiting: &Waiting,
+    user: &User,
+    mine: Vec<UserPatient>,
+    mut context: LaunchContext,
+) -> Result<LaunchContext, Box<Step>> {
     let scopes = &waiting.request.scopes;
     let needed = scopes.has(&Scope::LaunchPatient) || scopes.has_context(Context::Patient);
     if !needed || context.patient.is_some() {
         return Ok(context);
     }
-    let mine: Vec<UserPatient> =
-        user.patients.iter().filter(|patient| patient.api == waiting.request.api).cloned().collect();
     let staff =
         mine.is_empty() && user.fhir_user.as_ref().is_some_and(|(resource, _)| *resource == ResourceType::PRACTITIONER);
     let chosen = waiting.body.patient.clone().filter(|chosen| staff || mine.iter().any(|own| own.patient == *chosen));
@@ -295,7 +306,7 @@ fn needs_consent(state: &SmartState, waiting: &Waiting, ready: &Ready) -> Result
     if !waiting.client.metadata.consent {
         return Ok(false);
     }
-    if is_public(&waiting.client.metadata) {
+    if is_public(&waiting.client.metadata) || waiting.request.also.is_some() {
         return Ok(true);
     }
     let patient = ready.context.patient.as_ref();
@@ -319,7 +330,7 @@ pub(crate) async fn issue(
     let grant = Grant {
         client: waiting.client.id.clone(),
         user: Some(ready.user.id.clone()),
-        apis: vec![request.api.clone()],
+        apis: std::iter::once(&request.api).chain(&request.also).cloned().collect(),
         scopes: scopes.clone(),
         context: ready.context,
         purpose: None,

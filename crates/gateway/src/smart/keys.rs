@@ -29,7 +29,11 @@ pub(crate) struct CachedKeys {
     until: Timestamp,
 }
 
-/// Makes the first RS256 key, or the next one when the present one is old. Called when the house opens and daily.
+/// What we sign with: RS256 for id_tokens, ES384 for those who ask for it and for what upstreams verify.
+const OWN_ALGORITHMS: [SigningAlgorithm; 2] = [SigningAlgorithm::Rs256, SigningAlgorithm::Es384];
+
+/// Makes the first key of each algorithm, or the next one when the present one is old. Called when the house opens and daily.
+/// The next one is published before it signs, the present one until what it signed has expired.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -37,8 +41,17 @@ pub fn ensure_signing_keys(
     store: &Store,
     lifetimes: &Lifetimes,
     now: Timestamp,
+) -> Result<Vec<SmartEvent>, StoreError> {
+    let made = OWN_ALGORITHMS.into_iter().map(|algorithm| ensure_key(store, algorithm, lifetimes, now));
+    made.filter_map(Result::transpose).collect()
+}
+
+fn ensure_key(
+    store: &Store,
+    algorithm: SigningAlgorithm,
+    lifetimes: &Lifetimes,
+    now: Timestamp,
 ) -> Result<Option<SmartEvent>, StoreError> {
-    let algorithm = SigningAlgorithm::Rs256;
     let published = store.published_keys(now)?;
     let newest = published.iter().filter(|key| key.algorithm == algorithm).map(|key| key.use_from).max();
     let use_from = match newest {

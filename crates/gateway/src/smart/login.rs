@@ -12,6 +12,7 @@ use http::request::Parts;
 use maud::{Markup, html};
 
 use super::browser::{Browser, Sent};
+use super::federation;
 use super::flow::Waiting;
 use super::guesses::Place;
 use super::pages::{PageFailure, app_name, see_other};
@@ -125,6 +126,7 @@ fn sign_in_form(
                 button.quiet type="submit" { "Use a passkey instead" }
             }
         }
+        (federation::offers(state, then.request()))
     }
 }
 

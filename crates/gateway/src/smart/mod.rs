@@ -2,6 +2,7 @@
 //!
 //! `smart` decides, `store` keeps, the log is told; here is only what speaks HTTP. No page needs JavaScript.
 
+pub mod federation;
 pub mod state;
 pub mod throttle;
 
@@ -35,7 +36,9 @@ mod sealed;
 mod second_factor;
 mod then;
 mod token;
+mod udap;
 mod userinfo;
+mod whose;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -47,6 +50,7 @@ pub use care::{CareState, care_router};
 pub use keys::ensure_signing_keys;
 pub use state::{Caller, FetchKeys, FetchedKeys, Record, SmartLimits, SmartState};
 pub use throttle::Throttles;
+pub use udap::UdapSettings;
 
 /// Bytes of a form; assertions and scopes are the longest.
 const FORM_BYTES_MAX: usize = 65_536;
@@ -69,6 +73,11 @@ pub fn router(state: SmartState) -> Router {
         .route("/oauth/account/otp/keep", post(account::keep_one_time))
         .route("/oauth/account/otp/remove", post(account::remove_one_time))
         .route("/oauth/link", get(link::page).post(link::submit))
+        .route("/oauth/federate", get(federation::begin))
+        .route("/oauth/federated", get(federation::back))
+        .route("/oauth/ehr-launch/{app}", get(federation::from_ehr))
+        .route("/oauth/udap/register", post(udap::register))
+        .route("/oauth/backchannel-logout", post(federation::logout::logout))
         .route("/oauth/patient", post(patient::submit))
         .route("/oauth/consent", post(consent::submit))
         .route("/oauth/apps", get(apps::page))
@@ -91,6 +100,8 @@ pub fn router(state: SmartState) -> Router {
     for path in state.api_paths() {
         let route = format!("{path}/.well-known/smart-configuration");
         router = router.route(&route, get(discovery::smart).options(cors::preflight_any));
+        let route = format!("{path}/.well-known/udap");
+        router = router.route(&route, get(udap::metadata).options(cors::preflight_any));
     }
     router.layer(DefaultBodyLimit::max(FORM_BYTES_MAX)).with_state(state)
 }

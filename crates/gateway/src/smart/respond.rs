@@ -121,6 +121,9 @@ const fn status(error: OauthError) -> StatusCode {
         | OauthError::RequestNotSupported
         | OauthError::InvalidRequestUri
         | OauthError::UnsupportedTokenType
+        | OauthError::InvalidSoftwareStatement
+        | OauthError::UnapprovedSoftwareStatement
+        | OauthError::InvalidClientMetadata
         | OauthError::InvalidDpopProof => StatusCode::BAD_REQUEST,
     }
 }

@@ -1,23 +1,25 @@
 //! What the endpoints share: the shelf, what the server says of itself, the clock, the log, the limits.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bascule_crypto::digest::Sha256;
 use bascule_crypto::digest::sha256;
 use bascule_fhir::Timestamp;
 use bascule_smart::{Refusal, Server, SmartEvent};
 use bascule_store::Store;
-use bascule_wire::Peer;
+use bascule_wire::{Peer, TlsError};
 use http::HeaderMap;
 use http::request::Parts;
 use moka::sync::Cache;
 use serde_json::Value;
 use url::Url;
 
+use super::federation::{ProviderSettings, Providers};
 use super::passkeys::Passkeys;
 use super::respond::Failure;
 use super::throttle::Throttles;
+use super::udap::UdapSettings;
 
 /// Bytes of a `User-Agent` that are kept.
 const USER_AGENT_BYTES_MAX: usize = 256;
@@ -31,6 +33,10 @@ pub struct Caller {
     pub user_agent: String,
     /// SHA-256 of the client certificate of the connection.
     pub certificate: Option<Sha256>,
+    /// The certificate itself, in DER.
+    pub certificate_der: Option<Vec<u8>>,
+    /// Whether its chain leads to an authority of the listener.
+    pub certificate_verified: bool,
 }
 
 impl Caller {
@@ -45,6 +51,8 @@ impl Caller {
             address: peer.map_or_else(|| "unknown".to_owned(), |peer| peer.address.ip().to_string()),
             user_agent: user_agent.split_at(end).0.to_owned(),
             certificate: peer.and_then(|peer| peer.certificate.as_ref()).map(|certificate| sha256(certificate)),
+            certificate_der: peer.and_then(|peer| peer.certificate.as_ref()).map(|one| one.as_ref().to_vec()),
+            certificate_verified: peer.is_some_and(|peer| peer.verified),
         }
     }
 }
@@ -116,9 +124,18 @@ struct Inner {
     record: Record,
     fetch_keys: FetchKeys,
     throttles: Arc<Throttles>,
+    providers: OnceLock<Providers>,
+    udap: OnceLock<UdapSettings>,
     passkeys: Option<Passkeys>,
     keys: Cache<String, Arc<super::keys::CachedKeys>>,
+    majority_years: OnceLock<MajorityYears>,
 }
+
+/// The birthday on which a minor comes of age, in years, as the policy in force sets it.
+pub type MajorityYears = Arc<dyn Fn() -> u8 + Send + Sync>;
+
+/// Where nobody said.
+const MAJORITY_YEARS: u8 = 18;
 
 /// Client key sets that are kept.
 const KEY_SETS_MAX: u64 = 1_000;
@@ -137,7 +154,20 @@ impl SmartState {
         let throttles = Arc::new(Throttles::new(limits));
         let name = server.apis.first().map_or(server.issuer.as_str(), |api| api.title.as_str());
         let passkeys = Passkeys::of(&server.issuer, name);
-        Self(Arc::new(Inner { store, server, now, record, fetch_keys, throttles, passkeys, keys }))
+        let (providers, udap, majority_years) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner {
+            store,
+            server,
+            now,
+            record,
+            fetch_keys,
+            throttles,
+            providers,
+            udap,
+            passkeys,
+            keys,
+            majority_years,
+        }))
     }
 
     /// The same with these throttles, which outlive a reading of the configuration.
@@ -146,9 +176,46 @@ impl SmartState {
         Self(Arc::new(Inner { throttles, ..Arc::unwrap_or_clone(self.0) }))
     }
 
+    /// The same with other providers as the login. They are set once.
+    ///
+    /// # Errors
+    /// [`TlsError`] if the trust of one cannot be read.
+    pub fn with_providers(self, settings: &[ProviderSettings]) -> Result<Self, TlsError> {
+        let _set_before = self.0.providers.set(Providers::new(settings)?);
+        Ok(self)
+    }
+
+    /// The same as a member of a UDAP community. It is set once.
+    #[must_use]
+    pub fn with_udap(self, settings: Option<UdapSettings>) -> Self {
+        if let Some(settings) = settings {
+            let _set_before = self.0.udap.set(settings);
+        }
+        self
+    }
+
+    pub(crate) fn udap(&self) -> Option<&UdapSettings> {
+        self.0.udap.get()
+    }
+
+    pub(crate) fn providers(&self) -> &Providers {
+        self.0.providers.get_or_init(Providers::default)
+    }
+
     /// What makes and checks passkeys; `None` if this build or this address has none.
     pub(crate) fn passkeys(&self) -> Option<&Passkeys> {
         self.0.passkeys.as_ref()
+    }
+
+    /// Takes the age at which a minor comes of age from the policy in force; the first word counts.
+    #[must_use]
+    pub fn of_age_at(self, years: MajorityYears) -> Self {
+        let _first = self.0.majority_years.set(years);
+        self
+    }
+
+    pub(crate) fn majority_years(&self) -> u8 {
+        self.0.majority_years.get().map_or(MAJORITY_YEARS, |years| years())
     }
 
     /// The shelf.

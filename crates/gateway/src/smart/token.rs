@@ -240,6 +240,8 @@ struct Made {
     refresh: Option<Secret>,
     tokens: NewTokens,
     seconds: i64,
+    /// What an id_token is signed with.
+    algorithm: SigningAlgorithm,
 }
 
 impl Made {
@@ -270,7 +272,7 @@ impl Made {
             expires: now.plus_seconds(seconds),
             refresh: refresh.as_ref().map(|token| (sha256(token.expose()), now.plus_seconds(refresh_seconds))),
         };
-        Ok(Self { access, refresh, tokens, seconds })
+        Ok(Self { access, refresh, tokens, seconds, algorithm: client.metadata.id_token_algorithm })
     }
 }
 
@@ -290,11 +292,11 @@ async fn finish(
 ) -> Result<Response, Failure> {
     let id_token = match user {
         Some(user) if grant.scopes.has(&Scope::OpenId) => {
-            let key = state.store().signing_key(SigningAlgorithm::Rs256, now)?;
+            let key = state.store().signing_key(made.algorithm, now)?;
             let proof = state.store().proof_of_grant(&made.tokens.grant)?;
             let strong = proof.is_some_and(|proof| proof.second_factor);
-            let made = id_token(&key, state.server(), grant, &subject(user), &made.access, strong, now);
-            made.map_err(|error| Refusal::new(OauthError::ServerError, error.to_string()))?
+            let signed = id_token(&key, state.server(), grant, &subject(user), &made.access, strong, now);
+            signed.map_err(|error| Refusal::new(OauthError::ServerError, error.to_string()))?
         }
         _ => None,
     };

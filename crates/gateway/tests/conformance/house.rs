@@ -11,10 +11,12 @@ use bascule_crypto::Secret;
 use bascule_crypto::digest::sha256;
 use bascule_fhir::{Id, Timestamp};
 use bascule_gateway::smart::{self, FetchedKeys, SmartLimits, SmartState};
+use bascule_policy::record::{Period, Representation};
 use bascule_smart::jose::{SigningAlgorithm, SigningKey};
 use bascule_smart::{ApiBase, ClientMetadata, Server, SmartEvent, TokenRecord};
 use bascule_store::Store;
 use bascule_store::client::Client;
+use bascule_store::filed::{Filed, Record, Represented};
 use bascule_store::user::{NewUser, Status, UserPatient, parse_reference};
 use bascule_wire::Peer;
 use base64::Engine as _;
@@ -94,6 +96,7 @@ pub(crate) struct House {
     _folder: tempfile::TempDir,
     pub(crate) store: Arc<Store>,
     pub(crate) router: Router,
+    pub(crate) state: SmartState,
     pub(crate) events: Arc<Mutex<Vec<SmartEvent>>>,
     /// Seconds since the epoch.
     pub(crate) clock: Arc<AtomicI64>,
@@ -149,8 +152,8 @@ impl House {
             }),
             limits,
         );
-        let router = smart::router(state);
-        let house = Self { _folder: folder, store, router, events, clock, remote_keys, log_broken };
+        let router = smart::router(state.clone());
+        let house = Self { _folder: folder, store, router, state, events, clock, remote_keys, log_broken };
         house.furnish();
         house
     }
@@ -197,9 +200,36 @@ impl House {
         let password = Secret::new(PASSWORD);
         let add = |user: NewUser| drop(self.store.add_user(&user, Some(&password), now).unwrap());
         add(user("maria", "patient", "Patient/p1", vec![stands_for("p1", "self")]));
-        add(user("joana", "patient", "Patient/p3", vec![stands_for("p3", "self"), stands_for("p4", "parent")]));
+        add(user("joana", "patient", "Patient/p3", vec![stands_for("p3", "self")]));
+        self.represents("u-joana", "p4", now);
         add(user("amal", "physician", "Practitioner/dr1", vec![]));
         add(user("nobody", "patient", "Patient/p9", vec![]));
+    }
+
+    /// The record of a representation, the only source of whom else a person may pick.
+    fn represents(&self, user: &str, patient: &str, now: Timestamp) {
+        let record = Representation {
+            id: "r1".into(),
+            user: user.into(),
+            patient: Id::parse(patient).unwrap(),
+            basis: "parent".into(),
+            document: "certificate".into(),
+            scope: Vec::new(),
+            period: Period { from: now.plus_seconds(-60), until: None },
+            verified_by: "registrar".into(),
+            suspended: false,
+        };
+        let represented = Represented { record, label: patient.to_uppercase(), born: None };
+        let filed = Filed {
+            id: "r1".into(),
+            api: "ehr".into(),
+            record: Record::Representation(represented),
+            source: "registrar".into(),
+            filed_by: "uid 0".into(),
+            filed_at: now,
+            ended: None,
+        };
+        self.store.file(&filed).unwrap();
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -387,6 +417,11 @@ impl<'a> Browser<'a> {
         answer
     }
 
+    /// Comes back from another site.
+    pub(crate) async fn come_back(&mut self, path: &str) -> Answer {
+        self.visit(Method::GET, path, None).await
+    }
+
     /// Visits and follows redirects until a page, or an address outside the house.
     pub(crate) async fn go(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
         let mut answer = self.visit(method, path, form).await;
@@ -447,7 +482,7 @@ impl<'a> Browser<'a> {
 }
 
 pub(crate) fn peer() -> Peer {
-    Peer { address: "192.0.2.1:1".parse().unwrap(), encrypted: true, certificate: None }
+    Peer { address: "192.0.2.1:1".parse().unwrap(), encrypted: true, certificate: None, verified: false }
 }
 
 fn attribute(tag: &str, name: &str) -> String {

@@ -9,17 +9,24 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../it/authority.rs"]
+mod authority;
+mod authority_of;
 mod house;
 
 mod as_asymmetric;
 mod bs_backend;
 mod co_cors;
 mod d_discovery;
+mod ehr_relay;
 mod el_ehr_launch;
+mod federation;
 mod gp_gaps;
 mod guessing;
 mod in_introspection;
+mod key_rotation;
 mod link_codes;
+mod mutual_tls;
 mod negative;
 mod ng_invalid;
 mod oi_openid;
@@ -35,3 +42,4 @@ mod sealed_accounts;
 mod sender_constrained;
 mod sl_standalone;
 mod step_up;
+mod ud_udap;

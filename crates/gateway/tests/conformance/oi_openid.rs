@@ -23,7 +23,7 @@ async fn oi_2_to_oi_5_configuration_and_keys() {
     ] {
         assert!(found.get(name).is_some(), "{name}");
     }
-    assert_eq!(found["id_token_signing_alg_values_supported"], json!(["RS256"]));
+    assert_eq!(found["id_token_signing_alg_values_supported"], json!(["RS256", "ES384"]));
     let path = found["jwks_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned();
     let keys = house.get(&path, &[]).await.json();
     let keys = keys["keys"].as_array().unwrap();

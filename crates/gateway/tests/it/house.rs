@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use bascule_audit::Record;
 use bascule_crypto::digest::sha256;
 use bascule_fhir::{Id, ResourceType, Timestamp};
+use bascule_gateway::settings::Feeds;
 use bascule_gateway::{ApiSettings, Gateway, Limits, Rooms, Settings, UpstreamCredential, UpstreamSettings};
 use bascule_ledger::tiles::TileReader;
 use bascule_policy::load::PolicyFile;
@@ -82,8 +83,18 @@ impl House {
         Self::with(&format!("http://{address}/fhir"), Limits::default()).await
     }
 
+    /// One that reads consents and relations from its chart.
+    pub(crate) async fn fed(upstream: &str, feeds: Feeds) -> Self {
+        Self::changed(upstream, Limits::default(), |api| api.feeds = feeds).await
+    }
+
     pub(crate) async fn with(upstream: &str, limits: Limits) -> Self {
-        Self::with_log(upstream, limits, |_, settings| settings).await
+        Self::changed(upstream, limits, |_| ()).await
+    }
+
+    /// With the API as `change` makes it.
+    pub(crate) async fn changed(upstream: &str, limits: Limits, change: impl FnOnce(&mut ApiSettings)) -> Self {
+        Self::made(upstream, limits, change, |_, settings| settings).await
     }
 
     /// With other settings of the log, made of the folder and the usual ones.
@@ -92,31 +103,32 @@ impl House {
         limits: Limits,
         change: impl FnOnce(&Path, LogSettings) -> LogSettings,
     ) -> Self {
-        Self::furnished(upstream, limits, (None, false), change).await
+        Self::made(upstream, limits, |_| (), change).await
     }
 
     /// Before a system of another organization.
     pub(crate) async fn of_organization(upstream: &str, organization: &str) -> Self {
-        Self::furnished(upstream, Limits::default(), (Some(organization), false), |_, settings| settings).await
+        let owned = organization.to_owned();
+        Self::changed(upstream, Limits::default(), |api| api.upstream.organization = Some(owned)).await
     }
 
     /// Before a system that takes `POST _search`.
     pub(crate) async fn posting(upstream: &str) -> Self {
-        Self::furnished(upstream, Limits::default(), (None, true), |_, settings| settings).await
+        Self::changed(upstream, Limits::default(), |api| api.upstream.post_search = true).await
     }
 
-    async fn furnished(
+    async fn made(
         upstream: &str,
         limits: Limits,
-        (organization, post_search): (Option<&str>, bool),
-        change: impl FnOnce(&Path, LogSettings) -> LogSettings,
+        change: impl FnOnce(&mut ApiSettings),
+        change_log: impl FnOnce(&Path, LogSettings) -> LogSettings,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
         let store = Arc::new(Store::open(&data.join("bascule.db"), now()).unwrap());
         let settings = LogSettings::new(&data, folder.path().join("lock/lock.db"), "n1", "bridge.example/audit");
-        let log = Log::open(change(folder.path(), settings), now()).unwrap();
+        let log = Log::open(change_log(folder.path(), settings), now()).unwrap();
         let policy = Arc::new(ArcSwap::from_pointee(policy("", "")));
         let api = Api {
             name: "ehr".into(),
@@ -129,15 +141,18 @@ impl House {
             url: Url::parse(upstream).unwrap(),
             ca_pem: None,
             credential: UpstreamCredential::Bearer(bascule_crypto::Secret::new("upstream-secret")),
-            post_search,
-            organization: organization.map(ToOwned::to_owned),
+            post_search: false,
+            organization: None,
+            acting_user: None,
             unversioned: None,
         };
-        let settings = Settings {
-            public_url: Url::parse("https://bridge.example").unwrap(),
-            apis: vec![ApiSettings { api, path: "/fhir".into(), upstream }],
-            limits,
-        };
+        let mut served =
+            ApiSettings { api, path: "/fhir".into(), upstream, issuers: Vec::new(), feeds: Feeds::default() };
+        change(&mut served);
+        let lifetimes = bascule_smart::Lifetimes::default();
+        bascule_gateway::smart::ensure_signing_keys(&store, &lifetimes, now()).unwrap();
+        let settings =
+            Settings { public_url: Url::parse("https://bridge.example").unwrap(), apis: vec![served], limits };
         let rooms = Rooms {
             policy: Arc::clone(&policy),
             store: Arc::clone(&store),

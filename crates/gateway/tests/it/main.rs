@@ -8,14 +8,18 @@
     reason = "a test stops at the first fault, and says where"
 )]
 
+mod authority;
 mod batch;
+mod bound;
 mod bulk;
 mod conditional;
 mod door;
 mod emergency;
 mod faults;
+mod feeds;
 mod floods;
 mod house;
+mod identity;
 mod leak_hunt;
 mod lessons;
 mod oracle;

@@ -51,7 +51,7 @@ fn panel(house: &House, size: usize) -> String {
             from: now().plus_seconds(-60),
             until: None,
         };
-        house.store.put_relation(&relation, "feed", now()).unwrap();
+        house.store.put_relation("ehr", &relation, "feed", now()).unwrap();
     }
     house.add_policy(POLICY);
     house.token(&Caller {

@@ -77,6 +77,13 @@ impl Toy {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
+    /// Puts a resource there, behind the bridge's back.
+    pub(crate) fn put(&self, resource: Value) {
+        let mut resources = self.resources.lock().unwrap();
+        resources.retain(|one| one["resourceType"] != resource["resourceType"] || one["id"] != resource["id"]);
+        resources.push(resource);
+    }
+
     /// A resource as it is there now.
     pub(crate) fn resource(&self, kind: &str, id: &str) -> Option<Value> {
         let resources = self.resources.lock().unwrap();

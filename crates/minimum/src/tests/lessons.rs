@@ -224,7 +224,7 @@ fn labels_hold_resources_back() {
     let all = all.each_ref().map(String::as_str);
     let without = with(
         grants(&[("Condition", "code")]),
-        vec![Condition::Not(vec![Condition::HasLabel(vec![label("R")].into())])],
+        vec![Condition::Not([Condition::HasLabel(vec![label("R")].into())].into())],
     );
     assert_eq!(ids(&without, &all), ["none", "other", "plain"]);
     let only = with(grants(&[("Condition", "code")]), vec![Condition::HasLabel(vec![label("R")].into())]);
@@ -233,7 +233,7 @@ fn labels_hold_resources_back() {
 
 #[test]
 fn what_is_not_known_to_be_elsewhere_counts_as_held_back() {
-    let not_b = with(grants(&[("Observation", "code")]), vec![Condition::Not(vec![compartment("Patient", &["b"])])]);
+    let not_b = with(grants(&[("Observation", "code")]), vec![Condition::Not([compartment("Patient", &["b"])].into())]);
     let found = ids(
         &not_b,
         &[

@@ -39,7 +39,7 @@ pub(crate) fn grants(types: &[(&str, &str)]) -> Narrowing {
 
 /// The same grants, of resources in the compartment of these only.
 pub(crate) fn in_compartment(mut narrowing: Narrowing, of: &str, ids: &[&str]) -> Narrowing {
-    let ids: Vec<Id> = ids.iter().filter_map(|id| Id::parse(id)).collect();
+    let ids: Arc<[Id]> = ids.iter().filter_map(|id| Id::parse(id)).collect();
     for narrowing in narrowing.types.values_mut() {
         narrowing.conditions.push(Condition::InCompartment { of: kind(of), ids: ids.clone() });
     }

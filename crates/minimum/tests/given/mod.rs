@@ -46,6 +46,7 @@ pub(crate) fn permit(resource: &str) -> Permit {
         purpose: None,
         expires: NOW.plus_seconds(60),
         active: true,
+        origin: bascule_smart::Origin::default(),
     };
     let credentials =
         Credentials { token: Some(token), presented: true, address: "192.0.2.1".to_owned(), user_agent: String::new() };

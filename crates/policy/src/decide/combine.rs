@@ -4,30 +4,33 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::way::Way;
-use crate::Elements;
 use crate::decision::{Condition, Lane, TotalRule, TypeNarrowing};
 
 /// Rules that one decision usually cites at most.
 const RULES_USUAL: usize = 16;
 
 /// The narrowing that the ways make together.
-pub(super) fn narrowing(ways: &[Way]) -> TypeNarrowing {
-    let lanes = merged(ways);
+pub(super) fn narrowing(ways: &[Way<'_>]) -> TypeNarrowing {
     let search = search_of(ways);
-    match lanes.as_slice() {
-        [] => super::nothing(),
-        [only] => TypeNarrowing {
-            elements: Arc::clone(&only.elements),
-            conditions: only.conditions.clone(),
-            search,
-            lanes: Vec::new(),
-        },
-        several => together(several, search),
+    if let [only] = ways {
+        let (elements, conditions) = (Arc::clone(&only.elements), only.conditions.clone());
+        return TypeNarrowing { elements, conditions, search, lanes: Vec::new() };
+    }
+    let mut lanes = merged(ways);
+    match (lanes.pop(), lanes.is_empty()) {
+        (None, _) => super::nothing(),
+        (Some(only), true) => {
+            TypeNarrowing { elements: only.elements, conditions: only.conditions, search, lanes: Vec::new() }
+        }
+        (Some(last), false) => {
+            lanes.push(last);
+            together(&lanes, search)
+        }
     }
 }
 
 /// Lanes with the same conditions are one; a lane that another contains is none.
-fn merged(ways: &[Way]) -> Vec<Lane> {
+fn merged(ways: &[Way<'_>]) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::with_capacity(ways.len());
     for way in ways {
         match lanes.iter_mut().find(|lane| lane.conditions == way.conditions) {
@@ -39,8 +42,12 @@ fn merged(ways: &[Way]) -> Vec<Lane> {
     if lanes.len() < 2 {
         return lanes;
     }
-    let contained: Vec<bool> = lanes.iter().enumerate().map(|(at, lane)| is_contained(at, lane, &lanes)).collect();
-    lanes.into_iter().zip(contained).filter(|(_, contained)| !contained).map(|(lane, _)| lane).collect()
+    let contained = |at: usize, lane: &Lane| is_contained(at, lane, &lanes);
+    if !lanes.iter().enumerate().any(|(at, lane)| contained(at, lane)) {
+        return lanes;
+    }
+    let kept: Vec<bool> = lanes.iter().enumerate().map(|(at, lane)| !contained(at, lane)).collect();
+    lanes.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(lane, _)| lane).collect()
 }
 
 fn is_contained(at: usize, lane: &Lane, lanes: &[Lane]) -> bool {
@@ -59,32 +66,37 @@ fn together(lanes: &[Lane], search: Option<Vec<String>>) -> TypeNarrowing {
         .map(|first| &first.conditions)
         .into_iter()
         .flatten()
-        .filter(|condition| lanes.iter().all(|lane| lane.conditions.contains(condition)))
+        .filter(|condition| lanes.iter().skip(1).all(|lane| lane.conditions.contains(condition)))
         .cloned()
         .collect();
     let rest = |lane: &Lane| -> Vec<Condition> {
         lane.conditions.iter().filter(|condition| !common.contains(condition)).cloned().collect()
     };
-    let mut conditions = common.clone();
-    if lanes.iter().all(|lane| lane.conditions.len() > common.len()) {
-        conditions.push(Condition::AnyOf(lanes.iter().map(rest).collect()));
-    }
-    let mut elements =
-        lanes.first().map_or_else(|| Elements::Only(BTreeSet::new()), |lane| Elements::clone(&lane.elements));
+    let is_for_all = |lane: &Lane| lane.conditions.iter().all(|condition| common.contains(condition));
+    let mut elements = lanes.first().map_or_else(super::nothing_named, |lane| Arc::clone(&lane.elements));
     for lane in lanes.iter().skip(1) {
-        elements = elements.intersection(&lane.elements);
+        if !lane.elements.includes(&elements) {
+            elements = Arc::new(elements.intersection(&lane.elements));
+        }
     }
     // A lane without further conditions holds for all: what it gives is given.
-    for lane in lanes.iter().filter(|lane| rest(lane).is_empty()) {
-        elements = elements.union(&lane.elements);
+    for lane in lanes.iter().filter(|lane| is_for_all(lane)) {
+        if lane.elements.includes(&elements) {
+            elements = Arc::clone(&lane.elements);
+        } else {
+            elements = Arc::new(elements.union(&lane.elements));
+        }
     }
-    let further = lanes.iter().filter(|lane| !rest(lane).is_empty() && !elements.includes(&lane.elements));
-    let lanes = further.map(|lane| Lane { elements: Arc::clone(&lane.elements), conditions: rest(lane) }).collect();
-    TypeNarrowing { elements: Arc::new(elements), conditions, search, lanes }
+    let further = lanes.iter().filter(|lane| !is_for_all(lane) && !elements.includes(&lane.elements));
+    let further = further.map(|lane| Lane { elements: Arc::clone(&lane.elements), conditions: rest(lane) }).collect();
+    let any_of = (!lanes.iter().any(is_for_all)).then(|| Condition::AnyOf(lanes.iter().map(rest).collect()));
+    let mut conditions = common.clone();
+    conditions.extend(any_of);
+    TypeNarrowing { elements, conditions, search, lanes: further }
 }
 
 /// The parameters that the files list, if every one of them lists any.
-fn search_of(ways: &[Way]) -> Option<Vec<String>> {
+fn search_of(ways: &[Way<'_>]) -> Option<Vec<String>> {
     let all = || ways.iter().flat_map(Way::searchables);
     if all().any(|one| one.listed.is_none()) {
         return None;
@@ -113,7 +125,7 @@ pub(super) fn wider(left: &TypeNarrowing, right: &TypeNarrowing) -> TypeNarrowin
 }
 
 /// The rules of the ways, and the profile under which they let out, so that the record says it.
-pub(super) fn rule(ways: &[Way]) -> Arc<str> {
+pub(super) fn rule(ways: &[Way<'_>]) -> Arc<str> {
     let rules: Arc<str> = match ways {
         [] => "default".into(),
         [only] if only.also.is_empty() => Arc::clone(&only.reach.rule),
@@ -136,18 +148,15 @@ pub(super) fn rule(ways: &[Way]) -> Arc<str> {
 }
 
 /// A total may leave where the query can be narrowed to exactly what is shown.
-pub(super) fn total(ways: &[Way]) -> TotalRule {
-    let exact = match ways {
-        [only] => only.conditions.iter().all(is_in_query),
-        several => narrowing(several).conditions.iter().all(is_in_query),
-    };
-    if exact { TotalRule::Exact } else { TotalRule::Absent }
+pub(super) fn total(narrowing: &TypeNarrowing) -> TotalRule {
+    if narrowing.conditions.iter().all(is_in_query) { TotalRule::Exact } else { TotalRule::Absent }
 }
 
 /// Whether a query can say the condition.
 fn is_in_query(condition: &Condition) -> bool {
     match condition {
-        Condition::InCompartment { ids, .. } | Condition::IsOneOf(ids) => ids.len() == 1,
+        Condition::InCompartment { ids, .. } => ids.len() == 1,
+        Condition::IsOneOf(ids) => ids.len() == 1,
         Condition::Matches { any_of } => any_of.len() == 1,
         Condition::HasLabel(_) | Condition::Not(_) | Condition::AnyOf(_) => false,
     }

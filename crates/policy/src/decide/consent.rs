@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bascule_fhir::{Id, ResourceType};
 
-use super::way::{compartment, without_labels};
+use super::way::compartment;
 use super::{Ask, No};
 use crate::decision::{Condition, DenialReason, Duty};
 use crate::facts::Fact;
@@ -19,8 +19,8 @@ struct Said {
     blocked: Vec<Id>,
     /// Patients who consented to it.
     permitted: Vec<Id>,
-    /// Patients who keep resources with these labels back.
-    kept: Vec<(Arc<[Label]>, Id)>,
+    /// Patients who keep the resources back of which all of this is true.
+    kept: Vec<(Vec<Condition>, Id)>,
     /// Labels that a patient's record lets pass.
     lifted: Vec<(Label, Id)>,
 }
@@ -55,9 +55,7 @@ impl Ask<'_> {
     ) -> Result<(), No> {
         let settings = self.policy.settings();
         let by_default = settings.consent_default(&self.api.name).iter().any(|one| one == purpose);
-        let Fact::Known(consents) = &self.facts.consents else {
-            return Err(No::unknown("the consents of the patients"));
-        };
+        let consents = self.consents(purpose, duties)?;
         let Fact::Known(restrictions) = &self.facts.restrictions else {
             return Err(No::unknown("the restrictions of the patients"));
         };
@@ -67,7 +65,7 @@ impl Ask<'_> {
             && self.notes_authorized().is_empty()
             && self.facts.emergencies.known().is_none_or(Vec::is_empty)
         {
-            conditions.push(without_labels(&settings.sensitive));
+            conditions.push(self.policy.unlabelled().sensitive.clone());
             return Ok(());
         }
         let mut said = self.said(consents, restrictions, resource, purpose);
@@ -84,32 +82,94 @@ impl Ask<'_> {
 
     fn said(&self, consents: &[Consent], restrictions: &[Restriction], resource: ResourceType, purpose: &str) -> Said {
         let mut said = Said::default();
-        for consent in consents.iter().filter(|consent| self.is_meant(consent, resource, purpose)) {
-            match (consent.permit, consent.labels.is_empty()) {
-                (true, true) => said.permitted.push(consent.patient.clone()),
-                (true, false) => {
-                    said.lifted.extend(consent.labels.iter().map(|label| (label.clone(), consent.patient.clone())))
-                }
-                (false, true) => said.blocked.push(consent.patient.clone()),
-                (false, false) => said.kept.push((consent.labels.as_slice().into(), consent.patient.clone())),
-            }
+        for consent in consents {
+            self.provision(consent, resource, purpose, &[], &mut said);
         }
         for restriction in restrictions.iter().filter(|restriction| self.is_restricted(restriction, resource, purpose))
         {
             if restriction.labels.is_empty() {
                 said.blocked.push(restriction.patient.clone());
             } else {
-                said.kept.push((restriction.labels.as_slice().into(), restriction.patient.clone()));
+                said.kept.push((vec![has_label(&restriction.labels)], restriction.patient.clone()));
             }
         }
         said.lifted.extend(self.notes_authorized());
         said
     }
 
+    /// The consents, or that there are none where the policy says that not knowing them stops this purpose not.
+    fn consents(&self, purpose: &str, duties: &mut Vec<Duty>) -> Result<&[Consent], No> {
+        match &self.facts.consents {
+            Fact::Known(consents) => Ok(consents),
+            Fact::Unknown if self.policy.settings().goes_on_without_consents(&self.api.name, purpose) => {
+                duties.push(Duty::Review { why: "the consents of the patients are not known".to_owned() });
+                Ok(&[])
+            }
+            Fact::Unknown => Err(No::unknown("the consents of the patients")),
+        }
+    }
+
+    /// What a provision says, and what its exceptions say of what it is about (`within`).
+    fn provision(
+        &self,
+        consent: &Consent,
+        resource: ResourceType,
+        purpose: &str,
+        within: &[Condition],
+        said: &mut Said,
+    ) {
+        if !self.is_meant(consent, resource, purpose) {
+            return;
+        }
+        let patient = &consent.patient;
+        let mut about = within.to_vec();
+        about.extend(own_region(consent, resource));
+        match (consent.permit, about.as_slice()) {
+            (true, []) => said.permitted.push(patient.clone()),
+            (true, _) => said.lifted.extend(self.liftable(&consent.labels).map(|label| (label, patient.clone()))),
+            (false, _) => match self.but_for_exceptions(consent, resource, purpose, about.clone()) {
+                None => {}
+                Some(region) if region.is_empty() => said.blocked.push(patient.clone()),
+                Some(region) => said.kept.push((region, patient.clone())),
+            },
+        }
+        for exception in consent.exceptions.iter().filter(|exception| exception.permit != consent.permit) {
+            self.provision(exception, resource, purpose, &about, said);
+        }
+    }
+
+    /// The region of a provision less those of its exceptions; `None` if nothing is left of it.
+    fn but_for_exceptions(
+        &self,
+        consent: &Consent,
+        resource: ResourceType,
+        purpose: &str,
+        mut region: Vec<Condition>,
+    ) -> Option<Vec<Condition>> {
+        let says_otherwise =
+            |exception: &&Consent| exception.permit != consent.permit && self.is_meant(exception, resource, purpose);
+        for exception in consent.exceptions.iter().filter(says_otherwise) {
+            let own = own_region(exception, resource);
+            match self.but_for_exceptions(exception, resource, purpose, own) {
+                None => {}
+                Some(all) if all.is_empty() => return None,
+                Some(some) => region.push(Condition::Not(some.into())),
+            }
+        }
+        Some(region)
+    }
+
+    /// A consent lets labels of 42 CFR Part 2 pass; psychotherapy notes need their own authorization (164.508(a)(2)).
+    fn liftable<'l>(&'l self, labels: &'l [Label]) -> impl Iterator<Item = Label> + 'l {
+        let notes = &self.policy.settings().psychotherapy;
+        labels.iter().filter(|label| !notes.contains(label)).cloned()
+    }
+
     fn is_meant(&self, consent: &Consent, resource: ResourceType, purpose: &str) -> bool {
         consent.acts_at(self.now)
             && self.is_one_of(&consent.actors)
             && (consent.types.is_empty() || consent.types.contains(&resource))
+            && (consent.items.is_empty() || consent.items.iter().any(|(kind, _)| *kind == resource))
             && (consent.purposes.is_empty() || consent.purposes.iter().any(|one| one == purpose))
     }
 
@@ -127,13 +187,30 @@ impl Ask<'_> {
             && (restriction.purposes.is_empty() || restriction.purposes.iter().any(|one| one == purpose))
     }
 
-    /// Whether the client, its organization or the user is named; an empty list names everybody.
+    /// Whether the client, its organization or the user is named, by Bascule's id or by a reference of the chart; an
+    /// empty list names everybody.
     fn is_one_of(&self, actors: &[String]) -> bool {
-        let user = self.principal.user();
-        let named = |actor: &String| {
-            actor == self.principal.client() || *actor == self.recipient.organization.id || Some(actor.as_str()) == user
+        actors.is_empty() || actors.iter().any(|actor| self.is_named(actor))
+    }
+
+    /// `Practitioner/17` is the user's own resource in the API asked, `ehr/Practitioner/17` the one in that API: both
+    /// count where the token is first for it.
+    fn is_named(&self, actor: &str) -> bool {
+        let (user, client) = (self.principal.user(), self.principal.client());
+        let organization = self.recipient.organization.id.as_str();
+        let home = self.principal.apis().first().map_or(self.api.name.as_str(), String::as_str);
+        let own = |api: &str, kind: &str, id: &str| {
+            let own = self.principal.fhir_user().filter(|_| api == home);
+            own.is_some_and(|(resource, own)| resource.name() == kind && own.as_str() == id)
         };
-        actors.is_empty() || actors.iter().any(named)
+        match *actor.split('/').collect::<Vec<_>>() {
+            [id] => id == client || id == organization || Some(id) == user,
+            ["Organization", id] => id == organization,
+            ["Device", id] => id == client,
+            [kind, id] => own(&self.api.name, kind, id),
+            [api, kind, id] => own(api, kind, id),
+            _ => false,
+        }
     }
 
     /// Psychotherapy notes pass with their own authorization only (164.508(a)(2)).
@@ -173,7 +250,7 @@ impl Ask<'_> {
         {
             return Err(refused("no consent on file"));
         }
-        conditions.push(compartment(said.permitted.clone()));
+        conditions.push(compartment(said.permitted.as_slice()));
         Ok(())
     }
 
@@ -186,7 +263,7 @@ impl Ask<'_> {
         {
             return Err(refused("consent or restriction"));
         }
-        conditions.push(Condition::Not(vec![compartment(said.blocked.clone())]));
+        conditions.push(Condition::Not([compartment(said.blocked.as_slice())].into()));
         Ok(())
     }
 
@@ -194,26 +271,42 @@ impl Ask<'_> {
     fn labels(&self, said: &Said, conditions: &mut Vec<Condition>, duties: &mut Vec<Duty>) {
         let settings = self.policy.settings();
         if said.lifted.is_empty() {
-            conditions.push(without_labels(&settings.sensitive));
+            conditions.push(self.policy.unlabelled().sensitive.clone());
         } else {
             for (labels, ids) in said.by_patients(&settings.sensitive) {
                 let mut both = vec![Condition::HasLabel(labels.into())];
                 if !ids.is_empty() {
-                    both.push(Condition::Not(vec![compartment(ids)]));
+                    both.push(Condition::Not([compartment(ids)].into()));
                 }
-                conditions.push(Condition::Not(both));
+                conditions.push(Condition::Not(both.into()));
             }
             if said.lifted.iter().any(|(label, _)| settings.part2.contains(label)) {
                 duties.push(Duty::Part2Notice { labels: Arc::clone(&settings.part2) });
             }
         }
-        for (labels, patient) in &said.kept {
-            conditions.push(Condition::Not(vec![
-                Condition::HasLabel(Arc::clone(labels)),
-                compartment(vec![patient.clone()]),
-            ]));
+        for (region, patient) in &said.kept {
+            let mut kept = region.clone();
+            kept.push(compartment([patient.clone()]));
+            conditions.push(Condition::Not(kept.into()));
         }
     }
+}
+
+/// What a provision is about, beside type, actor, purpose and time, which are known before anything is read.
+fn own_region(consent: &Consent, resource: ResourceType) -> Vec<Condition> {
+    let mut region = Vec::new();
+    if !consent.labels.is_empty() {
+        region.push(has_label(&consent.labels));
+    }
+    if !consent.items.is_empty() {
+        let of_type = consent.items.iter().filter(|(kind, _)| *kind == resource);
+        region.push(Condition::IsOneOf(of_type.map(|(_, id)| id.clone()).collect()));
+    }
+    region
+}
+
+fn has_label(labels: &[Label]) -> Condition {
+    Condition::HasLabel(labels.into())
 }
 
 fn refused(rule: &str) -> No {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bascule_fhir::{Interaction, Level, Query, ResourceType, Target, Timestamp, Within};
+use bascule_fhir::{Interaction, InteractionKind, Level, Query, ResourceType, Target, Timestamp, Within};
 
 use super::No;
 use super::recipient::agreement;
@@ -12,6 +12,7 @@ use crate::decision::{Denial, DenialReason, Permit};
 use crate::facts::{Fact, Facts};
 use crate::party::RecipientClass;
 use crate::policy::Policy;
+use crate::rules::{Denied, Deny, Grant, without};
 use crate::search::{CONTROLS, Use, usage};
 use crate::{Elements, schema};
 
@@ -70,20 +71,52 @@ impl Policy {
             recipient: organization.name.clone(),
             address: organization.address.clone(),
             agreement: agreement.map_or_else(|| "not-required".to_owned(), |agreement| agreement.id.clone()),
-            elements: self.disclosed(permit),
+            elements: self.disclosed(permit, now),
         })
     }
 
-    /// What the grants of the principal's roles let be said to that API, by type.
-    fn disclosed(&self, permit: &Permit) -> BTreeMap<ResourceType, Arc<Elements>> {
+    /// What the grants of the principal's roles let be said to that API, by type: those that stand now, for this purpose,
+    /// less what any of the roles denies.
+    fn disclosed(&self, permit: &Permit, now: Timestamp) -> BTreeMap<ResourceType, Arc<Elements>> {
+        let (api, kind) = (permit.asked().api.as_str(), permit.asked().interaction.kind());
+        let roles = || permit.principal().roles().iter().filter_map(|name| self.role(name));
+        let denies = || self.denies().iter().chain(roles().flat_map(|role| &role.denies));
+        let organization = permit.principal().organization().unwrap_or_default();
+        let stands = |grant: &&Grant| {
+            grant.terms.purposes.iter().any(|purpose| purpose.as_ref() == permit.purpose())
+                && grant.terms.stand(organization, permit.exposure, now)
+        };
         let mut all: BTreeMap<ResourceType, Arc<Elements>> = BTreeMap::new();
-        let roles = permit.principal().roles().iter().filter_map(|name| self.role(name));
-        let grants = roles.flat_map(|role| &role.grants).filter(|grant| grant.apis.contains(&permit.asked().api));
-        for (resource, elements) in grants.flat_map(|grant| &grant.discloses) {
-            let slot = all.entry(*resource).or_insert_with(|| Arc::clone(elements));
-            *slot = Arc::new(slot.union(elements));
+        for grant in roles().flat_map(|role| &role.grants).filter(stands) {
+            for resource in grant.discloses.keys() {
+                let Some(elements) = grant.disclosed(api, *resource, kind, denies()) else { continue };
+                let together = all.get(resource).map_or_else(|| elements.clone(), |known| known.union(&elements));
+                all.insert(*resource, Arc::new(together));
+            }
         }
         all
+    }
+}
+
+impl Grant {
+    /// What it lets be said of the type to the organization behind the API, less what is denied.
+    pub(crate) fn disclosed<'d>(
+        &self,
+        api: &str,
+        resource: ResourceType,
+        kind: InteractionKind,
+        denies: impl Iterator<Item = &'d Deny>,
+    ) -> Option<Elements> {
+        let granted = self.discloses.get(&resource).filter(|_| self.apis.iter().any(|name| name == api))?;
+        let mut left = Elements::clone(granted);
+        for deny in denies.filter(|deny| deny.is_about(api, resource, kind)) {
+            match &deny.what {
+                Denied::Interaction => return None,
+                Denied::Elements(paths) => left = without(resource, &left, paths),
+                Denied::Search(_) | Denied::Labels(_) | Denied::Names(_) => {}
+            }
+        }
+        Some(left)
     }
 }
 

@@ -28,7 +28,7 @@ impl Ask<'_> {
             self.exported(of, word)?;
         }
         let asked = asked(query)?;
-        let mut all: Vec<(ResourceType, Vec<Way>)> = Vec::new();
+        let mut all: Vec<(ResourceType, Vec<Way<'_>>)> = Vec::new();
         let mut refusal = None;
         for resource in if asked.is_empty() { ResourceType::all().collect() } else { asked.clone() } {
             match self.exported(resource, word) {
@@ -70,7 +70,7 @@ impl Ask<'_> {
     }
 
     /// The ways by which a type may be exported at that level.
-    fn exported(&self, resource: ResourceType, word: &str) -> Result<Vec<Way>, No> {
+    fn exported(&self, resource: ResourceType, word: &str) -> Result<Vec<Way<'_>>, No> {
         let mut ways = self.ways(resource, InteractionKind::Operation)?;
         ways.retain(|way| {
             let mut reaches = std::iter::once(&way.reach).chain(&way.also);

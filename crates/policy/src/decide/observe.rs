@@ -40,7 +40,7 @@ fn share(name: &str) -> u64 {
 }
 
 /// Whether a reason is one of a role's, element's or purpose's rules.
-const fn may_be_relaxed(reason: &DenialReason) -> bool {
+pub(super) const fn may_be_relaxed(reason: &DenialReason) -> bool {
     matches!(
         reason,
         DenialReason::NotGranted { .. }
@@ -101,7 +101,12 @@ impl Ask<'_> {
     }
 
     /// Scopes, the patient's compartment, consents, restrictions and labels.
-    fn still_enforced(&self, resource: ResourceType, kind: InteractionKind, own: bool) -> Result<Vec<Condition>, No> {
+    pub(super) fn still_enforced(
+        &self,
+        resource: ResourceType,
+        kind: InteractionKind,
+        own: bool,
+    ) -> Result<Vec<Condition>, No> {
         let scopes = covering(self.principal, resource, kind)?;
         let context = self.context();
         let alternatives: Vec<Vec<Condition>> =
@@ -135,9 +140,12 @@ impl Ask<'_> {
     }
 
     /// Whether any role of the principal is about one patient only.
-    fn is_bound_to_patient(&self) -> bool {
-        let roles = self.principal.roles().iter().filter_map(|name| self.policy.role(name));
-        roles.flat_map(|role| &role.grants).any(|grant| grant.terms.patients.needs_context())
+    pub(super) fn is_bound_to_patient(&self) -> bool {
+        let mut roles = self.principal.roles().iter().filter_map(|name| self.policy.role(name));
+        roles.any(|role| {
+            let calls = role.calls.iter().map(|grant| &grant.terms);
+            role.grants.iter().map(|grant| &grant.terms).chain(calls).any(|terms| terms.patients.needs_context())
+        })
     }
 
     /// Whether any role of the principal lets out under a profile of de-identification.

@@ -1,5 +1,7 @@
 //! Which patients a request names, and which patient the principal has in context.
 
+use std::sync::Arc;
+
 use bascule_fhir::{Id, Interaction, Level, Query, ResourceType, Target, Within};
 
 use super::{Ask, No};
@@ -59,14 +61,14 @@ fn in_query(resource: ResourceType, query: &Query) -> Option<Vec<Id>> {
 
 impl Ask<'_> {
     /// The patient in context, by the ids of this API. An id of another API is reached by an identity link only.
-    pub(super) fn context(&self) -> Result<Vec<Id>, No> {
+    pub(super) fn context(&self) -> Result<Arc<[Id]>, No> {
         let Some(patient) = self.principal.patient() else {
             return Err(outside("no patient in context"));
         };
         let home = self.principal.apis().first().is_none_or(|first| *first == self.api.name);
         let links = match &self.facts.links {
             Fact::Known(links) => links,
-            Fact::Unknown if home => return Ok(vec![patient.clone()]),
+            Fact::Unknown if home => return Ok([patient.clone()].into()),
             Fact::Unknown => return Err(No::unknown("the identity links of the patient in context")),
         };
         let mut ids: Vec<Id> = if home { vec![patient.clone()] } else { Vec::new() };
@@ -75,7 +77,7 @@ impl Ask<'_> {
                 ids.push(id.clone());
             }
         }
-        if ids.is_empty() { Err(outside("no identity link to this api")) } else { Ok(ids) }
+        if ids.is_empty() { Err(outside("no identity link to this api")) } else { Ok(ids.into()) }
     }
 
     /// Refuses if the request names a patient who is not one of these.

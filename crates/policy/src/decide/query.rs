@@ -11,16 +11,19 @@ use crate::schema;
 use crate::search::{CHAIN_STEPS_MAX, CONTROLS, Use, searching, usage};
 
 /// What the query may do.
-pub(super) struct Found {
+pub(super) struct Found<'a> {
     /// The ways that permit all of it.
-    pub(super) ways: Vec<Way>,
+    pub(super) ways: Vec<Way<'a>>,
     /// Types that includes bring.
-    pub(super) included: Vec<(ResourceType, Vec<Way>)>,
+    pub(super) included: Brought<'a>,
     /// Whether only a count is asked for.
     pub(super) asks_count: bool,
     /// Whether only a count is granted.
     pub(super) only_count: bool,
 }
+
+/// Types that includes bring, each with the ways by which it may be shown.
+type Brought<'a> = Vec<(ResourceType, Vec<Way<'a>>)>;
 
 /// Only parameters that shape the answer, and those named.
 pub(super) fn only_controls(query: &Query, also: &[&str]) -> Result<(), No> {
@@ -44,7 +47,12 @@ pub(super) fn types(query: &Query) -> Result<Vec<ResourceType>, No> {
 }
 
 /// The ways that permit the whole query.
-pub(super) fn check(ask: &Ask<'_>, resource: ResourceType, ways: Vec<Way>, query: &Query) -> Result<Found, No> {
+pub(super) fn check<'a>(
+    ask: &Ask<'a>,
+    resource: ResourceType,
+    ways: Vec<Way<'a>>,
+    query: &Query,
+) -> Result<Found<'a>, No> {
     let asks_count = asks_count(query);
     let mut permitting = Vec::with_capacity(ways.len());
     let mut wanted = Vec::new();
@@ -70,15 +78,17 @@ pub(super) fn check(ask: &Ask<'_>, resource: ResourceType, ways: Vec<Way>, query
     if permitting.is_empty() {
         return Err(refusal.unwrap_or_else(|| ask.not_granted(Some(resource))));
     }
-    let (counting, showing): (Vec<Way>, Vec<Way>) = permitting.into_iter().partition(|way| way.reach.terms.only_count);
-    let only_count = !counting.is_empty()
-        && combine::total(&counting) == TotalRule::Exact
-        && (showing.is_empty() || combine::total(&showing) == TotalRule::Absent);
+    let (mut counting, mut showing) = (Vec::new(), permitting);
+    if showing.iter().any(|way| way.reach.terms.only_count) {
+        (counting, showing) = showing.into_iter().partition(|way| way.reach.terms.only_count);
+    }
+    let exact = |ways: &[Way<'_>]| combine::total(&combine::narrowing(ways)) == TotalRule::Exact;
+    let only_count = !counting.is_empty() && exact(&counting) && (showing.is_empty() || !exact(&showing));
     let ways = if only_count || showing.is_empty() { counting } else { showing };
-    if asks_count && !only_count && combine::total(&ways) != TotalRule::Exact {
+    if asks_count && !only_count && !exact(&ways) {
         return Err(No::not_supported("a count cannot be given, because some of what matches may be withheld"));
     }
-    let included = if only_count { Vec::new() } else { included(ask, wanted)? };
+    let included = if only_count { Vec::new() } else { wanted };
     Ok(Found { ways, included, asks_count, only_count })
 }
 
@@ -87,25 +97,23 @@ fn asks_count(query: &Query) -> bool {
         || query.named("_count").any(|parameter| parameter.value == "0")
 }
 
-fn included(ask: &Ask<'_>, mut wanted: Vec<ResourceType>) -> Result<Vec<(ResourceType, Vec<Way>)>, No> {
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted.into_iter().map(|resource| showing(ask, resource).map(|ways| (resource, ways))).collect()
-}
-
 /// The ways by which a type may be shown beside what was searched for.
-fn showing(ask: &Ask<'_>, resource: ResourceType) -> Result<Vec<Way>, No> {
+fn showing<'a>(ask: &Ask<'a>, resource: ResourceType) -> Result<Vec<Way<'a>>, No> {
+    // Most of what a reference may point at is reached by nobody.
+    if !ask.is_reached(resource, InteractionKind::Read) && !ask.is_reached(resource, InteractionKind::Search) {
+        return Err(ask.not_granted(Some(resource)));
+    }
     let ways = ask.ways(resource, InteractionKind::Read).or_else(|_| ask.ways(resource, InteractionKind::Search))?;
-    let shown: Vec<Way> = ways.into_iter().filter(|way| !way.reach.terms.only_count).collect();
+    let shown: Vec<Way<'a>> = ways.into_iter().filter(|way| !way.reach.terms.only_count).collect();
     if shown.is_empty() { Err(ask.not_granted(Some(resource))) } else { Ok(shown) }
 }
 
-fn permits(
-    ask: &Ask<'_>,
+fn permits<'a>(
+    ask: &Ask<'a>,
     resource: ResourceType,
-    way: &Way,
+    way: &Way<'a>,
     parameter: &Parameter,
-    brought: &mut Vec<ResourceType>,
+    brought: &mut Brought<'a>,
 ) -> Result<(), No> {
     let used = usage(parameter);
     let granted = match &used {
@@ -122,7 +130,7 @@ fn permits(
 }
 
 /// A parameter that searches, on the type that the way leads to.
-fn searches(ask: &Ask<'_>, resource: ResourceType, way: &Way, used: &Use<'_>, depth: usize) -> bool {
+fn searches(ask: &Ask<'_>, resource: ResourceType, way: &Way<'_>, used: &Use<'_>, depth: usize) -> bool {
     match used {
         Use::Plain { code, modifier } => {
             way.searches_by(code) && modifier.is_none_or(|modifier| reads_only_granted(resource, way, code, modifier))
@@ -169,7 +177,7 @@ fn knows(resource: ResourceType, rest: &str) -> bool {
 
 /// The rest of a chain, on another type. That type must be granted without any condition on its resources: a match
 /// would tell of those that may not be seen.
-fn elsewhere(ask: &Ask<'_>, resource: ResourceType, depth: usize, also: impl Fn(&Way) -> bool, rest: &str) -> bool {
+fn elsewhere(ask: &Ask<'_>, resource: ResourceType, depth: usize, also: impl Fn(&Way<'_>) -> bool, rest: &str) -> bool {
     if depth > CHAIN_STEPS_MAX {
         return false;
     }
@@ -184,7 +192,7 @@ fn elsewhere(ask: &Ask<'_>, resource: ResourceType, depth: usize, also: impl Fn(
 }
 
 /// Whether a modifier reads nothing that is not granted.
-fn reads_only_granted(resource: ResourceType, way: &Way, code: &str, modifier: &str) -> bool {
+fn reads_only_granted(resource: ResourceType, way: &Way<'_>, code: &str, modifier: &str) -> bool {
     let reach = |suffix: &str| {
         schema::reads(resource, code).is_some_and(|reads| {
             !reads.paths.is_empty()
@@ -204,12 +212,12 @@ fn reads_only_granted(resource: ResourceType, way: &Way, code: &str, modifier: &
 }
 
 /// An include is granted if the reference that it follows leaves anyway, and each type that it may bring is granted.
-fn include(
-    ask: &Ask<'_>,
+fn include<'a>(
+    ask: &Ask<'a>,
     resource: ResourceType,
     parameter: &Parameter,
     (reverse, source, reference, target): (bool, ResourceType, &str, Option<ResourceType>),
-    brought: &mut Vec<ResourceType>,
+    brought: &mut Brought<'a>,
 ) -> Result<(), No> {
     let Some(known) = schema::parameter(source, reference) else { return Err(refused(parameter)) };
     let pointed = |target: ResourceType| known.targets.contains(&target);
@@ -217,7 +225,8 @@ fn include(
     {
         return Err(refused(parameter));
     }
-    let follows = showing(ask, source)?.iter().any(|way| {
+    let of_source = showing(ask, source)?;
+    let follows = of_source.iter().any(|way| {
         let leaves = schema::reads(source, reference).and_then(|reads| reads.leaves.as_ref());
         leaves.is_some_and(|leaves| leaves.iter().all(|path| way.elements.reaches(source, path)))
     });
@@ -225,24 +234,31 @@ fn include(
         return Err(refused(parameter));
     }
     if reverse {
-        brought.push(source);
+        bring(brought, source, of_source);
         return Ok(());
     }
     if target.is_none() && known.targets.len() == ResourceType::COUNT {
         return Err(No::not_supported("name the type that the include shall bring: `_include=Type:parameter:Target`"));
     }
     if let Some(target) = target {
-        showing(ask, target).map_err(|_| refused(parameter))?;
-        brought.push(target);
+        bring(brought, target, showing(ask, target).map_err(|_| refused(parameter))?);
         return Ok(());
     }
     // What else the reference may point at is not in the narrowing, so it does not leave.
-    let targets: Vec<ResourceType> = known.targets.iter().copied().filter(|one| showing(ask, *one).is_ok()).collect();
-    if targets.is_empty() {
-        return Err(refused(parameter));
+    let mut found = false;
+    for target in known.targets.iter().copied() {
+        if let Ok(ways) = showing(ask, target) {
+            found = true;
+            bring(brought, target, ways);
+        }
     }
-    brought.extend(targets);
-    Ok(())
+    if found { Ok(()) } else { Err(refused(parameter)) }
+}
+
+fn bring<'a>(brought: &mut Brought<'a>, resource: ResourceType, ways: Vec<Way<'a>>) {
+    if !brought.iter().any(|(known, _)| *known == resource) {
+        brought.push((resource, ways));
+    }
 }
 
 fn refused(parameter: &Parameter) -> No {

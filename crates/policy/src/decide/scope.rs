@@ -1,5 +1,7 @@
 //! What the token's scopes let do: the outer bound of every role.
 
+use std::sync::Arc;
+
 use bascule_fhir::{Id, InteractionKind, ResourceType};
 use bascule_smart::Principal;
 use bascule_smart::scope::{Context, Rights, Scope};
@@ -54,7 +56,7 @@ pub(super) fn covering(
 
 impl Covering<'_> {
     /// What the scope asks of each resource. `own` is the patient in context.
-    pub(super) fn conditions(&self, resource: ResourceType, own: &Result<Vec<Id>, No>) -> Result<Vec<Condition>, No> {
+    pub(super) fn conditions(&self, resource: ResourceType, own: &Result<Arc<[Id]>, No>) -> Result<Vec<Condition>, No> {
         let mut conditions = Vec::new();
         if self.patient && schema::in_patient_compartment(resource) {
             conditions.push(Condition::InCompartment { of: ResourceType::PATIENT, ids: own.clone()? });

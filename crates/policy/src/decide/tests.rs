@@ -2,6 +2,8 @@
 
 mod support;
 
+mod calls;
+mod consents;
 mod explained;
 mod lanes;
 mod monotone;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bascule_fhir::{Id, InteractionKind, ResourceType};
 
+use super::group::{Group, Held, grouped};
 use super::patients::outside;
 use super::scope::{Covering, covering};
 use super::{Ask, No};
@@ -18,10 +19,10 @@ use crate::{Elements, Profile, schema};
 
 /// One way, open.
 #[derive(Debug, Clone)]
-pub(super) struct Way {
-    pub(super) reach: Arc<Reach>,
+pub(super) struct Way<'a> {
+    pub(super) reach: Held<'a>,
     /// Reaches of other roles under the same terms.
-    pub(super) also: Vec<Arc<Reach>>,
+    pub(super) also: Vec<Held<'a>>,
     pub(super) elements: Arc<Elements>,
     pub(super) conditions: Vec<Condition>,
     pub(super) duties: Vec<Duty>,
@@ -29,25 +30,7 @@ pub(super) struct Way {
     pub(super) purpose: Arc<str>,
 }
 
-/// Reaches under the same terms: one of a role, and those of other roles.
-struct Group {
-    first: Arc<Reach>,
-    also: Vec<Arc<Reach>>,
-}
-
-impl Group {
-    fn elements(&self, pick: fn(&Reach) -> &Arc<Elements>) -> Arc<Elements> {
-        let mut all = Arc::clone(pick(&self.first));
-        for reach in &self.also {
-            if !all.includes(pick(reach)) {
-                all = Arc::new(all.union(pick(reach)));
-            }
-        }
-        all
-    }
-}
-
-impl Way {
+impl Way<'_> {
     /// What may be searched and sorted by, reach by reach.
     pub(super) fn searchables(&self) -> impl Iterator<Item = &Searchable> {
         let lifted = self.exemption.is_some();
@@ -79,31 +62,40 @@ impl Way {
 
 impl<'a> Ask<'a> {
     /// Every open way to the type, or why there is none.
-    pub(super) fn ways(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Way>, No> {
+    pub(super) fn ways(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Way<'a>>, No> {
         let scopes = covering(self.principal, resource, kind)?;
-        let reaches = self.reaches(resource, kind)?;
+        let groups = self.reaches(resource, kind)?;
         let own = self.context();
-        let mut open = Vec::with_capacity(reaches.len());
+        let mut open = Vec::with_capacity(groups.len() * scopes.len());
         let mut refused = None;
-        for group in &reaches {
-            for scope in &scopes {
-                match self.way(group, scope, resource, kind, &own) {
-                    Ok(way) => open.push(way),
-                    Err(no) => refused = Some(more_telling(refused, no)),
+        for group in groups {
+            let mut last = Some(group);
+            for (at, scope) in scopes.iter().enumerate() {
+                let group = if at + 1 == scopes.len() { last.take() } else { last.clone() };
+                match group.map(|group| self.way(group, scope, resource, kind, &own)) {
+                    Some(Ok(way)) => open.push(way),
+                    Some(Err(no)) => refused = Some(more_telling(refused, no)),
+                    None => {}
                 }
             }
         }
         if open.is_empty() { Err(refused.unwrap_or_else(|| self.not_granted(Some(resource)))) } else { Ok(open) }
     }
 
+    /// Whether any role reaches the type at all, by that interaction.
+    pub(super) fn is_reached(&self, resource: ResourceType, kind: InteractionKind) -> bool {
+        let at_api = self.policy.at_api(&self.api.name);
+        self.principal.roles().iter().any(|role| at_api.cell(role, resource, kind).is_some())
+    }
+
     /// What the roles reach, less what any of them denies.
-    fn reaches(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Group>, No> {
+    fn reaches(&self, resource: ResourceType, kind: InteractionKind) -> Result<Vec<Group<'a>>, No> {
         let roles = self.principal.roles();
         let mut found = Vec::with_capacity(roles.len());
         let at_api = self.policy.at_api(&self.api.name);
         for role in roles {
             match at_api.cell(role, resource, kind) {
-                Some(Cell::Granted(reaches)) => found.extend(reaches.iter().map(Arc::clone)),
+                Some(Cell::Granted(reaches)) => found.extend(reaches.iter().map(|reach| Held::Table(reach))),
                 Some(Cell::Denied(rule)) => return Err(self.denied(resource, kind, rule)),
                 None => {}
             }
@@ -124,17 +116,17 @@ impl<'a> Ask<'a> {
     /// A deny of one role takes away from what another grants.
     fn less_denied(
         &self,
-        mut found: Vec<Arc<Reach>>,
+        mut found: Vec<Held<'a>>,
         resource: ResourceType,
         kind: InteractionKind,
-    ) -> Result<Vec<Arc<Reach>>, No> {
+    ) -> Result<Vec<Held<'a>>, No> {
         for role in self.principal.roles() {
             for deny in self.policy.denies_of(role).filter(|deny| deny.is_about(&self.api.name, resource, kind)) {
                 if deny.what == crate::rules::Denied::Interaction {
                     return Err(self.denied(resource, kind, &deny.id));
                 }
                 for reach in found.iter_mut().filter(|reach| *reach.role != **role) {
-                    *reach = Arc::new(reach.less(deny, resource));
+                    *reach = Held::Less(Arc::new(reach.less(deny, resource)));
                 }
             }
         }
@@ -146,15 +138,15 @@ impl<'a> Ask<'a> {
         No { reason, rule: Arc::clone(rule) }
     }
 
-    fn way(
+    pub(super) fn way(
         &self,
-        group: &Group,
+        group: Group<'a>,
         scope: &Covering<'_>,
         resource: ResourceType,
         kind: InteractionKind,
-        own: &Result<Vec<Id>, No>,
-    ) -> Result<Way, No> {
-        let reach = &group.first;
+        own: &Result<Arc<[Id]>, No>,
+    ) -> Result<Way<'a>, No> {
+        let reach = &*group.first;
         let purpose = self.purpose(reach)?;
         self.circumstances(reach, resource, kind)?;
         let mut duties = Vec::new();
@@ -187,7 +179,7 @@ impl<'a> Ask<'a> {
         if let Some(profile) = elements.profile() {
             self.covered(profile, &purpose)?;
         }
-        Ok(Way { reach: Arc::clone(reach), also: group.also.clone(), elements, conditions, duties, exemption, purpose })
+        Ok(Way { reach: group.first, also: group.also, elements, conditions, duties, exemption, purpose })
     }
 
     /// The purpose of this access: what the client asserts, if the grant and the agreement allow it; else the grant's
@@ -234,13 +226,7 @@ impl<'a> Ask<'a> {
 
     /// Organization, exposure, hours and dates.
     fn circumstances(&self, reach: &Reach, resource: ResourceType, kind: InteractionKind) -> Result<(), No> {
-        let terms = &reach.terms;
-        let organization = &self.recipient.organization.id;
-        let stands = (terms.organizations.is_empty() || terms.organizations.contains(organization))
-            && (terms.exposures.is_empty() || terms.exposures.contains(&self.api.exposure))
-            && terms.hours.is_none_or(|hours| hours.hold_at(self.now))
-            && terms.from.is_none_or(|from| from <= self.now)
-            && terms.until.is_none_or(|until| self.now < until);
+        let stands = reach.terms.stand(&self.recipient.organization.id, self.api.exposure, self.now);
         if stands { Ok(()) } else { Err(self.denied(resource, kind, &reach.rule)) }
     }
 
@@ -249,7 +235,7 @@ impl<'a> Ask<'a> {
         &self,
         reach: &Reach,
         resource: ResourceType,
-        own: &Result<Vec<Id>, No>,
+        own: &Result<Arc<[Id]>, No>,
         duties: &mut Vec<Duty>,
     ) -> Result<Option<Condition>, No> {
         if reach.terms.emergency {
@@ -302,7 +288,7 @@ impl<'a> Ask<'a> {
         &self,
         reach: &Reach,
         resource: ResourceType,
-        own: &Result<Vec<Id>, No>,
+        own: &Result<Arc<[Id]>, No>,
         conditions: &mut Vec<Condition>,
     ) -> Result<(), No> {
         let Fact::Known(holds) = &self.facts.holds else { return Err(No::unknown("the holds on the patient's items")) };
@@ -313,11 +299,11 @@ impl<'a> Ask<'a> {
             .map(|hold| hold.item.1.clone())
             .collect();
         if !held.is_empty() {
-            conditions.push(Condition::Not(vec![Condition::IsOneOf(held)]));
+            conditions.push(Condition::Not([Condition::IsOneOf(held)].into()));
         }
         let hidden = &self.policy.settings().minor_consented;
         if reach.terms.patients == Patients::Represented && !hidden.is_empty() {
-            conditions.push(without_labels(hidden));
+            conditions.push(self.policy.unlabelled().minor_consented.clone());
         }
         Ok(())
     }
@@ -430,28 +416,16 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// Reaches under the same terms together.
-fn grouped(reaches: Vec<Arc<Reach>>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::with_capacity(reaches.len());
-    for reach in reaches {
-        match groups.iter_mut().find(|group| group.first.same_terms(&reach)) {
-            Some(group) => group.also.push(reach),
-            None => groups.push(Group { first: reach, also: Vec::new() }),
-        }
-    }
-    groups
-}
-
-pub(super) const fn compartment(ids: Vec<Id>) -> Condition {
-    Condition::InCompartment { of: ResourceType::PATIENT, ids }
+pub(super) fn compartment(ids: impl Into<Arc<[Id]>>) -> Condition {
+    Condition::InCompartment { of: ResourceType::PATIENT, ids: ids.into() }
 }
 
 pub(super) fn without_labels(labels: &Arc<[Label]>) -> Condition {
-    Condition::Not(vec![Condition::HasLabel(Arc::clone(labels))])
+    Condition::Not([Condition::HasLabel(Arc::clone(labels))].into())
 }
 
 /// Of two reasons, the one that tells the asker more: a reason asked for before a patient outside, that before the rest.
-fn more_telling(before: Option<No>, now: No) -> No {
+pub(super) fn more_telling(before: Option<No>, now: No) -> No {
     let weight = |no: &No| match no.reason {
         DenialReason::ReasonAsked { .. } => 5,
         DenialReason::OutsideCompartment => 2,

@@ -53,7 +53,7 @@ impl Ask<'_> {
         query::check(self, resource, self.ways(resource, InteractionKind::Search)?, query).map(drop)
     }
 
-    fn writable(&self, way: &Way, kind: InteractionKind) -> Result<WriteNarrowing, No> {
+    fn writable(&self, way: &Way<'_>, kind: InteractionKind) -> Result<WriteNarrowing, No> {
         let nothing = || Arc::new(Elements::Only(BTreeSet::new()));
         let conditions = way.conditions.clone();
         let Some(writes) = &way.reach.writes else {

@@ -7,7 +7,7 @@ use bascule_fhir::Timestamp;
 
 use crate::Exposure;
 use crate::policy::Policy;
-use crate::rules::{Hours, NoRelation, Patients, Terms};
+use crate::rules::{Hours, NoRelation, Patients, Role, Terms};
 
 /// Whose data, seen from the user, and how it is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,9 +97,10 @@ impl Space {
             relations: [None].into(),
             windows: vec![(None, None, None)],
         };
-        for terms in
-            policies.into_iter().flat_map(Policy::roles).flat_map(|role| &role.grants).map(|grant| &grant.terms)
-        {
+        let of = |role: &'a Role| {
+            role.grants.iter().map(|grant| &grant.terms).chain(role.calls.iter().map(|grant| &grant.terms))
+        };
+        for terms in policies.into_iter().flat_map(Policy::roles).flat_map(of) {
             space.purposes.extend(terms.purposes.iter().map(ToString::to_string));
             space.relations.extend(terms.relations.iter().cloned().map(Some));
             space.organizations.extend(terms.organizations.iter().cloned().map(Some));

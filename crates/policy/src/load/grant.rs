@@ -9,7 +9,7 @@ use super::lists::{Kind, Lists};
 use super::{check, masks, words};
 use crate::read::{Reader, Section, Word};
 use crate::rules::{Denied, Deny, Grant, Named, Patients, Terms, Writes};
-use crate::{Elements, schema};
+use crate::{ApiKind, Elements, schema};
 
 /// What the grants of a role have in common unless one says otherwise.
 pub(super) struct Common {
@@ -28,7 +28,7 @@ pub(super) fn read(
 ) -> Option<Grant> {
     let id = section.name().trim_start_matches("role.").to_owned();
     let line = reader.line(section.span().start);
-    let apis = apis(&mut section, common, lists, reader);
+    let apis = apis(&mut section, common, lists, Some(ApiKind::Fhir), reader);
     let types = types(&mut section, lists, reader);
     let only_count = only(&mut section, reader);
     let (interactions, operations) = interactions(&mut section, reader);
@@ -65,7 +65,7 @@ pub(super) fn read_deny(
 ) -> Option<Deny> {
     let line = reader.line(section.span().start);
     let nobody = Common { role: String::new(), apis: Vec::new(), patients: Patients::Everyone, purposes: Vec::new() };
-    let apis = apis(&mut section, common.unwrap_or(&nobody), lists, reader);
+    let apis = apis(&mut section, common.unwrap_or(&nobody), lists, None, reader);
     let every = section.words("resource", reader);
     let types = match every.as_deref() {
         Some([one]) if one.text == "*" => None,
@@ -98,11 +98,17 @@ fn denied(
     let elements = section.words("elements", reader);
     let search = section.words("search", reader);
     let labels = section.words("labels", reader);
-    if [elements.is_some(), search.is_some(), labels.is_some()].into_iter().filter(|some| *some).count() > 1 {
+    let names = section.words("names", reader);
+    if [elements.is_some(), search.is_some(), labels.is_some(), names.is_some()]
+        .into_iter()
+        .filter(|some| *some)
+        .count()
+        > 1
+    {
         reader.fault(
             section.span(),
             "a deny takes away one kind of thing",
-            "write one deny for elements, one for search, one for labels",
+            "write one deny for elements, one for search, one for labels, one for names",
         );
     }
     if let Some(words) = elements {
@@ -126,6 +132,9 @@ fn denied(
     if let Some(words) = labels {
         return Denied::Labels(words.iter().filter_map(|word| words::label(word, reader)).collect());
     }
+    if let Some(words) = names {
+        return Denied::Names(words.into_iter().map(|word| word.text).collect());
+    }
     Denied::Interaction
 }
 
@@ -141,7 +150,14 @@ fn denied_paths(resource: ResourceType, word: &Word, strict: bool, reader: &mut 
     }
 }
 
-fn apis(section: &mut Section<'_>, common: &Common, lists: &Lists, reader: &mut Reader<'_>) -> Vec<String> {
+/// The APIs of a rule; of a grant with the kind whose words it uses.
+pub(super) fn apis(
+    section: &mut Section<'_>,
+    common: &Common,
+    lists: &Lists,
+    kind: Option<ApiKind>,
+    reader: &mut Reader<'_>,
+) -> Vec<String> {
     let words = section.words("api", reader).unwrap_or_else(|| common.apis.clone());
     if words.is_empty() {
         let place =
@@ -152,7 +168,12 @@ fn apis(section: &mut Section<'_>, common: &Common, lists: &Lists, reader: &mut 
             format!("write api = \"…\" {place}"),
         );
     }
-    words.iter().for_each(|word| lists.api(word, reader));
+    for word in &words {
+        match kind {
+            Some(kind) => lists.api_of_kind(word, kind, reader),
+            None => lists.api(word, reader),
+        }
+    }
     words.into_iter().map(|word| word.text).collect()
 }
 
@@ -250,7 +271,7 @@ fn named(resource: ResourceType, words: &[Word], lists: &Lists, reader: &mut Rea
     Elements::Only(found)
 }
 
-fn terms(
+pub(super) fn terms(
     section: &mut Section<'_>,
     common: &Common,
     emergency: bool,

@@ -1,11 +1,12 @@
 //! Lists with a name: `[elements]` and `[resources]`. Names are global over all files, a list may name others by
 //! `@name`, and no list may lead back to itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bascule_fhir::ResourceType;
 
+use crate::ApiKind;
 use crate::fault::suggest;
 use crate::read::{Document, Reader, Word};
 
@@ -18,7 +19,7 @@ pub(super) struct Lists {
     elements: BTreeMap<String, List>,
     resources: BTreeMap<String, List>,
     /// The APIs of the house; `None` is not told.
-    apis: Option<BTreeSet<String>>,
+    apis: Option<BTreeMap<String, ApiKind>>,
 }
 
 #[derive(Debug)]
@@ -70,20 +71,35 @@ impl Lists {
     }
 
     /// The names by which a rule may name an API.
-    pub(super) fn know_apis(&mut self, apis: Option<&BTreeSet<String>>) {
+    pub(super) fn know_apis(&mut self, apis: Option<&BTreeMap<String, ApiKind>>) {
         self.apis = apis.cloned();
     }
 
     /// A rule about an API that the house does not have would never act, and whoever reads it would believe it did.
     pub(super) fn api(&self, word: &Word, reader: &mut Reader<'_>) {
-        let Some(apis) = self.apis.as_ref().filter(|apis| !apis.contains(&word.text)) else { return };
-        let mend = suggest(&word.text, apis.iter().map(String::as_str));
+        let Some(apis) = self.apis.as_ref().filter(|apis| !apis.contains_key(&word.text)) else { return };
+        let mend = suggest(&word.text, apis.keys().map(String::as_str));
         let mend = if mend.is_empty() {
-            format!("the house has {}", apis.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            format!("the house has {}", apis.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
         } else {
             mend
         };
         reader.fault(word.span.clone(), format!("no such api: `{}`", word.text), mend);
+    }
+
+    /// Nor would one that is in the words of another kind of API.
+    pub(super) fn api_of_kind(&self, word: &Word, kind: ApiKind, reader: &mut Reader<'_>) {
+        self.api(word, reader);
+        let of = self.apis.as_ref().and_then(|apis| apis.get(&word.text)).filter(|of| **of != kind);
+        let Some(of) = of else { return };
+        let message = format!(
+            "the api `{}` speaks {}, and this grant is about one that speaks {}",
+            word.text,
+            of.name(),
+            kind.name()
+        );
+        let key = if *of == ApiKind::Fhir { "grant" } else { of.name() };
+        reader.fault(word.span.clone(), message, format!("write [[role.NAME.{key}]]"));
     }
 
     /// Replaces names by what they stand for, and refuses those that are unknown or lead back.

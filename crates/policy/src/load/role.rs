@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::call;
 use super::grant::{self, Common};
 use super::lists::Lists;
 use super::words;
@@ -44,12 +45,13 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
             grants.extend(grant::read(inner, &common, emergency, lists, reader));
         }
     }
+    let calls = call::read_all(&mut section, &common, treating, lists, reader);
     let mut denies = Vec::new();
     for inner in section.sections("deny", reader) {
         let id = inner.name().trim_start_matches("role.").to_owned();
         denies.extend(grant::read_deny(&id, inner, Some(&common), lists, reader));
     }
-    if grants.is_empty() && denies.is_empty() && keeps.is_empty() {
+    if grants.is_empty() && calls.is_empty() && denies.is_empty() && keeps.is_empty() {
         reader.fault(
             name.span.clone(),
             format!("role `{}` grants nothing", name.text),
@@ -67,6 +69,7 @@ pub(super) fn read(name: &Word, mut section: Section<'_>, lists: &Lists, reader:
         keeps,
         file: reader.file().to_owned(),
         grants,
+        calls,
         denies,
     }
 }

@@ -1,5 +1,7 @@
 //! Slips of a policy file, and what is said of each.
 
+mod calls;
+
 use expect_test::{Expect, expect};
 
 use crate::fault::render;
@@ -450,13 +452,13 @@ fn a_deny_takes_one_kind_of_thing_away() {
     check(
         &[&grant(SOUND), deny],
         &expect![[r#"
-        error: a deny takes away one kind of thing
-         --> policy/1.toml:1:1
-          |
-        1 | [[deny]]
-          | ^^^^^^^^ write one deny for elements, one for search, one for labels
-        1 error. Nothing was started.
-    "#]],
+            error: a deny takes away one kind of thing
+             --> policy/1.toml:1:1
+              |
+            1 | [[deny]]
+              | ^^^^^^^^ write one deny for elements, one for search, one for labels, one for names
+            1 error. Nothing was started.
+        "#]],
     );
     check(
         &[&grant(SOUND), "[[deny]]\napi = \"ehr\"\nelements = [\"name\"]\n"],
@@ -612,7 +614,7 @@ fn what_defines_things_leaves_whole_or_not_at_all() {
 fn a_rule_about_an_api_that_the_house_does_not_have_is_refused() {
     let text = "[role.desk]\ntitle = \"D\"\npurpose = [\"HOPERAT\"]\napi = \"ehr\"\n[[role.desk.grant]]\napi = [\"ehr\", \"ehr-2\"]\nresource = \"Patient\"\ninteractions = [\"read\"]\nelements = [\"name\"]\n[[role.desk.grant]]\nresource = \"Slot\"\ninteractions = [\"read\"]\nelements = [\"start\"]\n[consent.pacs]\ndefault = [\"TREAT\"]\n";
     let files = [PolicyFile { name: "p.toml".to_owned(), text: text.to_owned() }];
-    let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let known = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), crate::ApiKind::Fhir)).collect();
     assert!(Policy::load_for(&files, &known(&["ehr", "ehr-2", "pacs"])).is_ok());
     let places = |names: &[&str]| {
         let faults = Policy::load_for(&files, &known(names)).unwrap_err();

@@ -41,7 +41,12 @@ impl DevelopmentTls {
     /// The files as a listener takes them.
     #[must_use]
     pub fn files(&self) -> TlsFiles {
-        TlsFiles { certificate: self.certificate.clone(), key: self.key.clone(), client_ca: None }
+        TlsFiles {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            client_ca: None,
+            self_signed_clients: false,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! TLS on both sides: 1.2 and 1.3 only, one provider, certificates from PEM files.
 
+mod clients;
 pub mod development;
 mod load;
 mod reload;
@@ -8,10 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+pub(crate) use clients::Clients;
 pub use load::certificate_days_left;
 pub use reload::ReloadableTls;
 
@@ -31,6 +32,8 @@ pub struct TlsFiles {
     /// PEM authorities of clients' certificates; `None` asks clients for none. A client without a certificate still
     /// connects: whether it needs one is decided where its request is.
     pub client_ca: Option<PathBuf>,
+    /// Whether clients may also show certificates of no authority (self-signed ones): only that they hold the key is proved then.
+    pub self_signed_clients: bool,
 }
 
 /// Why TLS cannot be set up.
@@ -72,24 +75,31 @@ impl From<rustls::Error> for TlsError {
 }
 
 /// The server's side of these files.
-pub(crate) fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+pub(crate) fn server_config(files: &TlsFiles) -> Result<Served, TlsError> {
     let chain = load::chain(&files.certificate)?;
     let key = load::key(&files.key)?;
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
-    let builder = match &files.client_ca {
+    let authorities = files.client_ca.as_ref().map(|file| roots(load::chain(file)?, file)).transpose()?;
+    let clients = Clients::new(authorities, files.self_signed_clients, &provider())?;
+    let builder = match &clients {
         None => builder.with_no_client_auth(),
-        Some(file) => {
-            let roots = Arc::new(roots(load::chain(file)?, file)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).allow_unauthenticated();
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| TlsError::Refused(error.to_string()))?)
-        }
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier()),
     };
     let mut config = builder.with_single_cert(chain, key).map_err(|error| TlsError::Malformed {
         file: files.key.clone(),
         why: format!("key and certificate do not go together: {error}"),
     })?;
     config.alpn_protocols = alpn();
-    Ok(Arc::new(config))
+    Ok(Served { config: Arc::new(config), clients })
+}
+
+/// A listener's side, as it was read.
+#[derive(Clone)]
+pub(crate) struct Served {
+    /// For handshakes.
+    pub(crate) config: Arc<ServerConfig>,
+    /// For the certificates that clients showed in them.
+    pub(crate) clients: Option<Clients>,
 }
 
 /// The client's side.

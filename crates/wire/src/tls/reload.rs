@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use super::{Served, TlsError, TlsFiles, load, server_config};
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-
-use super::{TlsError, TlsFiles, load, server_config};
 
 /// TLS of a listener. Clones share it; [`ReloadableTls::reload`] renews it for connections that come after.
 #[derive(Clone)]
 pub struct ReloadableTls {
     files: Arc<TlsFiles>,
-    config: Arc<ArcSwap<ServerConfig>>,
+    served: Arc<ArcSwap<Served>>,
 }
 
 impl std::fmt::Debug for ReloadableTls {
@@ -26,8 +24,8 @@ impl ReloadableTls {
     /// # Errors
     /// [`TlsError`] if one of them is missing, malformed, does not go with the others, or is past its time.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let config = checked(&files)?;
-        Ok(Self { files: Arc::new(files), config: Arc::new(ArcSwap::new(config)) })
+        let served = checked(&files)?;
+        Ok(Self { files: Arc::new(files), served: Arc::new(ArcSwap::from_pointee(served)) })
     }
 
     /// Reads the files again. Open connections keep what they began with.
@@ -35,7 +33,7 @@ impl ReloadableTls {
     /// # Errors
     /// As [`ReloadableTls::load`]; what was in force stays in force.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.config.store(checked(&self.files)?);
+        self.served.store(Arc::new(checked(&self.files)?));
         Ok(())
     }
 
@@ -47,12 +45,12 @@ impl ReloadableTls {
         load::certificate_days_left(&self.files.certificate)
     }
 
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.config.load_full()
+    pub(crate) fn served(&self) -> Arc<Served> {
+        self.served.load_full()
     }
 }
 
-fn checked(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+fn checked(files: &TlsFiles) -> Result<Served, TlsError> {
     let days = load::certificate_days_left(&files.certificate)?;
     if days < 0 {
         let why = format!("it ended {} days ago; renew it", -days);
@@ -71,20 +69,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = development::ensure(folder.path(), &["localhost"]).unwrap();
         let tls = ReloadableTls::load(made.files()).unwrap();
-        let before = tls.config();
+        let before = tls.served();
         std::fs::write(&made.certificate, "no certificate").unwrap();
         assert!(matches!(tls.reload(), Err(TlsError::Malformed { .. })));
-        assert!(Arc::ptr_eq(&before, &tls.config()));
+        assert!(Arc::ptr_eq(&before, &tls.served()));
     }
 
     #[test]
     fn a_renewal_takes_force() {
         let folder = tempfile::tempdir().unwrap();
         let tls = ReloadableTls::load(development::ensure(folder.path(), &["localhost"]).unwrap().files()).unwrap();
-        let before = tls.config();
+        let before = tls.served();
         development::ensure(folder.path(), &["localhost", "bridge.example"]).unwrap();
         tls.reload().unwrap();
-        assert!(!Arc::ptr_eq(&before, &tls.config()));
+        assert!(!Arc::ptr_eq(&before, &tls.served()));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Which policy a start puts in force: that of the configured folder if it changed since the last acceptance, else the
 //! accepted one; the accepted one as well if the folder is faulty.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bascule_fhir::Timestamp;
 use bascule_policy::fault::Fault;
-use bascule_policy::{Policy, PolicyFile};
+use bascule_policy::{ApiKind, Policy, PolicyFile};
 use bascule_store::policy_change::InForce;
 use bascule_store::{Store, StoreError};
 
@@ -41,7 +41,7 @@ pub(crate) enum How {
 /// Every fault of the folder, if nothing was ever accepted.
 pub(crate) fn begin(
     folder: &Path,
-    apis: &BTreeSet<String>,
+    apis: &BTreeMap<String, ApiKind>,
     store: &Store,
     now: Timestamp,
 ) -> Result<Begun, Vec<Fault>> {
@@ -127,8 +127,8 @@ mod tests {
         std::fs::write(folder.join("desk.toml"), text).unwrap();
     }
 
-    fn apis() -> BTreeSet<String> {
-        ["ehr".to_owned()].into()
+    fn apis() -> BTreeMap<String, ApiKind> {
+        [("ehr".to_owned(), ApiKind::Fhir)].into()
     }
 
     fn accept(folder: &Path, store: &Store, folder_hash: Option<&str>) -> String {

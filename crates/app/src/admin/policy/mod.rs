@@ -8,7 +8,7 @@ mod rows;
 mod schedule;
 mod signed;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use bascule_fhir::Timestamp;
 use bascule_policy::change::{Approved, Next, Proposal, REVIEW_SECONDS_MAX, another, check_reason};
 use bascule_policy::diff::diff;
 use bascule_policy::rules::Keeps;
-use bascule_policy::{Policy, PolicyFile};
+use bascule_policy::{ApiKind, Policy, PolicyFile};
 use bascule_store::Store;
 use bascule_store::alert::NewAlert;
 use bascule_store::log::Log;
@@ -44,7 +44,7 @@ pub(crate) struct PolicyControl {
     live: Arc<ArcSwap<Policy>>,
     store: Arc<Store>,
     log: Log,
-    apis: BTreeSet<String>,
+    apis: BTreeMap<String, ApiKind>,
 }
 
 struct State {

@@ -1,5 +1,7 @@
 //! A hard panel walls clinicians in by what a feed says: it is taken only while the feed is fresh.
 
+use std::collections::BTreeMap;
+
 use bascule_fhir::Timestamp;
 use bascule_policy::Policy;
 use bascule_policy::rules::{NoRelation, Patients};
@@ -10,8 +12,21 @@ use bascule_store::Store;
 /// # Errors
 /// A sentence with its mend.
 pub(crate) fn check(policy: &Policy, store: &Store, now: Timestamp) -> Result<(), String> {
-    let Some(role) = hard(policy) else { return Ok(()) };
-    let as_of = store.relations_as_of().map_err(|error| error.to_string())?;
+    walled(policy).into_iter().try_for_each(|(api, role)| fresh(policy, store, role, api, now))
+}
+
+/// The APIs in which some role has a hard panel, with the role.
+fn walled(policy: &Policy) -> BTreeMap<&str, &str> {
+    let hard = policy.roles().filter(|role| role.no_relation == NoRelation::Refuse);
+    let grants = hard.flat_map(|role| role.grants.iter().map(move |grant| (grant, role.name.as_ref())));
+    grants
+        .filter(|(grant, _)| grant.terms.patients == Patients::Related)
+        .flat_map(|(grant, role)| grant.apis.iter().map(move |api| (api.as_str(), role)))
+        .collect()
+}
+
+fn fresh(policy: &Policy, store: &Store, role: &str, api: &str, now: Timestamp) -> Result<(), String> {
+    let as_of = store.relations_as_of(api).map_err(|error| error.to_string())?;
     let minutes = policy.settings().relations_age_minutes_max;
     let seconds = i64::try_from(minutes).unwrap_or(i64::MAX / 60).saturating_mul(60);
     let said = match as_of {
@@ -20,7 +35,7 @@ pub(crate) fn check(policy: &Policy, store: &Store, now: Timestamp) -> Result<()
         None => "it never spoke".to_owned(),
     };
     Err(format!(
-        "role `{role}` has a hard panel (no-relation = \"refuse\"), and the feed of relations is not fresh: {said}; bring \
+        "role `{role}` has a hard panel (no-relation = \"refuse\"), and the feed of relations of `{api}` is not fresh: {said}; bring \
          the feed first, or write no-relation = \"ask\""
     ))
 }

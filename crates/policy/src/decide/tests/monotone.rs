@@ -192,8 +192,10 @@ fn facts_of(case: &Case) -> Facts {
         from: Timestamp::from_seconds(0),
         until: None,
         types: Vec::new(),
+        items: Vec::new(),
         purposes: Vec::new(),
         labels,
+        exceptions: Vec::new(),
     };
     let has = |number: u8| case.records.iter().any(|record| record % 8 == number);
     let mut consents = vec![Consent { permit: false, ..consent("c", Vec::new()) }];

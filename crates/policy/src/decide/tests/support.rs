@@ -91,6 +91,7 @@ pub(super) fn token(role: &str, scopes: &str) -> TokenRecord {
         purpose: None,
         expires: NOW.plus_seconds(60),
         active: true,
+        origin: bascule_smart::Origin::default(),
     }
 }
 
@@ -251,6 +252,7 @@ pub(super) fn reason(reason: &DenialReason) -> String {
         DenialReason::ParameterNotGranted { parameter } => format!("parameter {parameter}"),
         DenialReason::ElementNotGranted { element } => format!("element {element}"),
         DenialReason::OutsideCompartment => "outside".to_owned(),
+        DenialReason::NotSenderConstrained { exposure } => format!("not sender-constrained: {exposure}"),
         DenialReason::Agreement { missing } => format!("agreement: {missing}"),
         DenialReason::Consent => "consent".to_owned(),
         DenialReason::Purpose { asserted } => format!("purpose {asserted}"),
@@ -296,7 +298,9 @@ pub(super) fn consent(patient: &str, permit: bool) -> Consent {
         from: Timestamp::from_seconds(0),
         until: None,
         types: Vec::new(),
+        items: Vec::new(),
         purposes: Vec::new(),
         labels: Vec::new(),
+        exceptions: Vec::new(),
     }
 }
