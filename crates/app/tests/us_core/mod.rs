@@ -215,6 +215,15 @@ async fn every_element_that_must_be_supported_stands_somewhere() {
         let all = clinic.found(&format!("{search}{}_count=1000", if search.contains('?') { '&' } else { '?' })).await;
         assert!(!all.is_empty(), "no {profile}");
         for element in elements.split_whitespace() {
+            // What must stand in each of them.
+            if let Some(element) = element.strip_prefix('!') {
+                let lacks =
+                    |one: &&Value| !element.split('|').any(|path| stands(one, &path.split('.').collect::<Vec<_>>()));
+                if let Some(one) = all.iter().find(lacks) {
+                    missing.push(format!("{profile}: {}/{} has no {element}", one["resourceType"], one["id"]));
+                }
+                continue;
+            }
             let is_there = match element.strip_prefix("extension(").and_then(|rest| rest.strip_suffix(')')) {
                 Some(url) => all
                     .iter()
