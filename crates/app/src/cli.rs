@@ -523,6 +523,11 @@ pub(crate) enum ClientVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// The public half of a key of the bridge's own, as a JWK set: to register the bridge as a client elsewhere
+    Key {
+        /// The private key, as a configuration names it after `file:`
+        file: PathBuf,
+    },
     #[command(flatten)]
     More(ClientMore),
 }

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bascule_fhir::Timestamp;
 use bascule_gateway::smart::{Caller, Record, ensure_signing_keys};
 use bascule_smart::server::Lifetimes;
 use bascule_store::Store;
+use bascule_store::filed::Kind;
 use bascule_store::log::Log;
 use bascule_store::log::retire::RetireRule;
 use tokio::sync::watch;
@@ -134,6 +136,7 @@ impl Housekeeper {
         let text = |error: bascule_store::StoreError| error.to_string();
         let emergencies = self.store.emergencies_since(now.plus_seconds(-86_400)).map_err(text)?.len();
         let waiting = self.store.reviews(true).map_err(text)?.len();
+        self.holds_to_review(now).map_err(text)?;
         if emergencies == 0 && waiting == 0 {
             return Ok(());
         }
@@ -149,6 +152,30 @@ impl Housekeeper {
             ),
         };
         self.store.raise_alert(&alert).map(drop).map_err(text)
+    }
+
+    /// An alert a day for every hold whose day of review has come, until it is ended or ends (164.524(a)(4)).
+    fn holds_to_review(&self, now: Timestamp) -> Result<(), bascule_store::StoreError> {
+        for filed in self.store.filed(Kind::Hold)? {
+            let Some(hold) = filed.hold_to_review(now) else { continue };
+            let alert = bascule_store::alert::NewAlert {
+                at: now,
+                rule: "hold-review".to_owned(),
+                severity: "medium".to_owned(),
+                client: None,
+                user: None,
+                api: Some(filed.api.clone()),
+                said: format!(
+                    "hold `{}` ({}) was to be looked at again on {}: end it with `bascule hold end`, or file another; it ends by itself on {}",
+                    filed.id,
+                    hold.ground,
+                    hold.review.to_instant(),
+                    hold.until.to_instant()
+                ),
+            };
+            self.store.raise_alert(&alert)?;
+        }
+        Ok(())
     }
 
     async fn sweep(&self) -> Result<(), String> {

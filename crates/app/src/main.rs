@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use cli::{Cli, DemoVerb, UserVerb, Verb};
+use cli::{Cli, ClientVerb, DemoVerb, UserVerb, Verb};
 use exit::Exit;
 
 #[global_allocator]
@@ -80,6 +80,7 @@ async fn run(verb: Verb) -> Exit {
                 Exit::Usage
             }
         },
+        Verb::Client(ClientVerb::Key { file }) => verbs::client_key::run(&file),
         Verb::Client(verb) => match verb.into_act() {
             Ok(asked) => verbs::records::run(asked).await,
             Err(error) => {

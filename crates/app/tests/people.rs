@@ -16,6 +16,8 @@ async fn people_leave_are_stopped_and_are_linked_and_nothing_secret_is_logged() 
     let mut secrets = Vec::new();
     administration_asks_for_a_role_and_a_fresh_second_factor(&demo, &mut secrets).await;
     a_killed_client_is_stopped_on_the_next_request_and_its_evidence_is_held(&mut demo).await;
+    break_glass_by_an_app_tells_how_its_user_had_proved_themselves(&demo, &mut secrets).await;
+    a_registered_app_waits_until_somebody_answers_for_it(&demo, &mut secrets).await;
     a_person_is_linked_by_a_code_on_paper(&demo, &mut secrets).await;
     a_feed_disables_who_left(&demo, &mut secrets).await;
     a_directory_deactivates_and_the_next_request_is_refused(&demo, &mut secrets).await;
@@ -92,6 +94,92 @@ async fn administration_asks_for_a_role_and_a_fresh_second_factor(demo: &Demo, s
     secrets.extend([password, token, secret, digits]);
 }
 
+/// Emergency access is given either way; without a fresh second factor it is the one that is looked at first.
+async fn break_glass_by_an_app_tells_how_its_user_had_proved_themselves(demo: &Demo, secrets: &mut Vec<String>) {
+    let made = done(demo, &["user", "add", "on.call", "--role", "physician", "--fhir-user", "Practitioner/on-call"]);
+    let password = made["password"].as_str().unwrap().to_owned();
+    let scope = "openid user/*.rs";
+    let mut visitor = Visitor::new(demo, "administration", "http://127.0.0.1:8446/back");
+    let plain = visitor.sign_in("on.call", &password, scope).await.unwrap();
+    let secret = visitor.set_up_one_time_passwords().await;
+    let proved = visitor.step_up(scope, &totp(&secret, 1)).await.unwrap();
+    let open = |token: String, body: &'static [u8]| async move {
+        let headers = [("authorization", format!("Bearer {token}")), (FORM.0, FORM.1.to_owned())];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        demo.send(Method::POST, "/oauth/emergency", &headers, Some(body.to_vec())).await
+    };
+    for (token, patient, stepped_up) in [
+        (&plain, &b"api=ehr&patient=p0003&reason=life-threatening"[..], false),
+        (&proved, b"api=ehr&patient=p0004&reason=life-threatening", true),
+    ] {
+        let opened = open(token.clone(), patient).await;
+        assert_eq!((opened.status.as_u16(), &opened.json()["stepped_up"]), (201, &json!(stepped_up)));
+    }
+    let rows = done(demo, &["review", "list"]);
+    let flagged = |patient: &str| {
+        rows.as_array().unwrap().iter().find(|row| row["patient"] == patient).map(|row| row["flagged"] == true)
+    };
+    assert_eq!((flagged("p0003"), flagged("p0004")), (Some(true), Some(false)), "{rows}");
+    secrets.extend([password, plain, secret, proved]);
+}
+
+async fn a_registered_app_waits_until_somebody_answers_for_it(demo: &Demo, secrets: &mut Vec<String>) {
+    let metadata = json!({
+        "client_name": "Of a stranger", "grant_types": ["client_credentials"], "scope": "system/Appointment.rs",
+        "token_endpoint_auth_method": "client_secret_basic", "bascule_roles": ["physician"],
+    });
+    let register = || async {
+        let body = metadata.to_string().into_bytes();
+        demo.send(Method::POST, "/oauth/register", &[("content-type", "application/json")], Some(body)).await
+    };
+    assert_eq!(register().await.status, 404, "closed unless it is opened");
+    let config = demo.config();
+    let before = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{before}\n[sign_in]\nregistration = true\n")).unwrap();
+    crate::reload::hang_up(demo).await;
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let answer = register().await;
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+        let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
+        made.push((text("client_id"), text("client_secret")));
+    }
+    let token = |(id, secret): (String, String)| async move {
+        let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{id}:{secret}"));
+        let headers = [("authorization", format!("Basic {basic}")), (FORM.0, FORM.1.to_owned())];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let asked = b"grant_type=client_credentials&scope=system/Appointment.rs".to_vec();
+        demo.send(Method::POST, "/oauth/token", &headers, Some(asked)).await
+    };
+    let [wanted, unwanted] = [made[0].clone(), made[1].clone()];
+    assert_eq!(token(wanted.clone()).await.status, 401, "it waits");
+    assert_eq!(done(demo, &["client", "pending"]).as_array().unwrap().len(), 2);
+    let approve = ["client", "approve", &wanted.0, "--organization", "farsight", "--role", "scheduler"];
+    let (status, _, error) = run(demo, &["client", "approve", "nobody", "--organization", "farsight"]);
+    assert_eq!((status, error.contains("waits for an approval")), (64, true), "{error}");
+    done(demo, &approve);
+    assert_eq!(run(demo, &approve).0, 64, "once");
+    let given = token(wanted.clone()).await;
+    assert_eq!(given.status, 200, "{}", String::from_utf8_lossy(&given.body));
+    let given = given.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(demo.get(&given, "/fhir/Appointment?_count=1").await.status, 200);
+    assert_eq!(
+        demo.get(&given, "/fhir/Patient/p0001").await.status,
+        403,
+        "a role that it gave itself is worth nothing"
+    );
+    done(demo, &["client", "refuse", &unwanted.0, "--reason", "nobody knows it"]);
+    assert_eq!(token(unwanted.clone()).await.status, 401);
+    assert_eq!(done(demo, &["client", "pending"]).as_array().unwrap().len(), 0);
+    assert_eq!(run(demo, &["client", "approve", &unwanted.0, "--organization", "farsight"]).0, 64, "a refusal stays");
+    let said = entries(demo);
+    assert!(said.contains("client-approve") && said.contains("client-refuse"), "{said}");
+    std::fs::write(&config, before).unwrap();
+    crate::reload::hang_up(demo).await;
+    assert_eq!(register().await.status, 404);
+    secrets.extend([wanted.1, unwanted.1, given]);
+}
+
 /// Everything that the log says, in clear, as strangers' tools read it.
 fn entries(demo: &Demo) -> String {
     let out = demo.folder.path().join("events.ndjson");
@@ -121,6 +209,29 @@ async fn a_killed_client_is_stopped_on_the_next_request_and_its_evidence_is_held
     assert!(error.contains("kept") || error.contains("retention") || error.contains("held"), "{error}");
     let (status, _, error) = run(demo, &["kill", "client", "nobody", "--reason", "x"]);
     assert_eq!(status, 64, "{error}");
+    // A person's tokens and sessions, and they do not come in again.
+    let password = done(demo, &["user", "reset", "amelie"])["password"].as_str().unwrap().to_owned();
+    let redirect = demo.state["clients"]["experiment"]["redirect_uri"].as_str().unwrap().to_owned();
+    let patient_scope = "launch/patient patient/*.rs";
+    let mut visitor = Visitor::new(demo, "experiment", &redirect);
+    let person = visitor.sign_in("amelie", &password, patient_scope).await.unwrap();
+    let own = format!("/fhir/Patient/{}", demo.state["users"]["amelie"]["patient"].as_str().unwrap());
+    assert_eq!(demo.get(&person, &own).await.status, 200);
+    done(demo, &["kill", "user", "amelie", "--reason", "the telephone was stolen"]);
+    assert_eq!(demo.get(&person, &own).await.status, 401);
+    assert!(visitor.account().await.contains("name=\"password\""), "the session has ended too");
+    assert!(Visitor::new(demo, "experiment", &redirect).sign_in("amelie", &password, patient_scope).await.is_err());
+    done(demo, &["user", "enable", "amelie"]);
+    visitor.sign_in("amelie", &password, patient_scope).await.unwrap();
+    // An organization's: those of every client of it.
+    let theirs = demo_token(demo, "auditor-counts");
+    assert_ne!(demo.get(&theirs, "/fhir/Patient?_summary=count").await.status, 401);
+    let killed = done(demo, &["kill", "organization", "mercy", "--reason", "a breach there"]);
+    assert_eq!(demo.get(&theirs, "/fhir/Patient?_summary=count").await.status, 401, "{killed}");
+    assert_eq!(demo_token(demo, "auditor-counts"), "nonsense");
+    let kept = done(demo, &["preserved"]).to_string();
+    assert!(kept.contains("the telephone was stolen") && kept.contains("organization mercy"), "{kept}");
+    done(demo, &["organization", "enable", "mercy"]);
     // An organization's clients stop with it.
     let other = demo_token(demo, "auditor-counts");
     let before = demo.get(&other, "/fhir/Patient?_summary=count").await.status;
@@ -142,9 +253,22 @@ async fn a_person_is_linked_by_a_code_on_paper(demo: &Demo, secrets: &mut Vec<St
     assert!(visitor.link(&code).await.contains("Your account is linked"));
     let token = visitor.go_on("launch/patient patient/*.rs").await.unwrap();
     assert_eq!(demo.get(&token, &format!("/fhir/Patient/{patient}")).await.status, 200);
+    // A parent's code files that they stand for the child, until the child comes of age.
+    let child = &["user", "link-code", "p0007", "--kind", "parent", "--label", "Tomas, my son"];
+    let (status, _, error) = run(demo, child);
+    assert_eq!((status, error.contains("--document")), (64, true), "{error}");
+    let paper = ["--document", "birth certificate", "--born", "2020-05-01"];
+    let second = done(demo, &[&child[..], &paper[..]].concat())["code"].as_str().unwrap().to_owned();
+    let page = visitor.link(&second).await;
+    assert!(page.contains("Tomas, my son") && page.contains("parent"), "{page}");
+    let filed = done(demo, &["representation", "list"]);
+    assert!(filed.to_string().contains("birth certificate"), "{filed}");
+    let row = filed.as_array().unwrap().iter().find(|row| row.to_string().contains("birth certificate"));
+    let number = row.unwrap()["id"].as_str().unwrap();
+    done(demo, &["representation", "end", number, "--because", "a test"]);
     let (status, _, error) = run(demo, &["user", "link-code", "not an id"]);
     assert_eq!((status, error.contains("FHIR id")), (64, true), "{error}");
-    secrets.extend([password, code, token]);
+    secrets.extend([password, code, second, token]);
 }
 
 async fn a_feed_disables_who_left(demo: &Demo, secrets: &mut Vec<String>) {

@@ -31,8 +31,8 @@ fn words(command: &str) -> Vec<String> {
 
 /// What each answer must say; in the order of the page.
 const SAYS: [&[&str]; 20] = [
-    &["physician", "nobody else"],
-    &["patient", "own record"],
+    &["physician", "nobody else", "people of these roles act through:", "portal"],
+    &["patient", "own record", "clients: eastside-clinic"],
     &["nobody else"],
     &["refused", "telehealth", "grants no search of DocumentReference"],
     &["physician", "nobody else"],
@@ -49,7 +49,7 @@ const SAYS: [&[&str]; 20] = [
     &["may search by it"],
     &["patient", "status to proposed or pending or booked"],
     &["may open emergency access"],
-    &["nothing opens"],
+    &["none was before it", "nothing opens"],
     &["opens", "birthDate"],
 ];
 
@@ -84,5 +84,21 @@ async fn each_of_the_twenty_questions_has_its_answer() {
             faults.push(format!("{question}\n  {command:?} does not say `{word}`:\n{said}"));
         }
     }
+    changed_since(&demo, &draft);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Once something has changed, the same question tells it: what the policy in force opens that the first one did not.
+fn changed_since(demo: &Demo, draft: &Path) {
+    let (_, command) = questions().into_iter().find(|(question, _)| question == "What changed since March?").unwrap();
+    let change = crate::policy_change::Change { demo };
+    change.done("admin.castell", &["apply", &draft.display().to_string(), "--emergency", "--reason", "a drill"]);
+    let config = demo.config();
+    let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
+    words.extend(["--config", &config]);
+    let (status, said, error) = demo.run(&words);
+    assert_eq!(status, 0, "{error}");
+    for word in ["none was before it", "opens:", "scheduler", "birthDate", "nothing closes"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
 }

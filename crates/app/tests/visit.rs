@@ -61,7 +61,8 @@ impl<'d> Visitor<'d> {
 
     /// The same, with the digits when they are asked for.
     pub(crate) async fn step_up(&mut self, scope: &str, digits: &str) -> Result<String, String> {
-        let page = self.go(Method::GET, &self.authorize(scope), None).await;
+        let address = format!("{}&acr_values=urn:bascule:acr:2", self.authorize(scope));
+        let page = self.go(Method::GET, &address, None).await;
         self.through(page, Some(digits)).await
     }
 

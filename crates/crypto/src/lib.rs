@@ -6,6 +6,7 @@
 pub mod aead;
 pub mod certificate;
 pub mod digest;
+pub mod hex;
 pub mod secret;
 pub mod sign;
 

@@ -42,8 +42,14 @@ pub fn parameters(of: ResourceType, resource: ResourceType) -> &'static [&'stati
 }
 
 /// The elements of `resource` whose references lead to `of`.
+///
+/// A `Binary` is in no compartment by R4's tables and cannot be searched for; whose it is says its `securityContext` (R4,
+/// Binary: it is to be treated as if it were the resource named there).
 #[must_use]
 pub fn paths(of: ResourceType, resource: ResourceType) -> &'static [CompartmentPath] {
+    if resource == ResourceType::BINARY && exists(of) {
+        return &SECURITY_CONTEXT;
+    }
     row(of, resource).map_or(&[], |row| &row.paths)
 }
 
@@ -94,6 +100,11 @@ struct Row {
 fn row(of: ResourceType, resource: ResourceType) -> Option<&'static Row> {
     TABLE.get(&(of, resource))
 }
+
+static SECURITY_CONTEXT: LazyLock<Vec<CompartmentPath>> = LazyLock::new(|| {
+    let path = element::resolve("Binary", "securityContext").ok();
+    path.map(|path| CompartmentPath { parameter: "securityContext", path }).into_iter().collect()
+});
 
 static TABLE: LazyLock<HashMap<(ResourceType, ResourceType), Row>> = LazyLock::new(|| {
     let mut of = None;

@@ -4,9 +4,11 @@
 //! A Consent that is written through the bridge is read back before its writer is answered, and so acts on the next
 //! request. One that is changed in the chart itself acts when it is next polled.
 
+mod groups;
 mod moment;
 mod read;
 
+pub use groups::{Groups, members, named};
 pub(crate) use moment::{first_of, last_of};
 pub use read::{Origin, Read, read};
 

@@ -2,6 +2,7 @@
 //! by `smart`, and who that is here by what the shelf says now.
 
 use bascule_crypto::digest::sha256;
+use bascule_crypto::hex;
 use bascule_fhir::Timestamp;
 use bascule_smart::external::{ExternalFault, ExternalRules, ExternalToken, introspected, verify};
 use bascule_smart::{HeldToken, Origin, TokenRecord, jose};
@@ -13,7 +14,6 @@ use serde_json::Value;
 use crate::identity::OauthClient;
 use crate::key_set::{KeySet, KeysAt};
 use crate::outside::Outbound;
-use crate::record::hex;
 use crate::settings::{IssuerSettings, Verification};
 
 /// Bytes of the longest foreign token that is looked at.
@@ -148,7 +148,7 @@ fn here(
         },
     };
     let standing = [client.status, owner, user.as_ref().map_or(Status::Active, |user| user.status)];
-    let name = hex(&sha256(token.as_bytes()));
+    let name = hex::encode(&sha256(token.as_bytes()));
     let record = TokenRecord {
         token_id: format!("external-{}", name.get(..24).unwrap_or_default()),
         client: client.id,

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use bascule_audit::parts::RESOURCES_MAX;
 use bascule_audit::{AccessFacts, AgentPart, Digests, Inner, PatientPart, Recipient, ResourceVersion};
-use bascule_crypto::digest::{Sha256, sha256};
+use bascule_crypto::digest::sha256;
+use bascule_crypto::hex;
 use bascule_minimum::{Released, ReleasedResource};
 use bascule_policy::{Asked, Disclosure, Duty, Permit};
 use bascule_smart::Principal;
@@ -242,14 +243,5 @@ fn patients(resources: &[ReleasedResource]) -> Vec<PatientPart> {
 
 /// Hex SHA-256 of a body.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    hex(&sha256(bytes))
-}
-
-/// A digest in hex.
-pub(crate) fn hex(digest: &Sha256) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex::encode(&sha256(bytes))
 }

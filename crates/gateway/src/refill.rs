@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use bascule_crypto::digest::{Sha256, Sha256Stream, sha256};
+use bascule_crypto::hex;
 use bascule_fhir::{Interaction, Query};
 use bascule_minimum::{Reply as Answer, Rewrite, Shape, release};
 use bascule_policy::Permit;
@@ -20,7 +21,7 @@ use crate::identity::Behalf;
 use crate::links;
 use crate::members::{Members, is_match};
 use crate::narrow;
-use crate::record::{Visit, hex};
+use crate::record::Visit;
 use crate::upstream::{Content, Reply};
 
 /// A page put together.
@@ -85,7 +86,7 @@ pub(crate) async fn refilled(
     Some(Refilled {
         body: head.with(&entries, next),
         used: if last.resume.is_some() { last.used } else { 0 },
-        received: hex(&received.finish()),
+        received: hex::encode(&received.finish()),
     })
 }
 

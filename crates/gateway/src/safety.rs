@@ -50,7 +50,10 @@ fn is_told_of(policy: &Policy, served: &Served, permit: &Permit, resource: &Valu
     let Some(asked) = asked.filter(|_| bascule_policy::SAFETY_TYPES.contains(&kind)) else { return false };
     let bases = Bases { public: &served.public_base, upstream: served.upstream.base() };
     let settings = policy.settings();
-    let protected = [&settings.part2, &settings.psychotherapy, &settings.minor_consented];
+    // What a minor consented to alone is protected from who stands for the minor, and from nobody who treats.
+    let from_parents = Condition::Not([Condition::HasLabel(settings.minor_consented.clone())].into());
+    let hidden = asked.conditions.contains(&from_parents).then_some(&settings.minor_consented);
+    let protected = [&settings.part2, &settings.psychotherapy].into_iter().chain(hidden);
     let is_protected =
         protected.into_iter().any(|labels| holds(&Condition::HasLabel(labels.clone()), resource, &bases));
     // Whose it is, and what was searched for; what is left is consent, restriction, label or size.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bascule_audit::{AccessFacts, Digests, Entry};
+use bascule_crypto::hex;
 use bascule_fhir::Timestamp;
 use bascule_minimum::{Filter, Finished, Shape};
 use bascule_policy::Permit;
@@ -20,7 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::answer::Response;
 use crate::apis::Served;
 use crate::gateway::Gateway;
-use crate::record::{Patients, Visit, hex, ids_of};
+use crate::record::{Patients, Visit, ids_of};
 use crate::refuse::Refusal;
 use crate::{duties, keep, links};
 
@@ -190,8 +191,8 @@ fn said(facts: AccessFacts, mut listed: Patients, finished: &Finished) -> Access
         ..facts
     };
     facts.agent.digests = Some(Digests {
-        received: Some(hex(finished.received_digest())),
-        released: Some(hex(finished.released_digest())),
+        received: Some(hex::encode(finished.received_digest())),
+        released: Some(hex::encode(finished.released_digest())),
         sent: None,
     });
     facts

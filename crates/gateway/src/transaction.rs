@@ -2,6 +2,7 @@
 //! anew from what was permitted, and each entry of the answer is released under the permit of its own.
 
 use bascule_audit::{Entry, Inner};
+use bascule_crypto::hex;
 use bascule_fhir::{Timestamp, json};
 use bascule_minimum::{Reply as Answer, release};
 use bascule_policy::Permit;
@@ -19,7 +20,7 @@ use crate::batch::{Step, close, inner};
 use crate::gateway::Gateway;
 use crate::identity::Behalf;
 use crate::narrow;
-use crate::record::{Visit, digest, hex};
+use crate::record::{Visit, digest};
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content};
 use crate::{feeds, keep, links, walk, write};
@@ -148,8 +149,8 @@ async fn disclosed(
         answer.and_then(|answer| release(gateway.masks(), permit, answer, &rewrite, gateway.filter_limits()).ok());
     let entry = match &released {
         Some(released) => {
-            step.visit.digests.received = Some(hex(released.received_digest()));
-            step.visit.digests.released = Some(hex(released.released_digest()));
+            step.visit.digests.received = Some(hex::encode(released.received_digest()));
+            step.visit.digests.released = Some(hex::encode(released.released_digest()));
             Entry::disclosure(step.visit.facts_with(status.as_u16(), released), now)
         }
         None => Entry::disclosure(step.visit.facts(status.as_u16()), now),

@@ -4,6 +4,7 @@
 //! [`Refusal`], and however a walk ends, it leaves exactly one terminal entry.
 
 use bascule_audit::Entry;
+use bascule_crypto::hex;
 use bascule_fhir::{Interaction, Timestamp};
 use bascule_minimum::{Released, Reply as Answer, Withheld, release};
 use bascule_policy::{Asked, Permit};
@@ -199,7 +200,7 @@ async fn disclose(
     if !is_what_was_asked(permit, &released) {
         return Err(Refusal::unfilterable("the answer is another resource than the one that was asked for"));
     }
-    visit.digests.released = Some(crate::record::hex(released.released_digest()));
+    visit.digests.released = Some(hex::encode(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(status.as_u16(), &released), now);
     let receipt = keep::append(gateway, visit, entry, now).await?;
     duties::review(gateway, permit, &released.patients(), &visit.head.request_id, now);

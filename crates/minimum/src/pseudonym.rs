@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bascule_crypto::Secret;
 use bascule_crypto::digest::{Sha256, hmac_sha256};
+use bascule_crypto::hex;
 
 /// Bytes of a code, before it is written in hexadecimal.
 const CODE_BYTES: usize = 16;
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Pseudonyms {
 }
 
 fn written(digest: &Sha256) -> String {
-    digest.iter().take(CODE_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest.get(..CODE_BYTES).unwrap_or(digest))
 }
 
 #[cfg(test)]

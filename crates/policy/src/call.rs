@@ -40,6 +40,18 @@ pub struct Call {
 }
 
 impl Call {
+    /// What a person writes: `GET /visits?from=x`, `query?StudyDate=x`, `receives ADT^A08`.
+    ///
+    /// # Errors
+    /// What is wrong, and what to write.
+    pub fn asked(kind: crate::ApiKind, api: &str, text: &str) -> Result<Self, (String, String)> {
+        let (action, query) = text.trim().split_once('?').unwrap_or((text.trim(), ""));
+        let mut call = Self::new(api.to_owned(), Action::parse(kind, action)?);
+        let names = query.split('&').filter_map(|pair| pair.split('=').next()).filter(|name| !name.is_empty());
+        call.searches = names.map(str::to_owned).collect();
+        Ok(call)
+    }
+
     /// A call that names nobody, searches by nothing and says nothing.
     #[must_use]
     pub const fn new(api: String, action: Action) -> Self {

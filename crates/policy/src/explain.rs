@@ -1,6 +1,8 @@
 //! Why a request is permitted or refused, step by step, in words that an officer and a developer can both read. The
 //! same text answers for a request of the log and for one that was only imagined ([`Simulation`]).
 
+mod call;
+
 use std::fmt;
 
 use bascule_fhir::interaction::Request;
@@ -111,8 +113,9 @@ impl Policy {
     fn cite_one(&self, rule: &str) -> String {
         for role in self.roles() {
             let grants = role.grants.iter().map(|grant| (&grant.id, grant.line, grant.because.as_deref()));
+            let calls = role.calls.iter().map(|grant| (&grant.id, grant.line, grant.because.as_deref()));
             let denies = role.denies.iter().map(|deny| (&deny.id, deny.line, deny.because.as_deref()));
-            if let Some((id, line, because)) = grants.chain(denies).find(|(id, ..)| id.as_ref() == rule) {
+            if let Some((id, line, because)) = grants.chain(calls).chain(denies).find(|(id, ..)| id.as_ref() == rule) {
                 let why = because.map_or_else(String::new, |because| format!(": {because}"));
                 return format!("{id} ({}:{line}){why}", role.file);
             }

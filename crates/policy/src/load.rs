@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bascule_crypto::digest::sha256;
+use bascule_crypto::hex;
 
 use crate::ApiKind;
 use crate::fault::Fault;
@@ -139,8 +140,7 @@ fn bundle_hash(files: &[PolicyFile]) -> Arc<str> {
         bundle.extend_from_slice(format!("{}\n{}\n", name(file), file.text.len()).as_bytes());
         bundle.extend_from_slice(file.text.as_bytes());
     }
-    let hex = sha256(&bundle).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
-    hex.into()
+    hex::encode(&sha256(&bundle)).into()
 }
 
 #[cfg(test)]

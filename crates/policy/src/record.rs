@@ -80,7 +80,7 @@ pub struct Representation {
     pub user: String,
     /// The patient.
     pub patient: Id,
-    /// On what ground: `parent`, `guardian`, `health-care-proxy`, `executor`, …
+    /// On what ground: `parent`, `guardian-of-minor`, `guardian`, `health-care-proxy`, `executor`, …
     pub basis: String,
     /// The document that shows it.
     pub document: String,
@@ -92,6 +92,14 @@ pub struct Representation {
     pub verified_by: String,
     /// Suspended on suspected abuse (164.502(g)(5)).
     pub suspended: bool,
+}
+
+impl Representation {
+    /// Whether it is of a minor: what the minor consented to alone is none of the representative's (164.502(g)(3)).
+    #[must_use]
+    pub fn is_of_minor(&self) -> bool {
+        matches!(self.basis.as_str(), "parent" | "guardian-of-minor")
+    }
 }
 
 /// A named professional withholds an item from the patient's own lane (164.524(a)).

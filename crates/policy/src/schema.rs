@@ -250,7 +250,8 @@ pub(crate) fn points_at_patient(parameter: &SearchParameter) -> bool {
 
 /// Whether resources of the type may lie in a patient's compartment.
 pub(crate) fn in_patient_compartment(resource: ResourceType) -> bool {
-    resource == ResourceType::PATIENT || !patient_parameters(resource).is_empty()
+    // A `Binary` says whose it is by its `securityContext`.
+    matches!(resource, ResourceType::PATIENT | ResourceType::BINARY) || !patient_parameters(resource).is_empty()
 }
 
 /// The parameters by which a type belongs to a patient's compartment.

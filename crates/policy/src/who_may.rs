@@ -41,6 +41,8 @@ pub struct WhoMay {
     pub written_by: Vec<String>,
     /// Roles that may say it to the organization whose system is behind the API.
     pub disclosed_by: Vec<String>,
+    /// Apps through which people act, if the asker brought them.
+    pub apps: Vec<String>,
 }
 
 /// One role under one set of terms.
@@ -69,8 +71,10 @@ pub struct Row {
 pub struct Question {
     /// A label that the resource bears.
     pub label: Option<Label>,
-    /// Clients by role, to be named in the answer.
+    /// Clients by role of their own, to be named in the answer.
     pub clients: BTreeMap<String, Vec<String>>,
+    /// Apps through which people act, under the roles of these.
+    pub apps: Vec<String>,
 }
 
 impl Policy {
@@ -87,6 +91,7 @@ impl Policy {
             searched_by: Vec::new(),
             written_by: Vec::new(),
             disclosed_by: Vec::new(),
+            apps: question.apps.clone(),
         };
         for role in self.roles() {
             let before = answer.rows.len();
@@ -193,7 +198,7 @@ impl Policy {
             return None;
         }
         if reach.terms.patients == Patients::Represented && settings.minor_consented.contains(label) {
-            return None;
+            return Some("; not of a minor, by a parent or guardian");
         }
         if reach.terms.patients.is_individual() || !schema::in_patient_compartment(resource) {
             return Some("");
@@ -280,9 +285,12 @@ impl fmt::Display for WhoMay {
         writeln!(f, "{}", self.path)?;
         let role = width(self.rows.iter().map(|row| row.role.as_str()));
         let whose = width(self.rows.iter().map(|row| row.whose.as_str()));
+        let apis: BTreeSet<&str> = self.rows.iter().map(|row| row.api.as_str()).collect();
         for row in &self.rows {
             let how: Vec<&str> = row.interactions.iter().map(|kind| kind.name()).collect();
-            let line = format!("  {:role$}  {:whose$}  {:7}  {}", row.role, row.whose, row.extent, how.join(", "));
+            // Where the answer is about one API only, its name says nothing.
+            let at = if apis.len() > 1 { format!(" at {}", row.api) } else { String::new() };
+            let line = format!("  {:role$}  {:whose$}  {:7}  {}{at}", row.role, row.whose, row.extent, how.join(", "));
             writeln!(f, "{}", line.trim_end())?;
             if !row.because.is_empty() {
                 writeln!(f, "  {:role$}  {}: {}", "", row.rule, row.because)?;
@@ -300,6 +308,7 @@ impl fmt::Display for WhoMay {
             ("may search by it", &self.searched_by),
             ("may write it", &self.written_by),
             ("may say it to the organization behind the api", &self.disclosed_by),
+            ("people of these roles act through", &self.apps),
         ] {
             if !roles.is_empty() {
                 writeln!(f, "{what}: {}", roles.join(", "))?;

@@ -99,7 +99,7 @@ fn holder(role: &str) -> Simulation {
 }
 
 #[cfg(test)]
-fn interaction(kind: InteractionKind, resource: ResourceType) -> Option<Interaction> {
+fn interaction(kind: InteractionKind, resource: ResourceType, operation: &str) -> Option<Interaction> {
     let id = Id::parse("a").unwrap();
     let target = Target::Instance(id.clone());
     Some(match kind {
@@ -113,11 +113,27 @@ fn interaction(kind: InteractionKind, resource: ResourceType) -> Option<Interact
         InteractionKind::Delete => Interaction::Delete { resource, target },
         InteractionKind::Operation => Interaction::Operation {
             on: Level::Instance(resource, id),
-            name: "everything".to_owned(),
+            name: operation.to_owned(),
             query: Query::default(),
         },
         InteractionKind::Capabilities | InteractionKind::Batch | InteractionKind::Transaction => return None,
     })
+}
+
+/// Every interaction; of operations each that any role is granted.
+#[cfg(test)]
+fn asked_for(policy: &Policy) -> Vec<(InteractionKind, String)> {
+    let mut all: Vec<(InteractionKind, String)> = Vec::new();
+    for kind in InteractionKind::ALL {
+        if kind == InteractionKind::Operation {
+            let granted = policy.roles().flat_map(|role| &role.grants).flat_map(|grant| &grant.operations);
+            let names: std::collections::BTreeSet<&String> = granted.collect();
+            all.extend(names.into_iter().map(|name| (kind, name.clone())));
+        } else {
+            all.push((kind, String::new()));
+        }
+    }
+    all
 }
 
 /// Every role, interaction and type is decided once, with nothing on file but what the role itself presupposes.
@@ -135,10 +151,10 @@ fn every_role_interaction_and_type_is_decided_as_committed() {
     for role in policy.roles() {
         let holder = holder(&role.name);
         let facts = facts_of(&holder);
-        for kind in InteractionKind::ALL {
+        for (kind, operation) in asked_for(&policy) {
             let mut outcomes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
             for resource in ResourceType::all() {
-                let Some(interaction) = interaction(kind, resource) else { continue };
+                let Some(interaction) = interaction(kind, resource, &operation) else { continue };
                 let asked = Asked { api: "ehr".to_owned(), interaction };
                 let principal = holder.principal("ehr", NOW).unwrap();
                 let outcome = match policy.decide(principal, asked, &facts, &api, NOW) {
@@ -150,8 +166,14 @@ fn every_role_interaction_and_type_is_decided_as_committed() {
                 outcomes.entry(outcome).or_default().push(resource.name());
             }
             for (outcome, types) in outcomes {
-                let types = if types.len() > 60 { format!("{} types", types.len()) } else { types.join(" ") };
-                let _ = writeln!(all, "{} {}: {outcome}: {types}", role.name, kind.name());
+                // Whoever is not named under a permit is refused: that is told by number.
+                let types = if types.len() > 60 && outcome.starts_with("refuse") {
+                    format!("{} types", types.len())
+                } else {
+                    types.join(" ")
+                };
+                let name = if operation.is_empty() { kind.name().to_owned() } else { format!("${operation}") };
+                let _ = writeln!(all, "{} {name}: {outcome}: {types}", role.name);
             }
         }
     }

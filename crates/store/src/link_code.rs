@@ -3,8 +3,10 @@
 
 use bascule_crypto::digest::{Sha256, sha256};
 use bascule_fhir::{Id, Timestamp};
-use rusqlite::OptionalExtension as _;
+use bascule_policy::record::{Period, Representation};
+use rusqlite::Transaction;
 
+use crate::filed::{self, Born, Filed, Record, Represented};
 use crate::user::UserPatient;
 use crate::{Store, StoreError, random};
 
@@ -20,10 +22,49 @@ pub struct LinkTarget {
     pub api: String,
     /// The patient.
     pub patient: Id,
-    /// `self`, `parent`, `guardian`, `proxy`.
+    /// `self`, or the basis of a representation: `parent`, `guardian`, …
     pub kind: String,
     /// What the person will see when choosing; their own name if none is given.
     pub label: Option<String>,
+    /// What is filed of who stands for the patient; `None` is the patient's own account.
+    pub represents: Option<StandsFor>,
+}
+
+/// What the desk saw of a representative when it made the code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandsFor {
+    /// The paper that shows it.
+    pub document: String,
+    /// The day on which the patient was born: the representation of a minor ends by itself.
+    pub born: Option<Born>,
+}
+
+impl StandsFor {
+    /// The record as it is filed when the code is used.
+    fn filed(&self, target: &LinkTarget, user: &str, made_by: &str, now: Timestamp) -> Result<Filed, StoreError> {
+        let id = random::id()?;
+        let record = Representation {
+            id: id.clone(),
+            user: user.to_owned(),
+            patient: target.patient.clone(),
+            basis: target.kind.clone(),
+            document: self.document.clone(),
+            scope: Vec::new(),
+            period: Period { from: now, until: None },
+            verified_by: made_by.to_owned(),
+            suspended: false,
+        };
+        let label = target.label.clone().unwrap_or_else(|| format!("{} ({})", target.patient, target.kind));
+        Ok(Filed {
+            id,
+            api: target.api.clone(),
+            record: Record::Representation(Represented { record, label, born: self.born }),
+            source: "code on paper".to_owned(),
+            filed_by: made_by.to_owned(),
+            filed_at: now,
+            ended: None,
+        })
+    }
 }
 
 impl Store {
@@ -48,8 +89,8 @@ impl Store {
                 (&target.api, target.patient.as_str(), &target.kind, now.micros()),
             )?;
             transaction.execute(
-                "INSERT INTO link_code (digest, api, patient, kind, label, made_by, created, expires)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO link_code (digest, api, patient, kind, label, made_by, created, expires, document, born)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 (
                     &digest,
                     &target.api,
@@ -59,6 +100,8 @@ impl Store {
                     by,
                     now.micros(),
                     until.micros(),
+                    target.represents.as_ref().map(|stands| &stands.document),
+                    target.represents.as_ref().and_then(|stands| stands.born).map(|born| born.to_string()),
                 ),
             )?;
             Ok(())
@@ -66,8 +109,8 @@ impl Store {
         Ok(code)
     }
 
-    /// Uses a code up and links the user to its record; both or neither. `None`: there is no such code, it was used, or
-    /// its time is over.
+    /// Uses a code up and links the user to its record, or files that they stand for the patient; both or neither. `None`:
+    /// there is no such code, it was used, or its time is over.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -79,40 +122,69 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<LinkTarget>, StoreError> {
         let Some(digest) = digest(typed) else { return Ok(None) };
-        self.write(|transaction| {
+        let used = self.write(|transaction| {
             let rows = transaction.execute(
-                "UPDATE link_code SET used = ?2, used_by = ?3 WHERE digest = ?1 AND used IS NULL AND expires > ?2",
+                "UPDATE link_code SET used = ?2, used_by = ?3 WHERE digest = ?1 AND used IS NULL AND expires > ?2
+                 AND (kind = 'self') = (document IS NULL)",
                 (&digest, now.micros(), user),
             )?;
             if rows == 0 {
                 return Ok(None);
             }
-            let found: Option<(String, String, String, Option<String>)> = transaction
-                .query_row("SELECT api, patient, kind, label FROM link_code WHERE digest = ?1", [&digest], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })
-                .optional()?;
-            let Some((api, patient, kind, label)) = found else { return Ok(None) };
-            let patient = Id::parse(&patient).ok_or_else(|| StoreError::Invalid("a patient's id is damaged".into()))?;
-            let linked = UserPatient {
-                api: api.clone(),
-                patient: patient.clone(),
-                label: label.clone().unwrap_or_else(|| name.to_owned()),
-                kind: kind.clone(),
+            let (target, made_by) = target(transaction, &digest)?;
+            let filed = match &target.represents {
+                None => {
+                    link(transaction, &target, user, name)?;
+                    None
+                }
+                Some(stands) => {
+                    let filed = stands.filed(&target, user, &made_by, now)?;
+                    filed::put(transaction, &filed, "INSERT")?;
+                    Some(filed)
+                }
             };
-            crate::user::put_patients(transaction, user, std::slice::from_ref(&linked))?;
-            if kind == "self" {
-                // Who is a patient and nothing else yet becomes one in full.
-                let own = format!("Patient/{patient}");
-                transaction.execute(
-                    "UPDATE user SET fhir_user = coalesce(fhir_user, ?2),
-                     roles = CASE roles WHEN '[]' THEN '[\"patient\"]' ELSE roles END WHERE id = ?1",
-                    (user, own),
-                )?;
-            }
-            Ok(Some(LinkTarget { api, patient, kind, label }))
-        })
+            Ok(Some((target, filed)))
+        });
+        match &used {
+            Ok(Some((_, Some(filed)))) => self.filed.apply(std::slice::from_ref(filed)),
+            Ok(_) => {}
+            Err(_) => self.filed.forget(),
+        }
+        Ok(used?.map(|(target, _)| target))
     }
+}
+
+fn target(transaction: &Transaction<'_>, digest: &Sha256) -> Result<(LinkTarget, String), StoreError> {
+    let damaged = |what: &str| StoreError::Invalid(format!("{what} of a code is damaged"));
+    let mut statement = transaction
+        .prepare_cached("SELECT api, patient, kind, label, document, born, made_by FROM link_code WHERE digest = ?1")?;
+    type Row = (String, String, String, Option<String>, Option<String>, Option<String>, String);
+    let (api, patient, kind, label, document, born, made_by): Row = statement.query_row([digest], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    })?;
+    let patient = Id::parse(&patient).ok_or_else(|| damaged("the patient"))?;
+    let born = born.map(|day| Born::parse(&day).ok_or_else(|| damaged("the day of birth"))).transpose()?;
+    let represents = document.map(|document| StandsFor { document, born });
+    Ok((LinkTarget { api, patient, kind, label, represents }, made_by))
+}
+
+/// The person's own record.
+fn link(transaction: &Transaction<'_>, target: &LinkTarget, user: &str, name: &str) -> Result<(), StoreError> {
+    let linked = UserPatient {
+        api: target.api.clone(),
+        patient: target.patient.clone(),
+        label: target.label.clone().unwrap_or_else(|| name.to_owned()),
+        kind: target.kind.clone(),
+    };
+    crate::user::put_patients(transaction, user, std::slice::from_ref(&linked))?;
+    // Who is a patient and nothing else yet becomes one in full.
+    let own = format!("Patient/{}", target.patient);
+    transaction.execute(
+        "UPDATE user SET fhir_user = coalesce(fhir_user, ?2),
+         roles = CASE roles WHEN '[]' THEN '[\"patient\"]' ELSE roles END WHERE id = ?1",
+        (user, own),
+    )?;
+    Ok(())
 }
 
 fn spell(bytes: &[u8]) -> String {
@@ -137,7 +209,13 @@ mod tests {
     use crate::user::NewUser;
 
     fn target() -> LinkTarget {
-        LinkTarget { api: "ehr".into(), patient: Id::parse("p7").unwrap(), kind: "self".into(), label: None }
+        LinkTarget {
+            api: "ehr".into(),
+            patient: Id::parse("p7").unwrap(),
+            kind: "self".into(),
+            label: None,
+            represents: None,
+        }
     }
 
     fn house() -> (tempfile::TempDir, Store, String) {
@@ -176,15 +254,35 @@ mod tests {
     }
 
     #[test]
-    fn who_has_roles_keeps_them_and_a_proxy_gets_no_identity() {
+    fn a_code_for_a_representative_files_it_and_gives_no_identity() {
         let (_folder, store) = store();
         let nurse = NewUser { login: "n".into(), roles: vec!["nurse".into()], ..NewUser::default() };
         let user = store.add_user(&nurse, None, NOW).unwrap().id;
-        let child = LinkTarget { kind: "parent".into(), label: Some("Tomas".into()), ..target() };
+        let stands = StandsFor { document: "birth certificate 7".into(), born: Born::parse("2012-05-01") };
+        let child =
+            LinkTarget { kind: "parent".into(), label: Some("Tomas".into()), represents: Some(stands), ..target() };
         let code = store.make_link_code(&child, "desk", NOW.plus_seconds(60), NOW).unwrap();
-        store.use_link_code(&code, &user, "x", NOW).unwrap().unwrap();
+        assert!(store.filed_memory().unwrap().of_user(&user).is_empty());
+        assert_eq!(store.use_link_code(&code, &user, "x", NOW).unwrap(), Some(child));
         let linked = store.user(&user).unwrap().unwrap();
-        assert_eq!((linked.roles, linked.fhir_user), (vec!["nurse".to_owned()], None));
-        assert_eq!(linked.patients[0].label, "Tomas");
+        assert_eq!((linked.roles, linked.fhir_user, linked.patients.len()), (vec!["nurse".to_owned()], None, 0));
+        let records = store.filed_memory().unwrap();
+        let Record::Representation(represented) = &records.of_user(&user)[0].record else {
+            panic!("no representation")
+        };
+        let record = &represented.record;
+        assert_eq!((record.basis.as_str(), record.document.as_str()), ("parent", "birth certificate 7"));
+        assert_eq!((record.verified_by.as_str(), represented.label.as_str()), ("desk", "Tomas"));
+        assert_eq!(represented.born, Born::parse("2012-05-01"));
+        assert_eq!(store.use_link_code(&code, &user, "x", NOW).unwrap(), None, "once");
+        assert_eq!(store.filed(crate::filed::Kind::Representation).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_code_that_names_no_paper_represents_nobody() {
+        let (_folder, store, user) = house();
+        let child = LinkTarget { kind: "parent".into(), ..target() };
+        let code = store.make_link_code(&child, "desk", NOW.plus_seconds(60), NOW).unwrap();
+        assert_eq!(store.use_link_code(&code, &user, "x", NOW).unwrap(), None);
     }
 }

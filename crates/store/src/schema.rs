@@ -13,6 +13,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     crate::observed::SHAPE,
     filed::FILED,
     FEDERATION,
+    people::LINKED_REPRESENTATIVES,
 ];
 
 const FIRST: &str = "

@@ -367,6 +367,8 @@ fn client_row(client: &Client) -> Value {
         "name": client.metadata.client_name,
         "organization": client.organization,
         "roles": client.metadata.roles,
+        "grant_types": client.metadata.grant_types.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
+        "scope": client.metadata.scope.to_string(),
         "status": client.status.name(),
     })
 }

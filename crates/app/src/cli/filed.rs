@@ -153,7 +153,7 @@ pub(crate) enum RepresentationVerb {
         /// The user's name
         #[arg(long)]
         user: String,
-        /// `parent`, `guardian`, `health-care-proxy`, `power-of-attorney`, `executor`, `court-order`, `other`
+        /// `parent`, `guardian-of-minor`, `guardian`, `health-care-proxy`, `power-of-attorney`, `executor`, `court-order`, `other`
         #[arg(long)]
         basis: String,
         /// The paper that shows it

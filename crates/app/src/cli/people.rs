@@ -42,12 +42,20 @@ pub(crate) enum UserMore {
         /// The API in which the id counts; without it, the first
         #[arg(long)]
         api: Option<String>,
-        /// What the person is to the patient: `self`, `parent`, `guardian`, `proxy`
+        /// What the person is to the patient: `self`, or the basis on which they stand for the patient: `parent`,
+        /// `guardian-of-minor`, `guardian`,
+        /// `health-care-proxy`, `power-of-attorney`, `executor`, `court-order`, `other`
         #[arg(long, default_value = "self")]
         kind: String,
         /// The patient's name, as a representative will read it
         #[arg(long)]
         label: Option<String>,
+        /// The paper that shows that they stand for the patient
+        #[arg(long)]
+        document: Option<String>,
+        /// The patient's day of birth: the representation of a minor ends by itself at the age that the policy sets
+        #[arg(long, value_name = "DAY")]
+        born: Option<String>,
         /// For how many hours the code counts
         #[arg(long, default_value_t = 72)]
         hours: u32,
@@ -74,8 +82,8 @@ impl UserMore {
         Ok(match self {
             Self::Enable { name, records } => (PeopleAct::UserEnable { name }, records),
             Self::ForgetSecondFactor { name, records } => (PeopleAct::UserForgetSecondFactor { name }, records),
-            Self::LinkCode { patient, api, kind, label, hours, records } => {
-                (PeopleAct::UserLinkCode { patient, api, kind, label, hours }, records)
+            Self::LinkCode { patient, api, kind, label, document, born, hours, records } => {
+                (PeopleAct::UserLinkCode { patient, api, kind, label, document, born, hours }, records)
             }
             Self::Import { csv, complete, records } => {
                 (PeopleAct::UserImport { csv: std::fs::read_to_string(csv)?, complete }, records)

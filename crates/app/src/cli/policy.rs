@@ -10,7 +10,7 @@ use super::RecordsArgs;
 pub(crate) enum PolicyVerb {
     /// Every role and condition that reaches an element, e.g. `Observation.valueQuantity`
     WhoMay {
-        /// `Type.path`
+        /// `Type.path`; of an API that does not speak FHIR `API:NAME`, e.g. `visits:patient.name`, `pacs:PatientBirthDate`, `adt:PID-5`
         element: String,
         /// A security label that the resource bears, `system|code` or a known code, e.g. `SUD`
         #[arg(long)]
@@ -29,7 +29,7 @@ pub(crate) enum PolicyVerb {
     },
     /// What a role may do with a request, without an upstream and with nothing on file
     Simulate {
-        /// As it is asked: `GET Observation?code=x`
+        /// As it is asked: `GET Observation?code=x`; of other kinds of API `GET /visits/{id}?from=x`, `query?StudyDate=x`, `receives ADT^A08`
         request: String,
         /// A role; several are joined
         #[arg(long, required = true)]
@@ -40,6 +40,9 @@ pub(crate) enum PolicyVerb {
         /// The API
         #[arg(long, default_value = "ehr")]
         api: String,
+        /// What the API speaks: `fhir`, `rest`, `dicomweb`, `hl7v2`
+        #[arg(long, default_value = "fhir")]
+        kind: String,
         /// The patient in context
         #[arg(long)]
         patient: Option<String>,

@@ -25,7 +25,7 @@ const SERVICES: [(&str, &str); 8] = [
 ];
 
 /// Paths that the bridge answers by itself.
-const OWN_PATHS: [&str; 5] = ["/oauth", "/.well-known", "/healthz", "/audit", "/admin"];
+const OWN_PATHS: [&str; 6] = ["/oauth", "/.well-known", "/healthz", "/audit", "/admin", "/scim"];
 
 /// Every `[[api]]`, with its owner.
 pub(super) fn read_all(top: &mut Section<'_>, base: &Path, reader: &mut Reader<'_>) -> Vec<(ApiSettings, Named)> {

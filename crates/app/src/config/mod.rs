@@ -10,7 +10,7 @@ mod issuer;
 mod partner;
 mod provider;
 mod read;
-mod secret;
+pub(crate) mod secret;
 mod settings;
 mod sign_in;
 #[cfg(test)]

@@ -49,6 +49,15 @@ pub(super) fn udap_key(word: &Word, base: &Path, reader: &mut Reader<'_>) -> Opt
     key_for(&[SigningAlgorithm::Es384, SigningAlgorithm::Rs256, SigningAlgorithm::Es256], word, base, reader)
 }
 
+/// The key of a PEM text, as [`signing_key`] would take it.
+pub(crate) fn key_of_pem(pem: &Secret) -> Option<SigningKey> {
+    key_of(&ALGORITHMS, pem)
+}
+
+fn key_of(algorithms: &[SigningAlgorithm], pem: &Secret) -> Option<SigningKey> {
+    algorithms.iter().copied().find_map(|algorithm| SigningKey::from_pem(algorithm, pem).ok())
+}
+
 fn key_for(
     algorithms: &[SigningAlgorithm],
     word: &Word,
@@ -56,7 +65,7 @@ fn key_for(
     reader: &mut Reader<'_>,
 ) -> Option<Arc<SigningKey>> {
     let pem = Secret::new(text(word, base, reader)?);
-    let key = algorithms.iter().copied().find_map(|algorithm| SigningKey::from_pem(algorithm, &pem).ok());
+    let key = key_of(algorithms, &pem);
     if key.is_none() {
         reader.fault_at_secret(
             word.span.clone(),

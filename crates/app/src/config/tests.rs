@@ -128,6 +128,35 @@ fn the_bridge_reads_for_itself_only_where_it_comes_as_itself() {
     fault(relay, &format!("relations = {{}}\n{ISSUER}"), "cannot read consents or relations");
 }
 
+#[test]
+fn an_api_is_not_mounted_over_the_bridge_itself() {
+    let at = |path: &str| {
+        let other = format!(
+            "[[api]]\nname = \"other\"\nkind = \"fhir\"\nservice = \"billing\"\nexposure = \"internal\"\nmode = \"enforce\"\n\
+             path = \"{path}\"\nupstream = {{ url = \"https://other.example\", credential = \"none\" }}\n"
+        );
+        let (_folder, settings) = house("credential = \"none\"", &other);
+        settings.map(drop).map_err(|faults| faults.iter().map(|fault| fault.message.clone()).collect::<String>())
+    };
+    for own in [
+        "/oauth",
+        "/oauth/apps",
+        "/.well-known",
+        "/healthz",
+        "/audit",
+        "/admin",
+        "/admin/act",
+        "/scim",
+        "/scim/v2",
+        "/",
+    ] {
+        let said = at(own).unwrap_err();
+        assert!(said.contains("belongs to the bridge itself") || said.contains("not a path"), "{own}: {said}");
+    }
+    let free = at("/administration");
+    assert!(free.is_ok(), "{free:?}");
+}
+
 const PROVIDER: &str = r#"[[provider]]
 name = "mercy"
 title = "Mercy"

@@ -148,7 +148,7 @@ fn bearer(file: &Path) -> Result<String, String> {
 fn load_hospital(ehr: &Ehr, made: &Made) -> Result<(), String> {
     let anchor = day::parse(&made.anchor).ok_or_else(|| format!("`{}` is not a day", made.anchor))?;
     let hospital = Hospital::generate(Seed::new(made.seed), made.patients, anchor);
-    let items = hospital.chain([super::records::consent_in_chart()]).map(|resource| {
+    let items = hospital.chain(super::records::in_chart(made.patients)).map(|resource| {
         let text = serde_json::to_vec(&resource).unwrap_or_default();
         Ok(LoadItem { place: "synthetic hospital".to_owned(), text })
     });

@@ -22,8 +22,30 @@ pub(super) const REPRESENTATIVE: (&str, &str, &str) = ("mateo", "p0007", "Mateo,
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
+/// What stands in the chart beside what a hospital makes, for as many patients as there are.
+pub(super) fn in_chart(patients: u32) -> Vec<serde_json::Value> {
+    let mut all = vec![consent_in_chart()];
+    all.extend((patients >= 7).then(answer_of_adolescent));
+    all
+}
+
+/// What the adolescent answered alone: no matter of the father's.
+fn answer_of_adolescent() -> serde_json::Value {
+    let act_code = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+    json!({
+        "resourceType": "Observation", "id": "demo-orientation", "status": "final",
+        "meta": { "security": [{ "system": act_code, "code": "SEX" }] },
+        "category": [{ "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "social-history" }] }],
+        "code": { "coding": [{ "system": "http://loinc.org", "code": "76690-7" }] },
+        "subject": { "reference": format!("Patient/{}", REPRESENTATIVE.1) },
+        "effectiveDateTime": "2026-10-01",
+        "valueCodeableConcept": { "coding": [{ "system": "http://snomed.info/sct", "code": "20430005" }] },
+    })
+}
+
 /// The Consent in the chart: its patient lets an outside clinic see no laboratory result.
-pub(super) fn consent_in_chart() -> serde_json::Value {
+fn consent_in_chart() -> serde_json::Value {
     json!({
         "resourceType": "Consent", "id": "demo-no-results-outside", "status": "active",
         "scope": { "coding": [{

@@ -290,6 +290,7 @@ pub(super) fn row(entry: &Opened) -> Value {
         "resource": clear.resource,
         "client": clear.client,
         "role": clear.role,
+        "purpose": clear.purpose,
         "user": agent.and_then(|agent| agent.subject.clone()),
         "patients": patients,
         "rule": clear.rule,

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod client_key;
 pub(crate) mod demo_data;
 pub(crate) mod ehr;
 mod evidence;

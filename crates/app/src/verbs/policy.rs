@@ -1,6 +1,7 @@
 //! `bascule policy`: who may see this, why that was refused, what a change opens and closes, and the change itself.
 
 mod change;
+mod clients;
 mod explain;
 mod observe;
 mod simulate;
@@ -69,9 +70,10 @@ async fn in_force(records: &RecordsArgs) -> Result<Policy, Exit> {
     }
 }
 
-/// A policy that was in force, by the beginning of its hash or the day.
-async fn kept(which: &str, records: &RecordsArgs) -> Result<Policy, Exit> {
-    loaded(&change::ask(PolicyAct::Files { which: Some(which.to_owned()) }, None, records).await?)
+/// A policy that was in force, by the beginning of its hash or the day; and what the house says of it.
+async fn kept(which: &str, records: &RecordsArgs) -> Result<(Policy, Value), Exit> {
+    let told = change::ask(PolicyAct::Files { which: Some(which.to_owned()) }, None, records).await?;
+    Ok((loaded(&told)?, told))
 }
 
 fn loaded(value: &Value) -> Result<Policy, Exit> {
@@ -102,9 +104,14 @@ async fn who_may(element: &str, label: Option<&str>, records: &RecordsArgs) -> R
             )
         }
     };
-    let question = Question { label, ..Question::default() };
-    let answer = policy.who_may(element, &question).map_err(|sentence| said(&sentence))?;
-    Ok(answer.to_string())
+    let (clients, apps) = clients::that_reach(element, records).await?;
+    let question = Question { label, clients, apps };
+    let answer = if element.contains(':') {
+        policy.who_may_call(element, &question).map(|answer| answer.to_string())
+    } else {
+        policy.who_may(element, &question).map(|answer| answer.to_string())
+    };
+    answer.map_err(|sentence| said(&sentence))
 }
 
 async fn show(role: Option<&str>, records: &RecordsArgs) -> Result<String, Exit> {
@@ -119,19 +126,29 @@ async fn show(role: Option<&str>, records: &RecordsArgs) -> Result<String, Exit>
 }
 
 async fn differ(old: &str, new: Option<&str>, records: &RecordsArgs) -> Result<String, Exit> {
-    let old = named(old, records).await?;
-    let new = match new {
+    let (old, from) = named(old, records).await?;
+    let (new, to) = match new {
         Some(new) => named(new, records).await?,
-        None => in_force(records).await?,
+        None => (in_force(records).await?, "the policy in force".to_owned()),
     };
-    Ok(diff(&old, &new).to_string())
+    Ok(format!("from {from}\nto   {to}\n{}", diff(&old, &new)))
 }
 
-/// A folder if there is one, else a policy that was in force.
-async fn named(which: &str, records: &RecordsArgs) -> Result<Policy, Exit> {
+/// A folder if there is one, else a policy that was in force; and what it is, in words.
+async fn named(which: &str, records: &RecordsArgs) -> Result<(Policy, String), Exit> {
     if Path::new(which).is_dir() {
         let loaded = policy_folder::load_any(Path::new(which));
-        return loaded.map_err(|faults| terminal::faults(&faults, "Nothing was read."));
+        let policy = loaded.map_err(|faults| terminal::faults(&faults, "Nothing was read."))?;
+        return Ok((policy, format!("the folder {which}")));
     }
-    kept(which, records).await
+    let kept = kept(which, records).await?;
+    let short = kept.1.get("hash").and_then(Value::as_str).unwrap_or_default().get(..12).unwrap_or_default().to_owned();
+    let since = kept
+        .1
+        .get("since")
+        .and_then(Value::as_str)
+        .map_or_else(String::new, |since| format!(", in force since {since}"));
+    let first = kept.1.get("first").and_then(Value::as_bool) == Some(true);
+    let first = if first { "; none was before it" } else { "" };
+    Ok((kept.0, format!("policy {short}{since}{first}")))
 }

@@ -135,6 +135,7 @@ impl ClientVerb {
             }
             Self::Rotate { id, records } => (Act::ClientRotate { id }, records),
             Self::Disable { id, records } => (Act::ClientDisable { id }, records),
+            Self::Key { .. } => return Err(std::io::Error::other("a key of the bridge's own is no record")),
             Self::List { records } => (Act::ClientList, records),
             Self::More(more) => people(more.into_act()),
         })

@@ -9,6 +9,7 @@ use bascule_policy::party::Consent;
 use bascule_policy::record::Period;
 use serde_json::Value;
 
+use super::groups::{Groups, is_collective};
 use super::moment::{first_of, last_of};
 
 const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
@@ -30,6 +31,8 @@ pub struct Origin<'a> {
     pub bases: &'a [&'a str],
     /// Which organization each reference or identifier of the chart stands for.
     pub organizations: &'a BTreeMap<String, String>,
+    /// Who the care teams, groups and positions of the chart are today.
+    pub groups: &'a Groups,
 }
 
 /// A Consent, read.
@@ -236,10 +239,20 @@ impl Reader<'_> {
     }
 
     fn actors(&self, value: &Value) -> Narrowed<String> {
-        narrowed(value.get("actor"), |actor| self.actor(actor.get("reference")?).map(|actor| vec![actor]))
+        narrowed(value.get("actor"), |actor| self.actors_of(actor.get("reference")?))
     }
 
-    /// A name that a decision understands: an organization's id, or `ehr/Practitioner/17`. Groups are not understood.
+    /// An actor, or all of those for whom it stands. One that stands for nobody is not understood: nobody would be anybody.
+    fn actors_of(&self, reference: &Value) -> Option<Vec<String>> {
+        let collective = local(reference, self.origin).filter(|(kind, _)| is_collective(*kind));
+        let Some((kind, id)) = collective else { return self.actor(reference).map(|actor| vec![actor]) };
+        let members = self.origin.groups.get(&format!("{kind}/{id}"))?;
+        let all: Option<Vec<String>> = members.iter().map(|member| self.actor(member)).collect();
+        all.filter(|all| !all.is_empty())
+    }
+
+    /// A name that a decision understands: an organization's id, or `ehr/Practitioner/17`. What stands for others within
+    /// what stands for others is not understood.
     fn actor(&self, reference: &Value) -> Option<String> {
         let organizations = self.origin.organizations;
         if let Some((kind, id)) = local(reference, self.origin) {
@@ -247,7 +260,7 @@ impl Reader<'_> {
             return match kind.name() {
                 "Organization" => Some(organizations.get(&written).cloned().unwrap_or(written)),
                 "Device" => Some(written),
-                "CareTeam" | "Group" | "PractitionerRole" => None,
+                _ if is_collective(kind) => None,
                 _ => Some(format!("{}/{written}", self.origin.api)),
             };
         }
@@ -321,7 +334,7 @@ fn open(like: &Consent) -> Consent {
 }
 
 /// Type and id of a reference to a resource of the API.
-fn local(element: &Value, origin: &Origin<'_>) -> Option<(ResourceType, Id)> {
+pub(super) fn local(element: &Value, origin: &Origin<'_>) -> Option<(ResourceType, Id)> {
     let reference = Reference::of(element)?;
     let found = origin.bases.iter().find_map(|base| reference.local(base).map(|(kind, id)| (kind, id.clone())));
     found.or_else(|| reference.local("").map(|(kind, id)| (kind, id.clone())))

@@ -1,5 +1,7 @@
 //! Consents that the chart keeps.
 
+use std::collections::BTreeSet;
+
 use bascule_fhir::{Id, Interaction, ResourceType, Target, Timestamp};
 use bascule_policy::Permit;
 use bascule_store::filed::{Filed, Gone, Kind, Record};
@@ -9,9 +11,11 @@ use serde_json::Value;
 
 use super::{BRIDGE, FeedFault, log_reading, pages};
 use crate::apis::Served;
-use crate::consents::{self, Origin, Read};
+use crate::consents::{self, Groups, Origin, Read};
 use crate::gateway::Gateway;
 
+/// Care teams and groups that the Consents of one reading may name.
+const GROUPS_MAX: usize = 10_000;
 /// Where these records come from.
 const SOURCE: &str = "upstream";
 
@@ -25,7 +29,7 @@ pub(super) async fn sync(gateway: &Gateway, served: &Served, now: Timestamp) -> 
 async fn sync_in_turn(gateway: &Gateway, served: &Served, now: Timestamp) -> Result<(), FeedFault> {
     let resources = pages::read_all(served, "/Consent?status=active&_count=100", now).await?;
     log_reading(gateway, served, "consents", resources.len(), now).await?;
-    let told = filed(gateway, served, &resources, now)?;
+    let told = filed(gateway, served, &resources, now).await?;
     let api = served.api.name.as_str();
     gateway.store().sync_filed(Kind::Consent, SOURCE, &told, &Gone::AllOthersOf(api), now)?;
     gateway.store().set_feed(&consents::feed(api), Some(now))?;
@@ -89,7 +93,7 @@ fn written_id(interaction: &Interaction, answered: Option<&HeaderMap>) -> Option
 async fn read_back(gateway: &Gateway, served: &Served, id: &Id, now: Timestamp) -> Result<(), FeedFault> {
     let found = pages::get(served, format!("/Consent/{id}"), now).await?;
     log_reading(gateway, served, "a consent", usize::from(found.is_some()), now).await?;
-    let told = filed(gateway, served, found.as_slice(), now)?;
+    let told = filed(gateway, served, found.as_slice(), now).await?;
     let earlier = format!("{}#", name(served, id));
     gateway.store().sync_filed(Kind::Consent, SOURCE, &told, &Gone::OthersBelow(&earlier), now)?;
     Ok(())
@@ -99,11 +103,35 @@ fn name(served: &Served, id: &Id) -> String {
     format!("{}:Consent/{id}", served.api.name)
 }
 
+/// Who is meant by the care teams, groups and positions that the Consents name. One that is not there, or that says something
+/// that we cannot understand, is left out, and so closes.
+async fn groups(served: &Served, named: BTreeSet<String>, now: Timestamp) -> Result<Groups, FeedFault> {
+    if named.len() > GROUPS_MAX {
+        return Err(FeedFault::Unreadable("names more care teams and groups than a feed may name"));
+    }
+    let mut groups = Groups::new();
+    for reference in named {
+        let found = pages::get(served, format!("/{reference}"), now).await?;
+        if let Some(members) = found.and_then(|resource| consents::members(&resource, now)) {
+            groups.insert(reference, members);
+        }
+    }
+    Ok(groups)
+}
+
 /// The resources as records. One that cannot be laid to a patient of this API is said in the process's log.
-fn filed(gateway: &Gateway, served: &Served, resources: &[Value], now: Timestamp) -> Result<Vec<Filed>, FeedFault> {
+async fn filed(
+    gateway: &Gateway,
+    served: &Served,
+    resources: &[Value],
+    now: Timestamp,
+) -> Result<Vec<Filed>, FeedFault> {
     let organizations = gateway.store().organization_references()?;
     let bases = [served.upstream.base(), served.public_base.as_str()];
-    let origin = Origin { api: &served.api.name, bases: &bases, organizations: &organizations };
+    let nobody = Groups::new();
+    let origin = Origin { api: &served.api.name, bases: &bases, organizations: &organizations, groups: &nobody };
+    let groups = groups(served, consents::named(resources, &origin), now).await?;
+    let origin = Origin { groups: &groups, ..origin };
     let mut all = Vec::new();
     let mut unread = 0_usize;
     for resource in resources {

@@ -3,6 +3,7 @@
 
 use bascule_audit::event::audit_events;
 use bascule_audit::{Entry, Opened, Outcome};
+use bascule_crypto::hex;
 use bascule_fhir::interaction::Request;
 use bascule_fhir::{Interaction, Query, Timestamp, Within};
 use bascule_minimum::{Reply, Rewrite, Shape, release};
@@ -18,7 +19,7 @@ use crate::facts::{Question, gather};
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::keep;
-use crate::record::{Visit, hex};
+use crate::record::Visit;
 use crate::refuse::Refusal;
 
 /// Entries of a page, if nothing is asked.
@@ -262,7 +263,7 @@ async fn leave(
     let reply = Reply { body: body.as_bytes(), shape };
     let released =
         release(gateway.masks(), permit, reply, &rewrite, gateway.filter_limits()).map_err(Refusal::withheld)?;
-    visit.digests.released = Some(hex(released.released_digest()));
+    visit.digests.released = Some(hex::encode(released.released_digest()));
     let entry = Entry::disclosure(visit.facts_with(200, &released), now);
     let receipt = keep::append(gateway, visit, entry, now).await?;
     Ok(Response::held(released, &receipt).with(StatusCode::OK, HeaderMap::new()))

@@ -1,10 +1,10 @@
 //! How a person signs in: their passkeys and one-time passwords. Each change asks for a fresh proof.
 
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::response::Response;
-use bascule_crypto::Secret;
+use axum::extract::{FromRequest, Request, State};
+use axum::response::{IntoResponse, Response};
 use bascule_crypto::digest::sha256;
+use bascule_crypto::{Secret, hex};
 use bascule_fhir::Timestamp;
 use bascule_smart::{SmartEvent, totp};
 use bascule_store::passkey::{NAME_CHARACTERS_MAX, Passkey};
@@ -91,10 +91,27 @@ fn entry(browser: &Browser, passkey: &Passkey) -> Markup {
     }
 }
 
-/// Somebody who may change how they sign in: the proof is fresh, and strong if they have a second factor.
-struct Owner {
+/// Somebody who may change how they sign in: the form is ours, and the proof is fresh, and strong if they have a second
+/// factor. A handler that takes one cannot forget to ask.
+pub(crate) struct Owner {
     sent: Sent,
     user: User,
+}
+
+impl FromRequest<SmartState> for Owner {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &SmartState) -> Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        match open(state, &parts, &body) {
+            Ok(Opened::Owner(owner)) => Ok(*owner),
+            Ok(Opened::Prove(page)) => Err(page),
+            Err(failure) => Err(failure.into_response()),
+        }
+    }
 }
 
 enum Opened {
@@ -134,15 +151,7 @@ impl Owner {
 }
 
 /// `POST /oauth/account/passkey/new`
-pub(crate) async fn new_passkey(
-    State(state): State<SmartState>,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response, PageFailure> {
-    let owner = match open(&state, &parts, &body)? {
-        Opened::Owner(owner) => owner,
-        Opened::Prove(page) => return Ok(page),
-    };
+pub(crate) async fn new_passkey(State(state): State<SmartState>, owner: Owner) -> Result<Response, PageFailure> {
     let name = owner.sent.parameters.value("name").unwrap_or_default().trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_CHARACTERS_MAX {
         return shown(&state, &owner.sent.browser, &owner.user, Some("Please give the passkey a name."));
@@ -162,15 +171,7 @@ pub(crate) async fn new_passkey(
 }
 
 /// `POST /oauth/account/passkey/keep`
-pub(crate) async fn keep_passkey(
-    State(state): State<SmartState>,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response, PageFailure> {
-    let owner = match open(&state, &parts, &body)? {
-        Opened::Owner(owner) => owner,
-        Opened::Prove(page) => return Ok(page),
-    };
+pub(crate) async fn keep_passkey(State(state): State<SmartState>, owner: Owner) -> Result<Response, PageFailure> {
     let remembered = remembered(&state, &owner.sent)?;
     let text = |name: &str| remembered.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("user") != owner.user.id {
@@ -202,15 +203,7 @@ pub(crate) async fn keep_passkey(
 }
 
 /// `POST /oauth/account/passkey/remove`
-pub(crate) async fn remove_passkey(
-    State(state): State<SmartState>,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response, PageFailure> {
-    let owner = match open(&state, &parts, &body)? {
-        Opened::Owner(owner) => owner,
-        Opened::Prove(page) => return Ok(page),
-    };
+pub(crate) async fn remove_passkey(State(state): State<SmartState>, owner: Owner) -> Result<Response, PageFailure> {
     let id = owner.sent.parameters.value("passkey").unwrap_or_default().to_owned();
     state.store().remove_passkey(&owner.user.id, &id).map_err(|_| PageFailure::stale())?;
     owner.changed(&state, "passkey removed", id).await?;
@@ -218,15 +211,7 @@ pub(crate) async fn remove_passkey(
 }
 
 /// `POST /oauth/account/otp/new`: shows a new secret; it counts only once the app has shown its digits.
-pub(crate) async fn new_one_time(
-    State(state): State<SmartState>,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response, PageFailure> {
-    let owner = match open(&state, &parts, &body)? {
-        Opened::Owner(owner) => owner,
-        Opened::Prove(page) => return Ok(page),
-    };
+pub(crate) async fn new_one_time(State(state): State<SmartState>, owner: Owner) -> Result<Response, PageFailure> {
     let (name, bytes) = (random::token()?, random::bytes::<{ totp::SECRET_BYTES }>()?);
     let secret = Secret::new(bytes.to_vec());
     let pending = Pending {
@@ -242,13 +227,11 @@ pub(crate) async fn new_one_time(
 /// Encrypted on the shelf like the one that counts.
 fn sealed(state: &SmartState, name: &Secret, secret: &Secret) -> Result<String, PageFailure> {
     let bytes = state.store().seal_for(&random::text(name), secret.expose())?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(&bytes))
 }
 
 fn unsealed(state: &SmartState, name: &str, text: &str) -> Option<Secret> {
-    let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
-    state.store().unseal_for(name, &bytes?).ok()
+    state.store().unseal_for(name, &hex::decode(text)?).ok()
 }
 
 fn one_time_page(state: &SmartState, owner: &Owner, name: &str, secret: &Secret, error: Option<&str>) -> Response {
@@ -276,15 +259,7 @@ fn one_time_page(state: &SmartState, owner: &Owner, name: &str, secret: &Secret,
 }
 
 /// `POST /oauth/account/otp/keep`
-pub(crate) async fn keep_one_time(
-    State(state): State<SmartState>,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response, PageFailure> {
-    let owner = match open(&state, &parts, &body)? {
-        Opened::Owner(owner) => owner,
-        Opened::Prove(page) => return Ok(page),
-    };
+pub(crate) async fn keep_one_time(State(state): State<SmartState>, owner: Owner) -> Result<Response, PageFailure> {
     state.throttles().address(&owner.sent.caller.address)?;
     let name = owner.sent.parameters.value("step").unwrap_or_default().to_owned();
     let digest = sha256(name.as_bytes());
@@ -307,15 +282,7 @@ pub(crate) async fn keep_one_time(
 }
 
 /// `POST /oauth/account/otp/remove`
-pub(crate) async fn remove_one_time(
-    State(state): State<SmartState>,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response, PageFailure> {
-    let owner = match open(&state, &parts, &body)? {
-        Opened::Owner(owner) => owner,
-        Opened::Prove(page) => return Ok(page),
-    };
+pub(crate) async fn remove_one_time(State(state): State<SmartState>, owner: Owner) -> Result<Response, PageFailure> {
     state.store().set_second_factor(&owner.user.id, None)?;
     owner.changed(&state, "one-time passwords removed", owner.user.id.clone()).await?;
     Ok(see_other("/oauth/account"))

@@ -1,7 +1,6 @@
 //! The door for administrators over HTTP: whose token it is, what policy says, and how a fresh proof is asked for.
 
 use axum::response::{IntoResponse as _, Response};
-use bascule_crypto::digest::sha256;
 use bascule_policy::administer::{Administered, MayAdminister, NotAdministered, Terms, administer};
 use bascule_smart::authorize::ACR_TWO_FACTORS;
 use bascule_smart::{OauthError, Refusal};
@@ -9,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, header};
 
 use super::respond::Failure;
-use super::state::{Caller, SmartState, header as one};
+use super::state::{Caller, SmartState};
 use super::userinfo;
 
 /// The permit of whoever sent this, or the answer that refuses. Refusals are in the log before they are answered.
@@ -38,12 +37,7 @@ fn decide(
     caller: &Caller,
 ) -> Result<Result<MayAdminister, Denied>, Failure> {
     let token = userinfo::bearer(state, parts, caller)?;
-    let presented = one(&parts.headers, "authorization").and_then(|value| value.split_once(' '));
-    let proof = match presented {
-        Some((_, text)) => state.store().proof_of_token(&sha256(text.trim().as_bytes()))?,
-        None => None,
-    };
-    let proved = proof.filter(|proof| proof.second_factor).map(|proof| proof.at);
+    let proved = userinfo::proof(state, parts)?.filter(|proof| proof.second_factor).map(|proof| proof.at);
     let server = state.server();
     let terms = Terms { roles: &server.second_factor_roles, proof_seconds: server.lifetimes.step_up_seconds };
     Ok(administer(&token, proved, what, terms, state.now()).map_err(|denial| {

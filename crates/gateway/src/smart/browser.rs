@@ -3,8 +3,8 @@
 
 use axum::body::Bytes;
 use axum::response::Response;
-use bascule_crypto::Secret;
 use bascule_crypto::digest::{Sha256, sha256, sha256_parts};
+use bascule_crypto::{Secret, hex};
 use bascule_smart::Parameters;
 use bascule_store::random;
 use bascule_store::session::{Session, SessionLimits};
@@ -62,7 +62,7 @@ impl Browser {
     /// The value that each of our forms carries: nobody who does not hold the cookies can make it.
     pub(crate) fn form_token(&self) -> String {
         let session = self.session.as_ref().map(|(secret, _)| secret.expose()).unwrap_or_default();
-        sha256_parts(&[b"form", self.id.expose(), b"|", session]).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&sha256_parts(&[b"form", self.id.expose(), b"|", session]))
     }
 
     /// Refuses a form that is not ours.

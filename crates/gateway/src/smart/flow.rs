@@ -333,7 +333,7 @@ pub(crate) async fn issue(
         apis: std::iter::once(&request.api).chain(&request.also).cloned().collect(),
         scopes: scopes.clone(),
         context: ready.context,
-        purpose: None,
+        purpose: waiting.client.metadata.purpose.clone(),
         session: Some(ready.session.id),
         authenticated: Some(ready.session.authenticated),
         nonce: request.nonce.clone(),

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use bascule_smart::SmartEvent;
-use bascule_store::user::User;
+use bascule_store::user::{User, UserPatient};
 use http::StatusCode;
 use http::request::Parts;
 use maud::html;
@@ -15,24 +15,39 @@ use super::login;
 use super::pages::{PageFailure, page as whole_page};
 use super::state::SmartState;
 use super::then::Then;
+use super::whose;
 
 /// `GET /oauth/link`
 pub(crate) async fn page(State(state): State<SmartState>, parts: Parts) -> Result<Response, PageFailure> {
     let browser = Browser::of(&state, &parts.headers)?;
     let Some(session) = browser.session() else { return login::page_of(&state, &parts, &Then::Link) };
     let user = state.store().user(&session.user)?.ok_or_else(PageFailure::stale)?;
-    Ok(shown(&browser, &user, None, false))
+    shown(&state, &browser, &user, None, false)
 }
 
-fn shown(browser: &Browser, user: &User, error: Option<&str>, linked: bool) -> Response {
+fn shown(
+    state: &SmartState,
+    browser: &Browser,
+    user: &User,
+    error: Option<&str>,
+    linked: bool,
+) -> Result<Response, PageFailure> {
+    let mut records: Vec<UserPatient> = Vec::new();
+    for api in state.server().apis.iter().filter(|api| api.fhir) {
+        let of_api = whose::patients(state, user, &api.name)?;
+        // The same person may have a record in several.
+        records.extend(
+            of_api.into_iter().filter(|one| !records.iter().any(|own| own.label == one.label)).collect::<Vec<_>>(),
+        );
+    }
     let body = html! {
         h1 { "Link your record" }
         p.lead { "You are signed in as " span.who { (user.name) } "." }
         @if let Some(error) = error { p.error role="alert" id="error" { (error) } }
         @if linked { p.note role="status" { "Your account is linked. Apps that you let in can now show this record." } }
-        @if !user.patients.is_empty() {
+        @if !records.is_empty() {
             h2 { "Records that you can open" }
-            ul.given { @for own in &user.patients { li { (own.label) @if own.kind != "self" { " (" (own.kind) ")" } } } }
+            ul.given { @for own in &records { li { (own.label) @if own.kind != "self" { " (" (own.kind) ")" } } } }
         }
         form method="post" action="/oauth/link" {
             input type="hidden" name="form" value=(browser.form_token());
@@ -44,7 +59,7 @@ fn shown(browser: &Browser, user: &User, error: Option<&str>, linked: bool) -> R
         }
     };
     let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    whole_page(status, "Link your record", &body, &[])
+    Ok(whole_page(status, "Link your record", &body, &[]))
 }
 
 /// `POST /oauth/link`
@@ -71,7 +86,7 @@ pub(crate) async fn submit(
             throttles.guesses().failed(&what, &place, now);
             state.record(SmartEvent::LinkRefused { user: user.id.clone(), because: "code" }, &caller).await?;
             let said = "This code is not known, was used, or its time is over.";
-            Ok(shown(&browser, &user, Some(said), false))
+            shown(&state, &browser, &user, Some(said), false)
         }
         Some(target) => {
             throttles.guesses().held(&what, &place);
@@ -83,7 +98,7 @@ pub(crate) async fn submit(
             };
             state.record(event, &caller).await?;
             let user = state.store().user(&user.id)?.unwrap_or(user);
-            Ok(shown(&browser, &user, None, true))
+            shown(&state, &browser, &user, None, true)
         }
     }
 }

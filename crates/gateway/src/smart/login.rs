@@ -165,7 +165,7 @@ pub(crate) async fn submit(
 fn place(state: &SmartState, browser: &Browser, login: &str, caller: &Caller) -> Result<Place, PageFailure> {
     let digest = browser.digest();
     Ok(if state.store().knows_browser(login, &digest, state.now())? {
-        Place::Known(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Place::Known(bascule_crypto::hex::encode(&digest))
     } else {
         Place::Strange(caller.address.clone())
     })

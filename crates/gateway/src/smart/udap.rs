@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use bascule_crypto::digest::sha256;
+use bascule_crypto::hex;
 use bascule_smart::jose::SigningKey;
 use bascule_smart::udap::{self, Community};
 use bascule_smart::{OauthError, Refusal, SmartEvent};
@@ -20,7 +21,6 @@ use serde_json::Value;
 use super::cors;
 use super::respond::{Failure, private_json, public_json};
 use super::state::{Caller, SmartState, header};
-use crate::record::hex;
 
 const MINUTES: &str = "public, max-age=300";
 
@@ -95,7 +95,7 @@ async fn answer(state: &SmartState, parts: &Parts, body: &[u8], caller: &Caller)
         return Err(Refusal::new(OauthError::InvalidSoftwareStatement, said).into());
     }
     // The same URI of the same community is the same client.
-    let digest = hex(&sha256(statement.uri.as_bytes()));
+    let digest = hex::encode(&sha256(statement.uri.as_bytes()));
     let id = format!("udap-{}", digest.get(..24).unwrap_or_default());
     let known = state.store().client(&id)?;
     if known.as_ref().is_some_and(|known| known.status == Status::Disabled) {

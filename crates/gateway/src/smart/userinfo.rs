@@ -5,6 +5,8 @@ use axum::response::{IntoResponse as _, Response};
 use bascule_crypto::digest::sha256;
 use bascule_smart::token_response::subject_claims;
 use bascule_smart::{OauthError, Possession, Refusal, Scheme, Scope, TokenRecord, dpop};
+use bascule_store::StoreError;
+use bascule_store::proof::Proof;
 use bascule_store::replay::Use;
 use http::StatusCode;
 use http::request::Parts;
@@ -58,6 +60,13 @@ pub(crate) fn bearer(state: &SmartState, parts: &Parts, caller: &Caller) -> Resu
         return Err(invalid("the access token has expired or was ended"));
     }
     Ok(record)
+}
+
+/// How the person behind the token of this request had proved themselves.
+pub(crate) fn proof(state: &SmartState, parts: &Parts) -> Result<Option<Proof>, StoreError> {
+    let presented = header(&parts.headers, "authorization").and_then(|value| value.split_once(' '));
+    let Some((_, token)) = presented else { return Ok(None) };
+    state.store().proof_of_token(&sha256(token.trim().as_bytes()))
 }
 
 fn dpop_key(state: &SmartState, parts: &Parts, token: &str) -> Result<Option<String>, Failure> {

@@ -13,7 +13,13 @@ fn house() -> (House, String) {
     let new =
         NewUser { id: Some("u-new".into()), login: "new".into(), name: "New Person".into(), ..NewUser::default() };
     house.store.add_user(&new, Some(&Secret::new(PASSWORD)), house.now()).unwrap();
-    let target = LinkTarget { api: "ehr".into(), patient: Id::parse("p42").unwrap(), kind: "self".into(), label: None };
+    let target = LinkTarget {
+        api: "ehr".into(),
+        patient: Id::parse("p42").unwrap(),
+        kind: "self".into(),
+        label: None,
+        represents: None,
+    };
     let until = house.now().plus_seconds(3 * 86_400);
     let code = house.store.make_link_code(&target, "desk", until, house.now()).unwrap();
     (house, code)

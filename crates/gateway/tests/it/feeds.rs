@@ -217,3 +217,31 @@ async fn relations_are_those_that_the_chart_tells() {
     scene.house.gateway.poll(start.plus_seconds(60)).await;
     assert!(scene.house.store.relations_of("ehr", &d1).unwrap().is_empty());
 }
+
+/// A Consent of patient `a` that denies this care team.
+fn against_team(id: &str) -> Value {
+    let mut one = consent(id, "deny", "active");
+    one["provision"]["actor"] = json!([{ "reference": { "reference": "CareTeam/t1" } }]);
+    one
+}
+
+fn team(members: &[&str]) -> Value {
+    let participants: Vec<Value> = members.iter().map(|who| json!({ "member": { "reference": who } })).collect();
+    json!({ "resourceType": "CareTeam", "id": "t1", "status": "active", "participant": participants })
+}
+
+#[tokio::test]
+async fn a_consent_against_a_care_team_is_against_its_members_and_follows_them() {
+    let scene = scene().await;
+    let start = now().plus_seconds(-200);
+    scene.toy.put(against_team("c1"));
+    scene.toy.put(team(&["Practitioner/d9"]));
+    scene.house.gateway.poll(start).await;
+    assert_eq!(scene.physician().await, 200, "the physician is not of the team");
+    scene.toy.put(team(&["Practitioner/d9", "Practitioner/d1"]));
+    scene.house.gateway.poll(start.plus_seconds(60)).await;
+    assert_eq!(scene.physician().await, 403, "who joins is denied from the next reading on");
+    scene.toy.put(team(&[]));
+    scene.house.gateway.poll(start.plus_seconds(120)).await;
+    assert_eq!(scene.physician().await, 403, "a team of nobody is not understood: everybody is denied");
+}

@@ -13,7 +13,7 @@ use crate::facts::Fact;
 use crate::label::Label;
 use crate::party::Agreement;
 use crate::policy::{Cell, Reach, Searchable};
-use crate::record::Emergency;
+use crate::record::{Emergency, Representation};
 use crate::rules::{NoRelation, Patients};
 use crate::{Elements, Profile, schema};
 
@@ -272,15 +272,23 @@ impl<'a> Ask<'a> {
 
     /// A record says that the user stands for the patient in context, now, in this.
     fn represents(&self, resource: ResourceType) -> Result<(), No> {
-        let Fact::Known(records) = &self.facts.representations else { return Err(No::unknown("the representation")) };
-        let stands = records.iter().any(|record| {
-            Some(record.user.as_str()) == self.principal.user()
-                && Some(&record.patient) == self.principal.patient()
+        if self.facts.representations.known().is_none() {
+            return Err(No::unknown("the representation"));
+        }
+        if self.standing(resource).next().is_some() { Ok(()) } else { Err(outside("representation")) }
+    }
+
+    /// The representations that stand now, in this.
+    fn standing(&self, resource: ResourceType) -> impl Iterator<Item = &'a Representation> {
+        let records = self.facts.representations.known().map_or(&[][..], Vec::as_slice);
+        let (user, patient, now) = (self.principal.user(), self.principal.patient(), self.now);
+        records.iter().filter(move |record| {
+            Some(record.user.as_str()) == user
+                && Some(&record.patient) == patient
                 && !record.suspended
-                && record.period.holds_at(self.now)
+                && record.period.holds_at(now)
                 && (record.scope.is_empty() || record.scope.contains(&resource))
-        });
-        if stands { Ok(()) } else { Err(outside("representation")) }
+        })
     }
 
     /// What acts even in the patient's own lane: holds, and what a minor consented to alone.
@@ -302,7 +310,9 @@ impl<'a> Ask<'a> {
             conditions.push(Condition::Not([Condition::IsOneOf(held)].into()));
         }
         let hidden = &self.policy.settings().minor_consented;
-        if reach.terms.patients == Patients::Represented && !hidden.is_empty() {
+        let of_minor = |record: &Representation| record.is_of_minor();
+        if reach.terms.patients == Patients::Represented && !hidden.is_empty() && self.standing(resource).all(of_minor)
+        {
             conditions.push(self.policy.unlabelled().minor_consented.clone());
         }
         Ok(())

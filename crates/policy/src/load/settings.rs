@@ -16,6 +16,9 @@ const PART2: [&str; 7] = ["42CFRPart2", "SUD", "ETH", "ETHUD", "OPIOIDUD", "ALCU
 
 /// The code of [`ACT_CODE`] that marks psychotherapy notes.
 const PSYCHOTHERAPY: [&str; 1] = ["PSYTHPN"];
+/// Labels of services to which a minor may consent alone in most states, of v3-ActCode; a site names its own.
+const MINOR_CONSENTED: [&str; 10] =
+    ["SEX", "STD", "HIV", "42CFRPart2", "SUD", "ETH", "ETHUD", "OPIOIDUD", "ALCUD", "SUDPT"];
 
 /// Purposes that need no consent unless the policy says otherwise: treatment, payment, operations, and what a patient
 /// or the law asks for. Research is not among them.
@@ -164,12 +167,13 @@ impl Draft {
         self.consent_default.entry(None).or_insert_with(|| CONSENT_DEFAULT.map(str::to_owned).to_vec());
         let part2 = self.part2.unwrap_or_else(|| act_codes(&PART2));
         let psychotherapy = self.psychotherapy.unwrap_or_else(|| act_codes(&PSYCHOTHERAPY));
+        let minor_consented = self.minor_consented.unwrap_or_else(|| act_codes(&MINOR_CONSENTED));
         Settings {
             consent_default: self.consent_default,
             sensitive: part2.iter().chain(&psychotherapy).cloned().collect(),
             part2: part2.into(),
             psychotherapy: psychotherapy.into(),
-            minor_consented: self.minor_consented.unwrap_or_default().into(),
+            minor_consented: minor_consented.into(),
             relations_age_minutes_max: self.relations_age_minutes_max.unwrap_or(RELATIONS_AGE_MINUTES_MAX),
             sender_constrained: self.sender_constrained.unwrap_or_default(),
             without_consents: self.without_consents,

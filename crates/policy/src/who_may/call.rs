@@ -135,9 +135,11 @@ impl Policy {
         let settings = self.settings();
         let individual = grant.terms.patients.is_individual();
         if let Some(label) = label {
-            let hidden = grant.terms.patients == Patients::Represented && settings.minor_consented.contains(label);
-            if left.labels.contains(label) || hidden {
+            if left.labels.contains(label) {
                 return None;
+            }
+            if grant.terms.patients == Patients::Represented && settings.minor_consented.contains(label) {
+                return Some("; not of a minor, by a parent or guardian");
             }
             if !individual && settings.psychotherapy.contains(label) {
                 return Some("; with an authorization that names psychotherapy notes");

@@ -128,7 +128,7 @@ impl Memory {
     }
 
     /// What is on the disk now.
-    pub(super) fn apply(&self, changed: &[Filed]) {
+    pub(crate) fn apply(&self, changed: &[Filed]) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(records) = &mut known.records {
             let records = Arc::make_mut(records);
@@ -140,7 +140,7 @@ impl Memory {
     }
 
     /// Nobody knows what is on the disk now: it is read again.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).records = None;
     }
 }

@@ -95,6 +95,17 @@ pub struct Filed {
     pub ended: Option<Ended>,
 }
 
+impl Filed {
+    /// The hold of it that is due to be looked at again: its day has come, and it still withholds.
+    #[must_use]
+    pub fn hold_to_review(&self, now: Timestamp) -> Option<&Hold> {
+        match &self.record {
+            Record::Hold(hold) if self.ended.is_none() && hold.review <= now && now < hold.until => Some(hold),
+            _ => None,
+        }
+    }
+}
+
 /// The end of a record by somebody's act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -347,7 +358,7 @@ fn damaged() -> StoreError {
 
 const REPLACE: &str = "INSERT OR REPLACE";
 
-fn put(transaction: &Transaction<'_>, filed: &Filed, how: &str) -> Result<(), StoreError> {
+pub(crate) fn put(transaction: &Transaction<'_>, filed: &Filed, how: &str) -> Result<(), StoreError> {
     let text = format!(
         "{how} INTO filed (kind, id, api, patient, from_at, until_at, body, source, filed_by, filed_at, ended_by,
          ended_at, ended_because) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"

@@ -153,6 +153,21 @@ fn an_end_never_makes_a_record_act_longer() {
 }
 
 #[test]
+fn a_hold_is_due_for_review_from_its_day_until_it_ends() {
+    let (_folder, store) = store();
+    let hold = all_kinds().pop().unwrap();
+    let Record::Hold(inner) = &hold.record else { panic!("{hold:?}") };
+    let (review, until) = (inner.review, inner.until);
+    assert!(hold.hold_to_review(review.plus_seconds(-1)).is_none(), "it is not the day yet");
+    assert!(hold.hold_to_review(review).is_some());
+    assert!(hold.hold_to_review(until).is_none(), "it ended by itself");
+    store.file(&hold).unwrap();
+    let ended = Ended { by: "uid 0".into(), at: NOW, because: "looked at".into() };
+    assert!(store.end_filed(Kind::Hold, "h1", &ended).unwrap().hold_to_review(review).is_none());
+    assert!(all_kinds()[0].hold_to_review(review).is_none(), "only holds are");
+}
+
+#[test]
 fn a_representation_of_another_user_is_found_under_the_new_one_only() {
     let (_folder, store) = store();
     store.file(&filed("p1", Record::Representation(represented("mother")))).unwrap();

@@ -36,3 +36,9 @@ CREATE TABLE user_group_member (
   user TEXT NOT NULL REFERENCES user (id) ON DELETE CASCADE, PRIMARY KEY (user_group, user)) STRICT;
 CREATE INDEX user_group_member_by_user ON user_group_member (user);
 ";
+
+/// The step that lets a code on paper say whom its holder stands for.
+pub(crate) const LINKED_REPRESENTATIVES: &str = "
+ALTER TABLE link_code ADD COLUMN document TEXT;
+ALTER TABLE link_code ADD COLUMN born TEXT;
+";

@@ -1,7 +1,7 @@
 //! FHIR Consents that are imported from a file: a resource, a Bundle, or one resource a line.
 
 use bascule_fhir::Timestamp;
-use bascule_gateway::consents::{Origin, read};
+use bascule_gateway::consents::{Groups, Origin, read};
 use bascule_store::filed::{Filed, Record};
 use serde_json::Value;
 
@@ -22,7 +22,9 @@ impl Records {
             return Err(Refused(format!("there is no API `{api}`; --api is one of {}", self.apis.join(", "))));
         }
         let organizations = self.store.organization_references()?;
-        let origin = Origin { api, bases: &[], organizations: &organizations };
+        // Who a care team is today is asked of the chart; a file does not say it.
+        let groups = Groups::new();
+        let origin = Origin { api, bases: &[], organizations: &organizations, groups: &groups };
         let mut filed = Vec::new();
         for (number, resource) in resources(text)?.iter().enumerate() {
             let unread = || {

@@ -16,8 +16,16 @@ use crate::day::{end_of_day, start_of_day};
 
 const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 /// Grounds of representation.
-const BASES: [&str; 7] =
-    ["parent", "guardian", "health-care-proxy", "power-of-attorney", "executor", "court-order", "other"];
+pub(crate) const BASES: [&str; 8] = [
+    "parent",
+    "guardian-of-minor",
+    "guardian",
+    "health-care-proxy",
+    "power-of-attorney",
+    "executor",
+    "court-order",
+    "other",
+];
 
 /// The kinds of records, as they cross the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,8 +131,9 @@ impl Records {
             return Err(Refused(format!("there is no basis `{basis}`; choose one of {}", BASES.join(", "))));
         }
         let born = add.born.as_deref().map(born).transpose()?;
-        if basis == "parent" && born.is_none() && period.until.is_none() {
-            let said = "a parent's representation ends when the child comes of age: --born DAY, or --until DAY";
+        let of_minor = matches!(basis.as_str(), "parent" | "guardian-of-minor");
+        if of_minor && born.is_none() && period.until.is_none() {
+            let said = "a representation of a minor ends when the child comes of age: --born DAY, or --until DAY";
             return Err(Refused(said.to_owned()));
         }
         let record = Representation {

@@ -7,7 +7,7 @@ mod made;
 mod shown;
 
 pub(crate) use act::{Add, FiledAct, LinkAct};
-pub(crate) use made::Names;
+pub(crate) use made::{BASES, Names};
 
 use bascule_fhir::Timestamp;
 use bascule_store::filed::{Ended, Filed, Gone, Kind, Record};

@@ -30,7 +30,17 @@ pub(crate) enum PeopleAct {
     /// Removes passkeys and one-time passwords, after a loss.
     UserForgetSecondFactor { name: String },
     /// Makes a code on paper that links an account to a record.
-    UserLinkCode { patient: String, api: Option<String>, kind: String, label: Option<String>, hours: u32 },
+    UserLinkCode {
+        patient: String,
+        api: Option<String>,
+        kind: String,
+        label: Option<String>,
+        /// The paper that shows that somebody stands for the patient.
+        document: Option<String>,
+        /// The patient's day of birth.
+        born: Option<String>,
+        hours: u32,
+    },
     /// People out of a CSV text; `complete` disables those of an earlier feed who are not in it.
     UserImport { csv: String, complete: bool },
     /// Clients that registered themselves and wait.

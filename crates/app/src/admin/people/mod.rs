@@ -5,23 +5,20 @@ mod csv;
 mod emergency;
 mod import;
 mod kill;
+mod link_code;
 
 use bascule_audit::SystemEvent;
-use bascule_fhir::{Id, Timestamp};
+use bascule_fhir::Timestamp;
 use bascule_store::StoreError;
-use bascule_store::link_code::LinkTarget;
 use bascule_store::user::{Status, User};
 use serde_json::{Value, json};
 
 pub(crate) use act::{PeopleAct, Target};
 
+use link_code::LinkAsked;
+
 use super::Outcome;
 use super::records::Records;
-
-/// Hours for which a code on paper counts at most.
-const LINK_HOURS_MAX: u32 = 24 * 30;
-/// What a person may be to a patient.
-const KINDS: [&str; 4] = ["self", "parent", "guardian", "proxy"];
 
 /// What came of an act: what is shown, and the record that changed.
 type Acted = Result<(Value, Option<String>), String>;
@@ -62,8 +59,9 @@ impl Records {
                 self.store.end_sessions_of(&user.id, now).map_err(text)?;
                 changed(json!({ "name": name, "second-factor": false }), user.id)
             }
-            PeopleAct::UserLinkCode { patient, api, kind, label, hours } => {
-                self.link_code(&patient, api, kind, label, hours, by, now)
+            PeopleAct::UserLinkCode { patient, api, kind, label, document, born, hours } => {
+                let asked = LinkAsked { patient, api, kind, label, document, born, hours };
+                self.link_code(asked, by, now)
             }
             PeopleAct::UserImport { csv, complete } => self.import(&csv, complete, now),
             PeopleAct::ClientPending => self.pending_clients(),
@@ -109,40 +107,6 @@ impl Records {
     fn named(&self, name: &str) -> Result<User, String> {
         let missing = || format!("there is no user `{name}`; see `bascule user list`");
         self.store.user_by_login(name).map_err(text)?.ok_or_else(missing)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "they are the act's own fields")]
-    fn link_code(
-        &self,
-        patient: &str,
-        api: Option<String>,
-        kind: String,
-        label: Option<String>,
-        hours: u32,
-        by: &str,
-        now: Timestamp,
-    ) -> Acted {
-        let patient = Id::parse(patient).ok_or_else(|| format!("`{patient}` is not a FHIR id"))?;
-        if !KINDS.contains(&kind.as_str()) {
-            return Err(format!("there is no kind `{kind}`; choose one of {}", KINDS.join(", ")));
-        }
-        if hours == 0 || hours > LINK_HOURS_MAX {
-            return Err(format!("a code counts for 1 to {LINK_HOURS_MAX} hours"));
-        }
-        if kind != "self" && label.is_none() {
-            return Err("whose record is it? Name the patient as the person will read it: --label NAME".to_owned());
-        }
-        let target = LinkTarget { api: api.unwrap_or_else(|| self.api.clone()), patient, kind, label };
-        let until = now.plus_seconds(i64::from(hours) * 3_600);
-        let code = self.store.make_link_code(&target, by, until, now).map_err(text)?;
-        let shown = json!({
-            "code": code,
-            "patient": target.patient.as_str(),
-            "kind": target.kind,
-            "until": until.to_instant(),
-            "how": "print it, see an identity document, hand it over in person; it works once, at /oauth/link",
-        });
-        changed(shown, format!("{}/Patient/{}", target.api, target.patient))
     }
 
     fn waiting(&self, id: &str) -> Result<bascule_store::client::Client, String> {

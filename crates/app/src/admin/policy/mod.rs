@@ -228,7 +228,12 @@ impl PolicyControl {
                     Some(which) => self.hash_of(which)?,
                 };
                 let files = self.store.kept_policy(&hash).map_err(text)?;
-                Ok(json!({ "hash": hash, "files": files }))
+                // The newest stands first.
+                let held = self.store.policies_in_force().map_err(text)?;
+                let at = held.iter().position(|one| one.hash == hash);
+                let since = at.and_then(|at| held.get(at)).map(|one| one.at.to_instant());
+                let first = at.is_some_and(|at| at + 1 == held.len());
+                Ok(json!({ "hash": hash, "files": files, "since": since, "first": first }))
             }
             PolicyAct::Changes => {
                 let changes = self.store.policy_changes().map_err(text)?;

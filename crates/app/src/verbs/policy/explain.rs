@@ -97,7 +97,7 @@ async fn tell(entry: &Opened, settings: &Settings, records: &RecordsArgs) -> Res
     };
     put("policy", json!(hash));
     put("observed", json!(clear.observed.as_ref().map(|cause| format!("enforcing would refuse: {cause}"))));
-    let policy = kept(hash, records).await?;
+    let (policy, _) = kept(hash, records).await?;
     put("rules", json!(clear.rule.as_deref().map(|rule| policy.cite(rule))));
     match again(entry, &policy, settings) {
         Ok((explanation, notes)) => {
@@ -186,8 +186,8 @@ fn text(row: &Value) -> String {
     let text = |name: &str| row.get(name).map_or_else(|| "-".to_owned(), terminal::cell);
     let mut out = format!("{}: {} {}\n", text("decision"), text("interaction"), text("resource"));
     for name in [
-        "at", "status", "client", "role", "user", "patients", "policy", "rules", "cause", "reason", "observed",
-        "withheld",
+        "at", "status", "client", "role", "purpose", "user", "patients", "policy", "rules", "cause", "reason",
+        "observed", "withheld",
     ] {
         let shown = text(name);
         if shown != "-" && !shown.is_empty() {

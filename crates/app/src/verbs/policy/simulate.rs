@@ -2,6 +2,7 @@
 //! rules speak.
 
 use bascule_fhir::Id;
+use bascule_policy::call::Call;
 use bascule_policy::explain::{Simulation, asked};
 use bascule_policy::{Api, ApiKind, Exposure, Mode, RecipientClass};
 use bascule_smart::Requested;
@@ -13,8 +14,19 @@ use crate::exit::Exit;
 
 /// Simulates one request.
 pub(super) async fn run(verb: &PolicyVerb) -> Result<String, Exit> {
-    let PolicyVerb::Simulate { request, role, scope, api, patient, purpose, class, verified, no_agreement, records } =
-        verb
+    let PolicyVerb::Simulate {
+        request,
+        role,
+        scope,
+        api,
+        kind,
+        patient,
+        purpose,
+        class,
+        verified,
+        no_agreement,
+        records,
+    } = verb
     else {
         return Err(Exit::Usage);
     };
@@ -27,6 +39,8 @@ pub(super) async fn run(verb: &PolicyVerb) -> Result<String, Exit> {
         let known = RecipientClass::ALL.map(RecipientClass::name).join(" | ");
         said(&format!("`{class}` is no class of recipient; choose one of {known}"))
     })?;
+    let kind = ApiKind::parse(kind)
+        .ok_or_else(|| said(&format!("`{kind}` is no kind of API; choose one of fhir | rest | dicomweb | hl7v2")))?;
     let simulation = Simulation {
         roles: role.clone(),
         scopes: scopes.scopes,
@@ -37,14 +51,14 @@ pub(super) async fn run(verb: &PolicyVerb) -> Result<String, Exit> {
         verified: *verified,
         agreement: !no_agreement,
     };
-    let imagined = Api {
-        name: api.clone(),
-        kind: ApiKind::Fhir,
-        service: "ehr".to_owned(),
-        exposure: Exposure::ThirdParty,
-        mode: Mode::Enforce,
+    let imagined =
+        Api { name: api.clone(), kind, service: "ehr".to_owned(), exposure: Exposure::ThirdParty, mode: Mode::Enforce };
+    let explanation = if kind == ApiKind::Fhir {
+        let asked = asked(api, request).map_err(|sentence| said(&sentence))?;
+        simulation.explain(&policy, asked, &imagined, clock::now())
+    } else {
+        let call = Call::asked(kind, api, request).map_err(|(sentence, mend)| said(&format!("{sentence}; {mend}")))?;
+        simulation.explain_call(&policy, call, &imagined, clock::now())
     };
-    let asked = asked(api, request).map_err(|sentence| said(&sentence))?;
-    let explanation = simulation.explain(&policy, asked, &imagined, clock::now());
     explanation.map(|explanation| explanation.to_string()).map_err(|fault| said(&fault.to_string()))
 }

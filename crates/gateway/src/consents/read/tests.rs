@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 
-fn origin<'a>(organizations: &'a BTreeMap<String, String>) -> Origin<'a> {
-    Origin { api: "ehr", bases: &["https://ehr.internal/fhir"], organizations }
+fn origin<'a>(organizations: &'a BTreeMap<String, String>, groups: &'a Groups) -> Origin<'a> {
+    Origin { api: "ehr", bases: &["https://ehr.internal/fhir"], organizations, groups }
 }
 
 /// A Consent about privacy of patient `p1`, with this provision.
@@ -23,7 +23,13 @@ fn says(resource: &Value) -> Vec<Consent> {
         ("Organization/77".to_owned(), "farsight".to_owned()),
         ("urn:npi|123".to_owned(), "eastside".to_owned()),
     ]);
-    read(resource, &origin(&organizations)).unwrap().says
+    let member = |reference: &str| json!({ "reference": reference });
+    let groups = Groups::from([
+        ("CareTeam/7".to_owned(), vec![member("Practitioner/17"), member("Organization/77")]),
+        ("Group/8".to_owned(), vec![member("Practitioner/18"), member("CareTeam/7")]),
+        ("Group/9".to_owned(), Vec::new()),
+    ]);
+    read(resource, &origin(&organizations, &groups)).unwrap().says
 }
 
 fn one(provision: Value) -> Consent {
@@ -201,10 +207,27 @@ fn what_is_no_consent_of_a_patient_here_is_not_read() {
     let with = |name: &str, value: Value| {
         let mut resource = consent(json!({ "type": "deny" }));
         resource[name] = value;
-        read(&resource, &origin(&organizations))
+        read(&resource, &origin(&organizations, &Groups::new()))
     };
     assert_eq!(with("resourceType", json!("Patient")), None);
     assert_eq!(with("id", json!("not an id")), None);
     assert_eq!(with("patient", json!({ "reference": "https://elsewhere.example/Patient/p1" })), None);
     assert_eq!(with("patient", json!({ "reference": "Practitioner/p1" })), None);
+}
+
+#[test]
+fn a_care_team_is_all_of_its_members_and_nobody_is_not_anybody() {
+    let actors = |reference: &str, kind: &str| {
+        let actor = json!([{ "reference": { "reference": reference } }]);
+        let all = says(&consent(json!({ "type": kind, "actor": actor })));
+        all.first().map(|consent| consent.actors.clone())
+    };
+    let members = || Some(vec!["ehr/Practitioner/17".to_owned(), "farsight".to_owned()]);
+    assert_eq!(actors("CareTeam/7", "permit"), members());
+    assert_eq!(actors("CareTeam/7", "deny"), members());
+    // A team within a group, a group of nobody, one that is not there: a permit is none, a denial is of everybody.
+    for unknown in ["Group/8", "Group/9", "CareTeam/404"] {
+        assert_eq!(actors(unknown, "permit"), None, "{unknown}");
+        assert_eq!(actors(unknown, "deny"), Some(Vec::new()), "{unknown}");
+    }
 }

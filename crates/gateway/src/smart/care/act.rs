@@ -92,7 +92,9 @@ async fn by_token(
     if ask.user != user.id || !record.apis.contains(&ask.api) {
         return Err(Refusal::request("`ask` or `api` is not for the user of this token").into());
     }
-    let actor = Actor { user, client: Some(record.client), stepped_up: false };
+    let proof = userinfo::proof(&state.smart, parts)?;
+    let stepped_up = proof.is_some_and(|proof| proof.is_fresh(STEP_UP_SECONDS, state.smart.now()));
+    let actor = Actor { user, client: Some(record.client), stepped_up };
     let reason = parameters.value("reason").unwrap_or_default();
     let opened = open(state, kind, &actor, &ask, reason, caller).await?;
     let said = json!({ "id": opened.id, "until": opened.until.to_instant(), "stepped_up": opened.stepped_up });

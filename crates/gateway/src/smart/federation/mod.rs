@@ -63,7 +63,7 @@ pub(crate) fn offers(state: &SmartState, request: Option<&str>) -> Markup {
     html! {
         @for provider in state.providers().iter() {
             @let settings = provider.settings();
-            p.buttons { a.button href=(address(&settings.name)) { "Sign in with " (settings.title) } }
+            p.other { a.button.quiet href=(address(&settings.name)) { "Sign in with " (settings.title) } }
         }
     }
 }

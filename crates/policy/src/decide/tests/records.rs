@@ -203,7 +203,7 @@ fn a_representation_is_a_record_that_ends_and_can_be_suspended() {
         representative(),
         "GET Patient/child",
         &with(representation()),
-        &expect!["permit personal-representative.grant[0]: Patient whole if Patient/child"],
+        &expect!["permit personal-representative.grant[0]: Patient whole if Patient/child and not(sensitive)"],
     );
     check(representative(), "GET Observation", &facts(), &expect!["refuse representation: outside"]);
     check(
@@ -241,6 +241,13 @@ fn what_a_minor_consented_to_alone_is_hidden_from_who_represents() {
     let with = Facts { representations: Fact::Known(vec![representation()]), ..facts() };
     expect!["permit personal-representative.grant[0]: Observation whole if Patient/child and not(minor-consented)"]
         .assert_eq(&said(&decide(&policy, representative(), "GET Observation", &with)));
+    // Nothing of it is for who stands for an adult, nor where somebody stands for the patient otherwise too.
+    let proxy = Representation { basis: "health-care-proxy".to_owned(), ..representation() };
+    for records in [vec![proxy.clone()], vec![representation(), proxy]] {
+        let with = Facts { representations: Fact::Known(records), ..facts() };
+        expect!["permit personal-representative.grant[0]: Observation whole if Patient/child, total"]
+            .assert_eq(&said(&decide(&policy, representative(), "GET Observation", &with)));
+    }
 }
 
 #[test]

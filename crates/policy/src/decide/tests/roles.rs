@@ -23,8 +23,8 @@ fn a_patient_reads_the_own_record_whole() {
         "GET Patient/a/Condition",
         &expect!["permit patient.grant[0]: Condition whole if Patient/a, total"],
     );
-    check("patient", "patient/*.rs", "GET Patient/a/$everything", &expect!["permit patient.grant[0]: 75 types"]);
-    check("patient", "patient/*.rs", "GET Practitioner/p1", &expect!["permit patient.grant[1]: Practitioner whole"]);
+    check("patient", "patient/*.rs", "GET Patient/a/$everything", &expect!["permit patient.grant[0]: 76 types"]);
+    check("patient", "patient/*.rs", "GET Practitioner/p1", &expect!["permit patient.grant[2]: Practitioner whole"]);
 }
 
 #[test]
