@@ -26,6 +26,7 @@ mod roads;
 mod support;
 mod synthea;
 mod twenty_questions;
+mod us_core;
 mod visit;
 mod walks;
 mod witness;

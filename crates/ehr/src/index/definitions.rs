@@ -4,6 +4,7 @@ use bascule_fhir::ResourceType;
 use bascule_fhir::search::{Component, SearchKind, SearchParameter, parameters};
 
 use super::extract::{Path, read_path};
+use super::shape;
 use crate::EhrError;
 use crate::fnv::Fnv;
 use crate::store::Codes;
@@ -30,6 +31,17 @@ pub(crate) struct Indexed {
     pub(crate) parts: Vec<Part>,
     /// Whether the parts of this composite are whole parameters of the resource, so that it needs no rows of its own.
     pub(super) shares_rows: bool,
+    /// Whether a resource has at most one value.
+    pub(crate) is_single: bool,
+    /// The systems of codes that stand without one: those of the value set that R4 binds a `code` to.
+    pub(crate) implied: Vec<&'static str>,
+}
+
+impl Indexed {
+    /// The paths of its values.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.path.as_ref().map(bascule_fhir::fhirpath::Expression::paths).unwrap_or_default()
+    }
 }
 
 /// A part of a composite.
@@ -76,6 +88,12 @@ impl Definitions {
     pub(crate) fn named(&self, resource: ResourceType, name: &str) -> Option<&Indexed> {
         self.of(resource).iter().find(|indexed| indexed.parameter.code == name)
     }
+
+    /// Whether a resource of the type has at most one value under the parameter of that number.
+    pub(crate) fn is_single(&self, resource: ResourceType, code: i64) -> bool {
+        let found = self.of(resource).iter().find(|indexed| indexed.code == code || indexed.beside == code);
+        found.is_some_and(|indexed| indexed.is_single)
+    }
 }
 
 fn names(parameter: &SearchParameter) -> Vec<String> {
@@ -117,11 +135,14 @@ fn indexed(codes: &Codes, resource: ResourceType, parameter: &'static SearchPara
             path: read_path(component.expression)?,
         })
     };
+    let path = read_path(parameter.expression)?;
     Ok(Indexed {
         parameter,
         code: codes.parameter(resource, parameter.code),
         beside: codes.parameter(resource, &beside),
-        path: read_path(parameter.expression)?,
+        is_single: shape::is_single(resource, &path),
+        implied: shape::implied(resource, parameter.kind, &path),
+        path,
         parts: parameter.components.iter().enumerate().map(part).collect::<Result<_, EhrError>>()?,
         shares_rows,
     })

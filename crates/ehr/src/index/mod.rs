@@ -7,10 +7,11 @@ pub(crate) mod fold;
 pub(crate) mod moment;
 pub(crate) mod reference;
 mod row;
+mod shape;
 mod values;
 mod words;
 
 pub(crate) use definitions::{Definitions, Indexed, Part};
 pub(crate) use extract::extract;
 pub(crate) use row::{Row, RowValue};
-pub(crate) use words::Words;
+pub(crate) use words::{Words, marked};

@@ -36,7 +36,14 @@ fn tokens(value: &Value, is_contact_point: bool, rows: &mut Vec<RowValue>) {
         Value::String(code) => rows.push(token("", code, "")),
         Value::Bool(truth) => rows.push(token("", if *truth { "true" } else { "false" }, "")),
         Value::Number(number) => rows.push(token("", number.as_str(), "")),
-        Value::Object(fields) => token_of(fields, is_contact_point, rows),
+        Value::Object(fields) => {
+            let before = rows.len();
+            token_of(fields, is_contact_point, rows);
+            // Nothing to compare, and yet not missing.
+            if rows.len() == before {
+                rows.push(token("", "", ""));
+            }
+        }
         Value::Array(_) | Value::Null => {}
     }
 }
@@ -49,7 +56,8 @@ fn token_of(fields: &Fields, is_contact_point: bool, rows: &mut Vec<RowValue>) {
     if let Some(codings) = fields.get("coding").and_then(Value::as_array) {
         codings.iter().filter_map(Value::as_object).for_each(|coding| rows.extend(coding_of(coding)));
     }
-    let is_value = fields.contains_key("value");
+    // Only an Identifier has a type; it may stand without its value.
+    let is_value = fields.contains_key("value") || fields.contains_key("type") || fields.contains_key("assigner");
     if is_value {
         // `ContactPoint.system` is a word for the medium, not a name space.
         let system = if is_contact_point { "" } else { text_of(fields, "system") };
@@ -118,6 +126,8 @@ fn texts(value: &Value, rows: &mut Vec<RowValue>) {
     }
 }
 
+/// Nothing can be asked for by the empty URI: it says that there is a reference, though to nothing that a search can name (a
+/// contained resource, an identifier, words), so that it is not missing.
 fn reference(value: &Value, base: &str) -> Option<RowValue> {
     let found = match value {
         Value::String(uri) => target(uri, base),
@@ -125,13 +135,16 @@ fn reference(value: &Value, base: &str) -> Option<RowValue> {
         Value::Object(fields) if fields.contains_key("resourceType") => {
             target(&format!("{}/{}", text_of(fields, "resourceType"), text_of(fields, "id")), base)
         }
-        Value::Object(fields) => target(fields.get("reference")?.as_str()?, base),
+        Value::Object(fields) => match fields.get("reference").and_then(Value::as_str) {
+            Some(reference) => target(reference, base),
+            None => Target::Contained,
+        },
         _ => return None,
     };
     match found {
         Target::Here(resource, id) => Some(RowValue::Reference(resource, id)),
-        Target::Elsewhere(uri) if !uri.is_empty() => Some(RowValue::Uri(uri)),
-        Target::Elsewhere(_) | Target::Contained => None,
+        Target::Elsewhere(uri) => Some(RowValue::Uri(uri)),
+        Target::Contained => Some(RowValue::Uri(String::new())),
     }
 }
 
@@ -241,8 +254,9 @@ mod tests {
         assert_eq!(pairs(json!({ "system": "s", "code": "c", "display": "Shown" })), ["s|c shown"]);
         assert_eq!(pairs(json!({ "coding": [{ "system": "s", "code": "c" }], "text": "Free" })), ["s|c ", "| free"]);
         assert_eq!(pairs(json!({ "system": "s", "value": "42", "type": { "text": "MRN" } })), ["s|42 mrn"]);
+        assert_eq!(pairs(json!({ "system": "s", "type": { "text": "MRN" } })), ["s| mrn"]);
         assert_eq!(pairs(json!({ "system": "phone", "value": "555", "rank": 1 })), ["|555 "]);
-        assert_eq!(pairs(json!({ "extension": [] })), [] as [String; 0]);
+        assert_eq!(pairs(json!({ "use": "official" })), ["| "]);
     }
 
     #[test]

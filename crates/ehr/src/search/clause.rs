@@ -33,6 +33,26 @@ pub(crate) enum Clause {
     Near { latitude: i64, longitude: i64, place: Vec<Place> },
 }
 
+impl Clause {
+    /// Whether only the resource's own row can say it.
+    pub(crate) const fn needs_row(&self) -> bool {
+        matches!(self, Self::Ids(_) | Self::Updated(_) | Self::Compartment { itself: true, .. })
+    }
+
+    /// Whether whatever satisfies it is a living resource of the type that it was read for: it asks for a row under one of
+    /// that type's parameters, and only living resources have rows.
+    pub(crate) const fn tells_type(&self) -> bool {
+        matches!(
+            self,
+            Self::Rows { negated: false, .. }
+                | Self::Missing { missing: false, .. }
+                | Self::Composite { .. }
+                | Self::Chain { .. }
+                | Self::Near { .. }
+        )
+    }
+}
+
 /// A place and how far around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Place {
@@ -99,8 +119,8 @@ pub(crate) enum Condition {
     Exact(String),
     /// Points at that resource.
     Target(ResourceType, String),
-    /// Points at a resource of that id, whatever its type.
-    TargetId(String),
+    /// Points at a resource of that id, of one of these types.
+    TargetId(Vec<ResourceType>, String),
     /// Is that URI.
     Uri(String),
     /// Is that canonical in some version.
@@ -115,15 +135,18 @@ pub(crate) enum Condition {
     Number(Prefix, Decimal),
     /// Compares so; with the system (`None`: whichever) and code or unit, if asked.
     Quantity(Prefix, Decimal, Option<(Option<String>, String)>),
+    /// All of these at once; of one table.
+    All(Vec<Self>),
 }
 
 impl Condition {
     /// Where its rows are.
-    pub(crate) const fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         match self {
+            Self::All(all) => all.first().map_or(Table::Date, Self::table),
             Self::Code(_) | Self::SystemCode(..) | Self::System(_) | Self::Display(_) => Table::Token,
             Self::StartsWith(_) | Self::Contains(_) | Self::Exact(_) => Table::String,
-            Self::Target(..) | Self::TargetId(_) => Table::Reference,
+            Self::Target(..) | Self::TargetId(..) => Table::Reference,
             Self::Uri(_) | Self::UriVersions(_) | Self::UriBelow(_) | Self::UriAbove(_) => Table::Uri,
             Self::Date(..) => Table::Date,
             Self::Number(..) => Table::Number,

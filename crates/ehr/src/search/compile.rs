@@ -1,10 +1,11 @@
-//! Clauses as SQL: each as a set of keys (`SELECT pk …`) and as a condition on a row `r` of `resource`.
+//! Clauses as SQL: each as a set of keys (`SELECT pk …`) and as a condition on one resource.
 
 use bascule_fhir::{ResourceType, Timestamp};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::clause::{Clause, Condition, Place, RowTest, Table};
+use super::range;
 use crate::Refusal;
 use crate::store::Codes;
 
@@ -15,6 +16,27 @@ pub(crate) struct Compiler<'a> {
     pub(super) now: Timestamp,
     pub(super) values: Vec<Value>,
     aliases: usize,
+}
+
+/// The resource that a condition is about, as the statement names it.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    /// Its key.
+    key: String,
+    /// Its row of `resource`; empty where the statement needs none.
+    row: String,
+}
+
+impl Subject {
+    /// One that has a row.
+    pub(super) fn row(alias: &str) -> Self {
+        Self { key: format!("{alias}.pk"), row: alias.to_owned() }
+    }
+
+    /// One that is known by its key only.
+    const fn key(key: String) -> Self {
+        Self { key, row: String::new() }
+    }
 }
 
 impl<'a> Compiler<'a> {
@@ -51,30 +73,31 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// The clause as a condition on the row of `resource` that is called `r` in the statement.
-    pub(super) fn condition(&mut self, clause: &Clause, r: &str) -> Result<String, Refusal> {
+    /// The clause as a condition on a resource.
+    pub(super) fn condition(&mut self, clause: &Clause, subject: &Subject) -> Result<String, Refusal> {
+        let Subject { key, row } = subject;
         Ok(match clause {
             Clause::Rows { any, negated } => {
-                let probe = self.probe(any, r);
+                let probe = self.probe(any, key);
                 if *negated { format!("NOT ({probe})") } else { probe }
             }
-            Clause::Composite { any } => self.composite(any, Some(&format!("{r}.pk"))),
+            Clause::Composite { any } => self.composite(any, Some(key)),
             Clause::Missing { parameter, tables, missing } => {
                 let not = if *missing { "NOT " } else { "" };
-                format!("{r}.pk {not}IN ({})", self.present(*parameter, tables))
+                format!("{key} {not}IN ({})", self.present(*parameter, tables))
             }
-            Clause::Chain { reference, ends } => self.chained(*reference, ends, r)?,
-            Clause::Has { owner, reference, clauses } => self.referred(*owner, *reference, clauses, r)?,
+            Clause::Chain { reference, ends } => self.chained(*reference, ends, key)?,
+            Clause::Has { owner, reference, clauses } => self.referred(*owner, *reference, clauses, key)?,
             Clause::Ids(ids) => {
                 let ids: Vec<_> = ids.iter().map(|id| self.bind(id.clone())).collect();
-                format!("{r}.id IN ({})", ids.join(", "))
+                format!("{row}.id IN ({})", ids.join(", "))
             }
             Clause::Updated(tests) => {
                 let now = self.now;
                 let tests: Vec<_> = tests
                     .iter()
                     .map(|(prefix, span)| {
-                        self.span(&format!("{r}.updated"), &format!("{r}.updated + 1"), *prefix, *span, now)
+                        self.span(&format!("{row}.updated"), &format!("{row}.updated + 1"), *prefix, *span, now)
                     })
                     .collect();
                 format!("({})", tests.join(" OR "))
@@ -82,16 +105,16 @@ impl<'a> Compiler<'a> {
             Clause::Compartment { references, of, id, itself: true } => {
                 let rows = self.compartment(references, *of, id);
                 let id = self.bind(id.clone());
-                format!("({r}.id = {id} OR {r}.pk IN ({rows}))")
+                format!("({row}.id = {id} OR {key} IN ({rows}))")
             }
             other => match self.set(other)? {
-                Some(set) => format!("{r}.pk IN ({set})"),
+                Some(set) => format!("{key} IN ({set})"),
                 None => "1 = 0".to_owned(),
             },
         })
     }
 
-    fn probe(&mut self, any: &[RowTest], r: &str) -> String {
+    fn probe(&mut self, any: &[RowTest], key: &str) -> String {
         if any.is_empty() {
             return "1 = 0".to_owned();
         }
@@ -99,8 +122,7 @@ impl<'a> Compiler<'a> {
             .iter()
             .map(|test| {
                 let by_key = probes_by_key(&test.condition);
-                let key = format!("{r}.pk");
-                let rows = self.rows(test, by_key.then_some(key.as_str()));
+                let rows = self.rows(test, by_key.then_some(key));
                 if by_key { format!("EXISTS ({rows})") } else { format!("{key} IN ({rows})") }
             })
             .collect();
@@ -113,6 +135,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn rows(&mut self, test: &RowTest, key: Option<&str>) -> String {
+        if let (None, Some(bounds)) = (key, range::bounds(&test.condition, self.now)) {
+            return self.spans(test, bounds);
+        }
         let alias = self.alias();
         let table = test.condition.table().name();
         let condition = match key {
@@ -193,15 +218,24 @@ impl<'a> Compiler<'a> {
     }
 
     /// The same asked of one resource: does one of its references lead to such an end?
-    fn chained(&mut self, reference: i64, ends: &[(ResourceType, Vec<Clause>)], r: &str) -> Result<String, Refusal> {
+    fn chained(&mut self, reference: i64, ends: &[(ResourceType, Vec<Clause>)], key: &str) -> Result<String, Refusal> {
         let mut parts = Vec::new();
         for (resource, clauses) in ends {
-            let (x, end) = (self.alias(), self.alias());
+            let x = self.alias();
             let parameter = self.bind(reference);
+            // Rows of an index are of living resources of its type: then the end's own row says no more.
+            let (end, from) = if clauses.iter().any(Clause::tells_type) && !clauses.iter().any(Clause::needs_row) {
+                (Subject::key(format!("{x}.target")), String::new())
+            } else {
+                let end = self.alias();
+                let join = format!(" CROSS JOIN resource {end}");
+                (Subject::row(&end), join)
+            };
             let holds = self.holds(*resource, clauses, &end)?;
+            let found = if from.is_empty() { String::new() } else { format!(" AND {} = {x}.target", end.key) };
             parts.push(format!(
-                "EXISTS (SELECT 1 FROM reference {x} CROSS JOIN resource {end} WHERE {x}.parameter = {parameter} \
-                 AND {x}.pk = {r}.pk AND {end}.pk = {x}.target AND {holds})"
+                "EXISTS (SELECT 1 FROM reference {x}{from} WHERE {x}.parameter = {parameter} \
+                 AND {x}.pk = {key}{found} AND {holds})"
             ));
         }
         Ok(if parts.is_empty() { "1 = 0".to_owned() } else { format!("({})", parts.join(" OR ")) })
@@ -222,25 +256,42 @@ impl<'a> Compiler<'a> {
         owner: ResourceType,
         reference: i64,
         clauses: &[Clause],
-        r: &str,
+        key: &str,
     ) -> Result<String, Refusal> {
-        let (x, from) = (self.alias(), self.alias());
+        let x = self.alias();
         let parameter = self.bind(reference);
+        // Whose reference it is lives, and is of the type that the parameter belongs to.
+        let (from, join) = if clauses.iter().any(Clause::needs_row) {
+            let from = self.alias();
+            let join = format!(" CROSS JOIN resource {from}");
+            (Subject::row(&from), join)
+        } else {
+            (Subject::key(format!("{x}.pk")), String::new())
+        };
         let holds = self.holds(owner, clauses, &from)?;
+        let found = if join.is_empty() { String::new() } else { format!(" AND {} = {x}.pk", from.key) };
         Ok(format!(
-            "EXISTS (SELECT 1 FROM reference {x} CROSS JOIN resource {from} WHERE {x}.parameter = {parameter} \
-             AND {x}.target = {r}.pk AND {from}.pk = {x}.pk AND {holds})"
+            "EXISTS (SELECT 1 FROM reference {x}{join} WHERE {x}.parameter = {parameter} \
+             AND {x}.target = {key}{found} AND {holds})"
         ))
     }
 
-    /// That the row called `r` is a living resource of the type that satisfies all clauses.
-    pub(super) fn holds(&mut self, resource: ResourceType, clauses: &[Clause], r: &str) -> Result<String, Refusal> {
-        let of = self.bind(self.codes.of(resource));
-        let mut all = vec![format!("{r}.type = {of} AND {r}.live = 1")];
-        for clause in clauses {
-            all.push(self.condition(clause, r)?);
+    /// That the subject is a living resource of the type (where it has a row to say so) that satisfies all clauses.
+    pub(super) fn holds<'c>(
+        &mut self,
+        resource: ResourceType,
+        clauses: impl IntoIterator<Item = &'c Clause>,
+        subject: &Subject,
+    ) -> Result<String, Refusal> {
+        let mut all = Vec::new();
+        if !subject.row.is_empty() {
+            let (of, row) = (self.bind(self.codes.of(resource)), &subject.row);
+            all.push(format!("{row}.type = {of} AND {row}.live = 1"));
         }
-        Ok(all.join(" AND "))
+        for clause in clauses {
+            all.push(self.condition(clause, subject)?);
+        }
+        Ok(if all.is_empty() { "1 = 1".to_owned() } else { all.join(" AND ") })
     }
 
     fn compartment(&mut self, references: &[i64], of: ResourceType, id: &str) -> String {
@@ -309,7 +360,7 @@ const fn probes_by_key(condition: &Condition) -> bool {
             | Condition::Display(_)
             | Condition::UriBelow(_)
             | Condition::UriVersions(_)
-            | Condition::TargetId(_)
+            | Condition::TargetId(..)
     )
 }
 

@@ -6,9 +6,10 @@ use rusqlite::types::Value as Cell;
 use super::clause::Clause;
 use super::compile::Compiler;
 use super::cursor::Cursor;
+use super::fan;
 use super::include::included;
 use super::parse::{Scope, Search, Summary, Total};
-use super::plan::Plan;
+use super::plan::{Lead, Plan};
 use super::walk::Walk;
 use crate::store::{Version, current_by_key};
 use crate::{Issue, Refusal};
@@ -45,7 +46,8 @@ const CHEAP_TOTAL_MAX: i64 = 1_000;
 /// Runs a search.
 pub(crate) fn run(scope: &Scope<'_>, search: &Search) -> Result<Found, Refusal> {
     let mut remarks = search.warnings.clone();
-    let total = total(scope, search)?;
+    let leads = leads(scope, search)?;
+    let total = total(scope, search, &leads)?;
     if search.summary == Summary::Count || search.count == 0 {
         return Ok(Found { matches: Vec::new(), total, next: None, remarks });
     }
@@ -53,9 +55,9 @@ pub(crate) fn run(scope: &Scope<'_>, search: &Search) -> Result<Found, Refusal> 
         Some(cursor) => cursor.newest,
         None => scope.connection.query_row("SELECT COALESCE(MAX(pk), 0) FROM resource", [], |row| row.get(0))?,
     };
-    let mut rows = match walked(scope, search, newest)? {
-        Some(rows) => rows,
-        None => rows(scope, search, newest)?,
+    let mut rows = match (fanned(scope, search, &leads, newest)?, walked(scope, search, &leads, newest)?) {
+        (Some(rows), _) | (None, Some(rows)) => rows,
+        (None, None) => rows(scope, search, &leads, newest)?,
     };
     let more = rows.len() > search.count;
     // A page that shows all has counted all.
@@ -89,14 +91,23 @@ pub(crate) fn find_all(
     limit: usize,
 ) -> Result<Vec<i64>, Refusal> {
     let mut compiler = Compiler::new(scope.connection, scope.codes, scope.now);
-    let plan = compiler.plan(resource, clauses)?;
+    let lead = compiler.lead(clauses)?;
+    let plan = compiler.plan(resource, clauses, lead)?;
     let sql = format!("SELECT DISTINCT {} AS pk {} ORDER BY pk LIMIT {limit}", plan.key, plan.from);
     let mut statement = scope.connection.prepare_cached(&sql)?;
     let rows = statement.query_map(rusqlite::params_from_iter(&compiler.values), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn total(scope: &Scope<'_>, search: &Search) -> Result<Option<i64>, Refusal> {
+/// What leads in each branch.
+fn leads(scope: &Scope<'_>, search: &Search) -> Result<Vec<Lead>, Refusal> {
+    let lead = |(_, clauses): &(ResourceType, Vec<Clause>)| {
+        Compiler::new(scope.connection, scope.codes, scope.now).lead(clauses)
+    };
+    search.branches.iter().map(lead).collect()
+}
+
+fn total(scope: &Scope<'_>, search: &Search, leads: &[Lead]) -> Result<Option<i64>, Refusal> {
     let exact = search.summary == Summary::Count || search.count == 0 || search.total == Total::Accurate;
     if let Some(cursor) = &search.cursor
         && (!exact || cursor.total.is_some())
@@ -107,9 +118,9 @@ fn total(scope: &Scope<'_>, search: &Search) -> Result<Option<i64>, Refusal> {
         return Ok(None);
     }
     let mut sum = 0;
-    for (resource, clauses) in &search.branches {
+    for ((resource, clauses), lead) in search.branches.iter().zip(leads) {
         let bound = (!exact).then_some(CHEAP_TOTAL_MAX + 1);
-        match count(scope, *resource, clauses, bound)? {
+        match count(scope, *resource, clauses, *lead, bound)? {
             Some(count) if exact || sum + count <= CHEAP_TOTAL_MAX => sum += count,
             _ => return Ok(None),
         }
@@ -122,10 +133,11 @@ fn count(
     scope: &Scope<'_>,
     resource: ResourceType,
     clauses: &[Clause],
+    lead: Lead,
     bound: Option<i64>,
 ) -> Result<Option<i64>, Refusal> {
     let mut compiler = Compiler::new(scope.connection, scope.codes, scope.now);
-    let plan = compiler.plan(resource, clauses)?;
+    let plan = compiler.plan(resource, clauses, lead)?;
     if bound.is_some() && !plan.is_narrow && plan.is_sieved {
         return Ok(None);
     }
@@ -137,25 +149,40 @@ fn count(
 }
 
 /// One type, one sort key and a large answer: its page by the order of the key's index, if there is one.
-fn walked(scope: &Scope<'_>, search: &Search, newest: i64) -> Result<Option<Vec<KeyedRow>>, Refusal> {
-    let ([(resource, clauses)], [key]) = (search.branches.as_slice(), search.sort.as_slice()) else { return Ok(None) };
-    if Compiler::new(scope.connection, scope.codes, scope.now).plan(*resource, clauses)?.is_narrow {
+fn walked(scope: &Scope<'_>, search: &Search, leads: &[Lead], newest: i64) -> Result<Option<Vec<KeyedRow>>, Refusal> {
+    let ([(resource, clauses)], [key], [lead]) = (search.branches.as_slice(), search.sort.as_slice(), leads) else {
+        return Ok(None);
+    };
+    if lead.is_narrow() {
         return Ok(None);
     }
     let (cursor, limit) = (search.cursor.as_ref(), search.count + 1);
     Walk { scope, resource: *resource, clauses, key, cursor, newest, limit }.rows()
 }
 
+/// One type in no order of its own, and a chain that few resources end: its page from the references to each of them.
+fn fanned(scope: &Scope<'_>, search: &Search, leads: &[Lead], newest: i64) -> Result<Option<Vec<KeyedRow>>, Refusal> {
+    let ([(resource, clauses)], [], [lead]) = (search.branches.as_slice(), search.sort.as_slice(), leads) else {
+        return Ok(None);
+    };
+    if lead.is_narrow() {
+        return Ok(None);
+    }
+    let after = search.cursor.as_ref().map_or(0, |cursor| cursor.after);
+    let keys = fan::page(scope, *resource, clauses, fan::Piece { after, newest, limit: search.count + 1 })?;
+    Ok(keys.map(|keys| keys.into_iter().map(|key| (key, Vec::new())).collect()))
+}
+
 type KeyedRow = (i64, Vec<Cell>);
 
 /// One row more than the page has, so that it is known whether another follows.
-fn rows(scope: &Scope<'_>, search: &Search, newest: i64) -> Result<Vec<KeyedRow>, Refusal> {
+fn rows(scope: &Scope<'_>, search: &Search, leads: &[Lead], newest: i64) -> Result<Vec<KeyedRow>, Refusal> {
     let mut compiler = Compiler::new(scope.connection, scope.codes, scope.now);
     let limit = search.count + 1;
     let order = order(search);
     let mut branches = Vec::with_capacity(search.branches.len());
-    for (resource, clauses) in &search.branches {
-        let plan = compiler.plan(*resource, clauses)?;
+    for ((resource, clauses), lead) in search.branches.iter().zip(leads) {
+        let plan = compiler.plan(*resource, clauses, *lead)?;
         branches.push(branch(&mut compiler, scope, search, *resource, &plan, newest, &order, limit));
     }
     let sql = match branches.as_slice() {

@@ -9,10 +9,11 @@ use super::chain::Trail;
 use super::clause::{Clause, Place};
 use super::cursor::Cursor;
 use super::include::Include;
+use super::range;
 use super::sort::SortKey;
 use super::test;
 use super::values::{Prefix, split, unescape};
-use crate::index::{Definitions, moment};
+use crate::index::{Definitions, marked, moment};
 use crate::store::Codes;
 use crate::{Issue, Refusal};
 
@@ -118,6 +119,9 @@ pub(crate) fn parse(
         }
     }
     if faults.is_empty() {
+        for (resource, clauses) in &mut search.branches {
+            *clauses = range::joined(scope.definitions, *resource, std::mem::take(clauses));
+        }
         Ok(search)
     } else {
         Err(Refusal { status: http::StatusCode::BAD_REQUEST, issues: faults, etag: None })
@@ -217,9 +221,9 @@ impl Scope<'_> {
             ("_id", None) => Ok(Some(Clause::Ids(split(value, ',').into_iter().map(unescape).collect()))),
             ("_lastUpdated", None) => updated(value).map(Some),
             ("_text", None) if self.definitions.named(resource, "_text").is_some() => {
-                words("narrative", value).map(Some)
+                words(resource, "narrative", value).map(Some)
             }
-            ("_content", None) => words("{narrative content}", value).map(Some),
+            ("_content", None) => words(resource, "{narrative content}", value).map(Some),
             ("_list", None) => self.listed(value),
             ("_query", _) => Err(Refusal::unsupported("this server has no named queries")),
             _ => self.indexed(resource, bare, modifier, value),
@@ -245,7 +249,7 @@ impl Scope<'_> {
             (SearchKind::Composite, None) => self.composite(indexed, value).map(Some),
             (SearchKind::Special, None) => near(indexed.code, indexed.beside, value).map(Some),
             (SearchKind::Token, Some("in" | "not-in" | "above" | "below")) => {
-                self.terms(indexed.code, modifier.unwrap_or_default(), value).map(Some)
+                self.terms(indexed, modifier.unwrap_or_default(), value).map(Some)
             }
             _ => {
                 let any = test::tests(indexed, modifier, value, &self.definitions.base)?;
@@ -306,14 +310,13 @@ fn updated(value: &str) -> Result<Clause, Refusal> {
 }
 
 /// Words joined by `OR`, `AND` and `NOT` pass to the index; everything else is words that must all be there.
-fn words(column: &'static str, value: &str) -> Result<Clause, Refusal> {
+fn words(resource: ResourceType, column: &'static str, value: &str) -> Result<Clause, Refusal> {
     let mut query: Vec<String> = Vec::new();
     for word in value.split_whitespace() {
         match word {
             "OR" | "AND" | "NOT" if query.last().is_some_and(|last| last.ends_with('"')) => query.push(word.to_owned()),
             _ => {
-                let parts = word.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty());
-                for part in parts {
+                for part in marked(resource, word) {
                     if query.last().is_some_and(|last| last.ends_with('"')) {
                         query.push("AND".to_owned());
                     }

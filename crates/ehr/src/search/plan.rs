@@ -3,7 +3,7 @@
 use bascule_fhir::ResourceType;
 
 use super::clause::{Clause, RowTest};
-use super::compile::Compiler;
+use super::compile::{Compiler, Subject};
 use crate::Refusal;
 
 /// Keys that a leading clause may have to be gathered at once; above it, rows are walked in their order instead.
@@ -24,32 +24,46 @@ pub(crate) struct Plan {
     pub(crate) is_sieved: bool,
 }
 
-enum Lead<'c> {
+/// Which clause leads, by its place among them. Found once for a search: it takes counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lead {
     /// Keys gathered into a set.
     Gathered(usize),
     /// Rows of an index table, which are in the order of keys.
-    Walked(usize, &'c RowTest),
+    Walked(usize),
     /// Matches of the full-text index, which are too.
-    Read(usize, &'c str, &'c str),
+    Read(usize),
     /// The resources of the type.
     None,
 }
 
+impl Lead {
+    /// Whether the leading clause leaves few enough keys to look at each.
+    pub(super) const fn is_narrow(self) -> bool {
+        matches!(self, Self::Gathered(_))
+    }
+}
+
 impl Compiler<'_> {
-    /// The keys of a type that satisfy all clauses, as a set.
+    /// The keys of a type that satisfy all clauses, as a set; a key may come more than once.
     pub(super) fn keys(&mut self, resource: ResourceType, clauses: &[Clause]) -> Result<String, Refusal> {
-        let plan = self.plan(resource, clauses)?;
+        if let [only] = clauses
+            && only.tells_type()
+            && let Some(set) = self.set(only)?
+        {
+            return Ok(set);
+        }
+        let lead = self.lead(clauses)?;
+        let plan = self.plan(resource, clauses, lead)?;
         Ok(format!("SELECT {} AS pk {}", plan.key, plan.from))
     }
 
     /// How to find the resources of a type that satisfy all clauses.
-    pub(super) fn plan(&mut self, resource: ResourceType, clauses: &[Clause]) -> Result<Plan, Refusal> {
-        let lead = self.lead(clauses)?;
+    pub(super) fn plan(&mut self, resource: ResourceType, clauses: &[Clause], lead: Lead) -> Result<Plan, Refusal> {
         let of = self.bind(self.codes.of(resource));
         let mut conditions = vec![format!("r.type = {of} AND r.live = 1")];
         let mut from = "FROM resource r".to_owned();
         let (mut key, mut repeats, mut led) = ("r.pk", false, None);
-        let is_narrow = matches!(lead, Lead::Gathered(_));
         match lead {
             Lead::None => {}
             Lead::Gathered(at) => {
@@ -58,27 +72,34 @@ impl Compiler<'_> {
                     led = Some(at);
                 }
             }
-            Lead::Walked(at, test) => {
-                from = format!("FROM {} lead CROSS JOIN resource r", test.condition.table().name());
-                conditions.push(format!("r.pk = lead.pk AND {}", self.test("lead", test)));
-                let says_all = matches!(clauses.get(at), Some(Clause::Rows { .. }));
-                (key, repeats, led) = ("lead.pk", true, says_all.then_some(at));
+            Lead::Walked(at) => {
+                if let Some(test) = clauses.get(at).and_then(in_order) {
+                    from = format!("FROM {} lead CROSS JOIN resource r", test.condition.table().name());
+                    conditions.push(format!("r.pk = lead.pk AND {}", self.test("lead", test)));
+                    let says_all = matches!(clauses.get(at), Some(Clause::Rows { .. }));
+                    (key, repeats, led) = ("lead.pk", true, says_all.then_some(at));
+                }
             }
-            Lead::Read(at, column, query) => {
-                let query = self.bind(format!("{column} : ({query})"));
-                from = "FROM words lead CROSS JOIN resource r".to_owned();
-                conditions.push(format!("lead.words MATCH {query} AND r.pk = lead.rowid"));
-                (key, led) = ("lead.rowid", Some(at));
+            Lead::Read(at) => {
+                if let Some(Clause::Words { column, query }) = clauses.get(at) {
+                    let query = self.bind(format!("{column} : ({query})"));
+                    from = "FROM words lead CROSS JOIN resource r".to_owned();
+                    conditions.push(format!("lead.words MATCH {query} AND r.pk = lead.rowid"));
+                    (key, led) = ("lead.rowid", Some(at));
+                }
             }
         }
+        let subject = Subject::row("r");
         for (_, clause) in clauses.iter().enumerate().filter(|(at, _)| Some(*at) != led) {
-            conditions.push(self.condition(clause, "r")?);
+            conditions.push(self.condition(clause, &subject)?);
         }
         let is_sieved = clauses.len() > usize::from(led.is_some());
-        Ok(Plan { from: format!("{from} WHERE {}", conditions.join(" AND ")), key, repeats, is_narrow, is_sieved })
+        let from = format!("{from} WHERE {}", conditions.join(" AND "));
+        Ok(Plan { from, key, repeats, is_narrow: lead.is_narrow(), is_sieved })
     }
 
-    fn lead<'c>(&mut self, clauses: &'c [Clause]) -> Result<Lead<'c>, Refusal> {
+    /// The clause that leaves the fewest keys; if none leaves few, one whose rows come in order.
+    pub(super) fn lead(&mut self, clauses: &[Clause]) -> Result<Lead, Refusal> {
         let mut best: Option<(i64, usize)> = None;
         for (at, clause) in clauses.iter().enumerate() {
             if let Some(count) = self.count_up_to(clause, best.map_or(GATHERED_MAX, |(least, _)| least))? {
@@ -91,13 +112,8 @@ impl Compiler<'_> {
         if let Some((_, at)) = best {
             return Ok(Lead::Gathered(at));
         }
-        let walked = clauses.iter().enumerate().find_map(|(at, clause)| Some(Lead::Walked(at, in_order(clause)?)));
-        let read = || {
-            clauses.iter().enumerate().find_map(|(at, clause)| match clause {
-                Clause::Words { column, query } => Some(Lead::Read(at, column, query)),
-                _ => None,
-            })
-        };
+        let walked = clauses.iter().position(|clause| in_order(clause).is_some()).map(Lead::Walked);
+        let read = || clauses.iter().position(|clause| matches!(clause, Clause::Words { .. })).map(Lead::Read);
         Ok(walked.or_else(read).unwrap_or(Lead::None))
     }
 
@@ -120,8 +136,16 @@ impl Compiler<'_> {
 
     /// How many keys a clause has, if fewer than `bound`.
     fn count_up_to(&mut self, clause: &Clause, bound: i64) -> Result<Option<i64>, Refusal> {
-        if let Clause::Composite { any } = clause {
-            return self.count_composite(any, bound);
+        match clause {
+            Clause::Composite { any } => return self.count_composite(any, bound),
+            // Each of them refers to something here: following all of their references only to count costs too much.
+            Clause::Has { clauses, .. } => {
+                return match clauses.as_slice() {
+                    [only] => self.count_up_to(only, bound),
+                    _ => Ok(None),
+                };
+            }
+            _ => {}
         }
         // The values of a count are its own, so that the search itself does not carry them.
         let mut counting = Compiler::new(self.connection, self.codes, self.now);

@@ -34,8 +34,10 @@ impl Compiler<'_> {
                 format!("{x}.folded = {folded} AND {x}.exact = {}", self.bind(text.clone()))
             }
             Condition::Target(resource, id) => format!("{x}.target = {}", self.key_of(*resource, id)),
-            Condition::TargetId(id) => {
-                format!("{x}.target IN (SELECT pk FROM resource WHERE id = {})", self.bind(id.clone()))
+            Condition::TargetId(types, id) => {
+                let types: Vec<_> = types.iter().map(|resource| self.codes.of(*resource).to_string()).collect();
+                let (types, id) = (types.join(", "), self.bind(id.clone()));
+                format!("{x}.target IN (SELECT pk FROM resource WHERE type IN ({types}) AND id = {id})")
             }
             Condition::Uri(uri) => format!("{x}.value = {}", self.bind(uri.clone())),
             Condition::UriVersions(uri) => self.range(x, &format!("{uri}|")),
@@ -51,6 +53,10 @@ impl Compiler<'_> {
             Condition::Date(prefix, span) => {
                 let now = self.now;
                 self.span(&format!("{x}.low"), &format!("{x}.high"), *prefix, *span, now)
+            }
+            Condition::All(all) => {
+                let all: Vec<_> = all.iter().map(|one| self.row_condition(x, one)).collect();
+                format!("({})", all.join(" AND "))
             }
             Condition::Number(prefix, number) => self.number(x, *prefix, *number),
             Condition::Quantity(prefix, number, unit) => {

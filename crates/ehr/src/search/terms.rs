@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::clause::{Clause, Condition, RowTest};
 use super::parse::Scope;
-use super::test::token;
+use super::test::{token, with_implied};
 use crate::Refusal;
+use crate::index::Indexed;
 use crate::index::reference::local;
 use crate::store::{Method, Version, current, current_by_key};
 
@@ -18,7 +19,7 @@ const SETS_DEEP_MAX: usize = 8;
 
 impl Scope<'_> {
     /// The clause of one of the four modifiers.
-    pub(super) fn terms(&self, parameter: i64, modifier: &str, value: &str) -> Result<Clause, Refusal> {
+    pub(super) fn terms(&self, indexed: &Indexed, modifier: &str, value: &str) -> Result<Clause, Refusal> {
         let conditions = match modifier {
             "in" | "not-in" => self.value_set(value, 0)?,
             _ => self.hierarchy(modifier == "below", value)?,
@@ -26,7 +27,9 @@ impl Scope<'_> {
         if conditions.len() > CODES_MAX {
             return Err(Refusal::unsupported(format!("the value set has more than {CODES_MAX} codes")));
         }
-        let any = conditions.into_iter().map(|condition| RowTest { parameter, condition }).collect();
+        let parameter = indexed.code;
+        let conditions = conditions.into_iter().flat_map(|condition| with_implied(indexed, condition));
+        let any = conditions.map(|condition| RowTest { parameter, condition }).collect();
         Ok(Clause::Rows { any, negated: modifier == "not-in" })
     }
 
@@ -137,12 +140,7 @@ fn cannot_expand() -> Refusal {
 fn listed(url: &str) -> Option<Vec<Condition>> {
     let list = bascule_fhir::codes::list(url).filter(|list| !list.open)?;
     let code = |system: &str, code: &str| Condition::SystemCode(system.to_owned(), code.to_owned());
-    // An element of type `code` has no system beside its code.
-    Some(
-        list.systems()
-            .flat_map(|(system, codes)| codes.iter().flat_map(move |one| [code(system, one), code("", one)]))
-            .collect(),
-    )
+    Some(list.systems().flat_map(|(system, codes)| codes.iter().map(move |one| code(system, one))).collect())
 }
 
 fn expanded(contains: &Value, conditions: &mut Vec<Condition>) {

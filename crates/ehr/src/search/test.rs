@@ -46,7 +46,7 @@ fn test(indexed: &Indexed, modifier: Option<&str>, value: &str, base: &str) -> R
             vec![ordered(SearchKind::Quantity, value)?]
         }
         (SearchKind::Token, Some("text")) => vec![Condition::Display(fold(&unescape(value)))],
-        (SearchKind::Token, None | Some("not")) => vec![token(value)],
+        (SearchKind::Token, None | Some("not")) => with_implied(indexed, token(value)),
         (SearchKind::String, None) => vec![Condition::StartsWith(fold(&unescape(value)))],
         (SearchKind::String, Some("exact")) => vec![Condition::Exact(unescape(value))],
         (SearchKind::String, Some("contains")) => vec![Condition::Contains(fold(&unescape(value)))],
@@ -83,6 +83,21 @@ pub(crate) fn token(value: &str) -> Condition {
     }
 }
 
+/// The condition; and, if it names the system that a bare `code` has by its binding, the same without a system, as the element
+/// has it.
+pub(super) fn with_implied(indexed: &Indexed, condition: Condition) -> Vec<Condition> {
+    let bare = match &condition {
+        Condition::SystemCode(system, code) if indexed.implied.contains(&system.as_str()) => {
+            Some(Condition::SystemCode(String::new(), code.clone()))
+        }
+        Condition::System(system) if indexed.implied.contains(&system.as_str()) => {
+            Some(Condition::System(String::new()))
+        }
+        _ => None,
+    };
+    std::iter::once(condition).chain(bare).collect()
+}
+
 /// `system|code|value`
 fn of_type(value: &str) -> Result<Condition, Refusal> {
     match split(value, '|').as_slice() {
@@ -113,7 +128,9 @@ fn reference(indexed: &Indexed, modifier: Option<&str>, value: &str, base: &str)
         }
         Target::Elsewhere(text) => match (Id::parse(&text), indexed.parameter.targets.as_slice()) {
             (Some(id), [only]) => vec![Condition::Target(*only, id.as_str().to_owned()), Condition::Uri(text)],
-            (Some(id), _) => vec![Condition::TargetId(id.as_str().to_owned()), Condition::Uri(text)],
+            (Some(id), all) => {
+                vec![Condition::TargetId(all.to_vec(), id.as_str().to_owned()), Condition::Uri(text)]
+            }
             (None, _) if text.contains('|') => vec![Condition::Uri(text)],
             (None, _) => vec![Condition::UriVersions(text.clone()), Condition::Uri(text)],
         },
@@ -182,7 +199,7 @@ fn part_condition(kind: SearchKind, value: &str, base: &str) -> Result<Condition
         SearchKind::Reference => match target(&unescape(value), base) {
             Target::Here(resource, id) => Condition::Target(resource, id),
             Target::Elsewhere(text) => match Id::parse(&text) {
-                Some(id) => Condition::TargetId(id.as_str().to_owned()),
+                Some(id) => Condition::TargetId(ResourceType::all().collect(), id.as_str().to_owned()),
                 None => Condition::Uri(text),
             },
             Target::Contained => return Err(Refusal::invalid("a composite cannot name a contained resource")),

@@ -16,18 +16,19 @@ use crate::index::{Definitions, Row, Words, extract};
 use crate::{EhrError, Refusal};
 
 /// Raised when the rows that a resource is indexed under change; every file is then indexed anew when it is opened.
-const INDEX_EDITION: &str = "2";
+const INDEX_EDITION: &str = "3";
 /// Resources that share a turn on the writer.
 const CHUNK: i64 = 6_000;
 /// Chunks on their way to the disk.
 const FLYING_MAX: usize = 2;
 
 /// Indexes beside the tables' own keys: they are made in one go when all rows are there.
-const BESIDE: [(&str, &str); 8] = [
+const BESIDE: [(&str, &str); 9] = [
     ("string_folded", "string (parameter, folded, pk)"),
     ("reference_from", "reference (parameter, pk, target)"),
     ("date_low", "date (parameter, low, pk)"),
     ("date_high", "date (parameter, high, pk)"),
+    ("date_long", "date (parameter, low, high, pk) WHERE high - low > 86400000000"),
     ("number_low", "number (parameter, low, pk)"),
     ("number_high", "number (parameter, high, pk)"),
     ("quantity_low", "quantity (parameter, low, pk)"),
@@ -193,7 +194,7 @@ fn extract_all(definitions: &Definitions, bodies: &[Body], full_text: bool) -> R
     let share = bodies.len().div_ceil(threads).max(1);
     let one = |(key, resource, body): &Body| {
         let value = parse(body).map_err(failed)?;
-        let words = full_text.then(|| Words::of(&value));
+        let words = full_text.then(|| Words::of(*resource, &value));
         Ok(Found { key: *key, rows: extract(definitions, *resource, &value), words })
     };
     std::thread::scope(|scope| {

@@ -38,7 +38,7 @@ impl Fresh {
             set_id(fields, id.as_str());
         }
         let rows = if is_indexed { extract(definitions, resource, &value) } else { Vec::new() };
-        let words = is_indexed.then(|| Words::of(&value));
+        let words = is_indexed.then(|| Words::of(resource, &value));
         stamp(&mut value, 1, NO_INSTANT);
         let body = value.to_string();
         let mut places = body.match_indices(NO_INSTANT).map(|(at, _)| at);

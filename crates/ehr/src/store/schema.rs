@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::EhrError;
 
 /// Each step brings a file from its place in the list to the next. Never edit a step that was released: append one.
-const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const STEPS: [&str; 3] = [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Brings the file to the newest schema, or says that it is newer than this program.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), EhrError> {

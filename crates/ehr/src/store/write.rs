@@ -26,7 +26,7 @@ impl Prepared {
             set_id(fields, id.as_str());
         }
         let rows = extract(definitions, resource, &value);
-        let words = Some(Words::of(&value));
+        let words = Some(Words::of(resource, &value));
         Self { resource, id, value, rows, words }
     }
 }

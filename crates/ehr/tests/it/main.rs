@@ -11,7 +11,9 @@
 
 mod examples;
 mod interactions;
+mod linked;
 mod loading;
+mod modifiers;
 mod naive;
 mod operations;
 mod outcomes;

@@ -102,3 +102,110 @@ async fn totals_are_told_as_asked() {
     assert_eq!(client.get("Patient?_total=none").await.json().get("total"), None);
     assert_eq!(client.get("Patient?_total=accurate&_count=1").await.json()["total"], 3);
 }
+
+/// Visits of one patient after the other, a day apart; every tenth lasts a week, every thousandth has not ended.
+mod visits {
+    use serde_json::{Value, json};
+    use time::{Date, Duration, Month};
+
+    pub(super) const ALL: i64 = 9_000;
+
+    pub(super) struct Visit {
+        pub(super) number: i64,
+        pub(super) family: &'static str,
+        pub(super) status: &'static str,
+        pub(super) start: Date,
+        /// Nothing: it goes on.
+        pub(super) end: Option<Date>,
+    }
+
+    pub(super) fn all() -> Vec<Visit> {
+        (0..ALL).map(visit).collect()
+    }
+
+    fn visit(number: i64) -> Visit {
+        let start = Date::from_calendar_date(2000, Month::January, 1).unwrap() + Duration::days(number * 7_919 % 3_000);
+        let length = Duration::days(if number % 10 == 0 { 7 } else { 0 });
+        let end = (number % 1_000 != 999).then_some(start + length);
+        let family = if number / 150 % 2 == 0 { "Even" } else { "Odd" };
+        Visit { number, family, status: if number % 9 == 0 { "planned" } else { "finished" }, start, end }
+    }
+
+    pub(super) fn resources() -> impl Iterator<Item = Value> {
+        let patients = (0..ALL / 150).map(|number| {
+            let family = if number % 2 == 0 { "Even" } else { "Odd" };
+            json!({ "resourceType": "Patient", "id": format!("p{number}"), "name": [{ "family": family }] })
+        });
+        patients.chain(all().into_iter().map(|visit| {
+            let Visit { number, status, start, end, .. } = visit;
+            let mut period = json!({ "start": start.to_string() });
+            if let Some(end) = end {
+                period["end"] = json!(end.to_string());
+            }
+            json!({ "resourceType": "Encounter", "id": format!("e{number}"), "status": status, "class": { "code": "AMB" },
+                    "subject": { "reference": format!("Patient/p{}", number / 150) }, "period": period })
+        }))
+    }
+}
+
+/// Answers too large to be gathered: the ways to a page that only they take must find the same, in the same order.
+#[tokio::test]
+async fn large_answers_are_what_a_plain_reading_finds() {
+    let client = Client::new();
+    let lines: String = visits::resources().map(|one| format!("{one}\n")).collect();
+    let done = client.send("POST", "$import", &[("content-type", "application/fhir+ndjson")], lines).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    let all = visits::all();
+    let names = |those: Vec<&visits::Visit>| -> Vec<String> {
+        those.iter().map(|visit| format!("Encounter/e{}", visit.number)).collect()
+    };
+    let odd = |visit: &&visits::Visit| visit.family == "Odd";
+    let expect = names(all.iter().filter(odd).collect());
+    assert!(expect.len() > 4_000);
+    for count in [13, 1_000] {
+        let path = format!("Encounter?subject:Patient.family=odd&_count={count}");
+        let mut found = walk_some(&client, &path, expect.len().min(40 * count)).await;
+        found.truncate(expect.len());
+        assert_eq!(found, expect[..found.len()], "{path}");
+        assert!(found.len() >= expect.len().min(40 * count), "{path}: {}", found.len());
+    }
+    let sieved = names(all.iter().filter(odd).filter(|visit| visit.status == "finished").collect());
+    assert_eq!(walk(&client, "Encounter?subject:Patient.family=odd&status=finished&_count=700").await, sieved);
+    assert_eq!(
+        walk(&client, "Encounter?status=finished&subject:Patient.family=odd,even&_count=1000").await.len(),
+        8_000
+    );
+    let (from, until) = (time::macros::date!(2001 - 01 - 01), time::macros::date!(2004 - 01 - 01));
+    let reaches = |visit: &&visits::Visit| visit.start < until && visit.end.is_none_or(|end| end >= from);
+    let mut within: Vec<_> = all.iter().filter(reaches).collect();
+    assert!(within.len() > 3_000);
+    let range = "Encounter?date=ge2001-01-01&date=lt2004-01-01";
+    assert_eq!(walk(&client, &format!("{range}&_count=1000")).await, names(within.clone()));
+    within.sort_by_key(|visit| (visit.start, visit.number));
+    assert_eq!(walk(&client, &format!("{range}&_sort=date&_count=900")).await, names(within.clone()));
+    within.sort_by_key(|visit| std::cmp::Reverse((visit.end.unwrap_or(time::Date::MAX), visit.number)));
+    assert_eq!(walk(&client, &format!("{range}&_sort=-date&_count=900")).await, names(within.clone()));
+    // Without long ones the far side of the range bounds the walk as well.
+    let short = |visit: &&visits::Visit| visit.end == Some(visit.start) && visit.start >= from && visit.start < until;
+    let mut those: Vec<_> = all.iter().filter(short).collect();
+    those.sort_by_key(|visit| (visit.start, visit.number));
+    for visit in all.iter().filter(|visit| visit.end != Some(visit.start)) {
+        let _gone = client.send("DELETE", &format!("Encounter/e{}", visit.number), &[], "").await;
+    }
+    assert_eq!(walk(&client, &format!("{range}&_sort=date&_count=900")).await, names(those.clone()));
+    those.sort_by_key(|visit| std::cmp::Reverse((visit.start, visit.number)));
+    assert_eq!(walk(&client, &format!("{range}&_sort=-date&_count=900")).await, names(those));
+}
+
+/// The first pages, until there are so many.
+async fn walk_some(client: &Client, path: &str, enough: usize) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut next = Some(path.to_owned());
+    while let Some(url) = next.filter(|_| names.len() < enough) {
+        let answer = client.get(&url).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        names.extend(answer.names());
+        next = answer.link("next");
+    }
+    names
+}

@@ -273,6 +273,59 @@ async fn what_is_not_understood_is_refused_or_said() {
 }
 
 #[tokio::test]
+async fn a_bare_code_is_of_the_system_that_r4_binds_it_to() {
+    let client = client().await;
+    client.store(&[json!({ "resourceType": "Patient", "id": "f", "gender": "female" })]).await;
+    let gender = "http://hl7.org/fhir/administrative-gender";
+    client.finds(&format!("Patient?gender={gender}|female&_id=f"), &["Patient/f"]).await;
+    client.finds(&format!("Patient?gender={gender}|male&_id=f"), &[]).await;
+    client.finds(&format!("Patient?gender:not={gender}|male&_id=f"), &["Patient/f"]).await;
+    client.finds(&format!("Patient?gender:not={gender}|female&_id=f"), &[]).await;
+    client.finds(&format!("Patient?gender={gender}|&_id=f"), &["Patient/f"]).await;
+    client.finds("Patient?gender=http://other|female&_id=f", &[]).await;
+    client.finds("Patient?gender:in=http://hl7.org/fhir/ValueSet/administrative-gender&_id=f", &["Patient/f"]).await;
+}
+
+#[tokio::test]
+async fn two_bounds_are_one_range_only_where_a_value_stands_once() {
+    let client = client().await;
+    let goal = |id: &str, dates: &[&str]| {
+        let target: Vec<_> = dates.iter().map(|date| json!({ "dueDate": date })).collect();
+        json!({ "resourceType": "Goal", "id": id, "lifecycleStatus": "active", "description": { "text": "g" },
+                "subject": { "reference": "Patient/a" }, "target": target })
+    };
+    client.store(&[goal("apart", &["2001-01-01", "2009-01-01"]), goal("within", &["2005-01-01"])]).await;
+    // One date satisfies each bound: two parameters ask for two values.
+    client.finds("Goal?target-date=lt2004&target-date=gt2006", &["Goal/apart"]).await;
+    client.finds("Goal?target-date=gt2004&target-date=lt2006", &["Goal/apart", "Goal/within"]).await;
+    let visit = |id: &str, start: &str, end: Option<&str>| {
+        let mut period = json!({ "start": start });
+        if let Some(end) = end {
+            period["end"] = json!(end);
+        }
+        json!({ "resourceType": "Encounter", "id": id, "status": "finished", "class": { "code": "AMB" }, "period": period })
+    };
+    client
+        .store(&[
+            visit("short", "2020-03-10T10:00:00Z", Some("2020-03-10T11:00:00Z")),
+            visit("long", "2019-01-01T00:00:00Z", Some("2021-01-01T00:00:00Z")),
+            visit("open", "2020-01-01T00:00:00Z", None),
+            visit("later", "2020-05-01T00:00:00Z", Some("2020-05-01T01:00:00Z")),
+            visit("earlier", "2018-05-01T00:00:00Z", Some("2018-05-01T01:00:00Z")),
+        ])
+        .await;
+    client.finds("Encounter?date=2020-03", &["Encounter/short"]).await;
+    client
+        .finds("Encounter?date=gt2020-02&date=lt2020-04", &["Encounter/long", "Encounter/open", "Encounter/short"])
+        .await;
+    client.finds("Encounter?date=sa2020-02&date=eb2020-04", &["Encounter/short"]).await;
+    for sort in ["date", "-date"] {
+        let path = format!("Encounter?date=ge2020-02&date=lt2020-04&_sort={sort}");
+        client.finds(&path, &["Encounter/long", "Encounter/open", "Encounter/short"]).await;
+    }
+}
+
+#[tokio::test]
 async fn controls_of_another_dialect_are_ignored_aloud_and_refused_if_strictness_is_asked() {
     let client = client().await;
     let answer = client.get("Patient?_totalMethod=count&active=true").await;
