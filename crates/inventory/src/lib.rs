@@ -4,11 +4,13 @@
 //! its template, what is kept of a value is its shape.
 
 mod check_digit;
+mod drift;
 mod part;
 mod shape;
 mod templates;
 
 pub use check_digit::{luhn_holds, npi_holds, verhoeff_holds};
+pub use drift::{Declared, Drift, Seen, drift};
 pub use part::Part;
 pub use shape::{Assurance, Shape};
 pub use templates::{CHILDREN_MAX, Learned, NODES_MAX, PARTS_MAX, Templates};
