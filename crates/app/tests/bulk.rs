@@ -92,3 +92,63 @@ async fn an_export_brings_what_is_granted_of_every_patient_and_nothing_else() {
     assert_eq!(demo.get(&token, &last).await.status, 404);
     println!("{patients} patients, {appointments} of {all} appointments came");
 }
+
+/// What the clinic may export here: the patients of a group.
+const CLINIC: &str = r#"
+[[role.outside-provider.grant]]
+resource   = "Patient"
+operations = ["export-group", "export-patients"]
+elements   = ["id", "gender"]
+
+[[role.outside-provider.grant]]
+resource   = "Group"
+operations = ["export-group"]
+elements   = ["id"]
+"#;
+
+/// A group of two of the demo's patients.
+const GROUP: &str = r#"{"resourceType":"Group","id":"walk-group","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/p0002"}},{"entity":{"reference":"Patient/p0005"}}]}"#;
+
+/// The ids of the patients that an export brings.
+async fn patients(demo: &Demo, token: &str, begun: Answer) -> Vec<String> {
+    assert_eq!(begun.status, 202, "{}", String::from_utf8_lossy(&begun.body));
+    let place = begun.headers["content-location"].to_str().unwrap().to_owned();
+    let mut ids = Vec::new();
+    for file in done(demo, token, &place).await["output"].as_array().unwrap() {
+        for resource in lines(&demo.get(token, file["url"].as_str().unwrap()).await) {
+            if resource["resourceType"] == "Patient" {
+                ids.push(resource["id"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    ids.sort();
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bd_10_the_patients_of_a_groups_export_are_its_members() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("group.ndjson");
+    std::fs::write(&file, format!("{GROUP}\n")).unwrap();
+    let mut demo = Demo::start(&["--patients", "12", "--load", &file.display().to_string()]);
+    demo.kill();
+    let file = demo.data().join("policy/outside-provider.toml");
+    let shipped = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, shipped + CLINIC).unwrap();
+    demo.start_again();
+    let token = demo.token("eastside-clinic");
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("accept", "application/fhir+json"),
+        ("prefer", "respond-async"),
+        ("content-type", "application/fhir+json"),
+    ];
+    let of_group = demo.send(Method::GET, "/fhir/Group/walk-group/$export?_type=Patient", &headers[..3], None).await;
+    assert_eq!(patients(&demo, &token, of_group).await, ["p0002", "p0005"]);
+    let named = r#"{"resourceType":"Parameters","parameter":[{"name":"_type","valueString":"Patient"},{"name":"patient","valueReference":{"reference":"Patient/p0003"}}]}"#;
+    let of_one = demo.send(Method::POST, "/fhir/Patient/$export", &headers, Some(named.into())).await;
+    assert_eq!(patients(&demo, &token, of_one).await, ["p0003"]);
+    let system = demo.send(Method::GET, "/fhir/$export?_type=Patient", &headers[..3], None).await;
+    assert_eq!(system.status, 403, "not the whole system");
+}

@@ -15,6 +15,7 @@ mod care;
 mod crash;
 mod exchange;
 mod mapped;
+mod masks;
 mod observe;
 mod panel;
 mod people;

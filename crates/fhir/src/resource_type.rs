@@ -31,7 +31,11 @@ impl ResourceType {
     /// The type of this name, spelled exactly as FHIR spells it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        NAMES.binary_search(&name).ok().and_then(|index| u8::try_from(index).ok()).map(Self)
+        let letter = usize::from(name.bytes().next()?.checked_sub(b'A')?);
+        let (from, to) = (*BY_LETTER.get(letter)?, *BY_LETTER.get(letter + 1)?);
+        let named = NAMES.get(usize::from(from)..usize::from(to))?;
+        let place = named.iter().position(|other| *other == name)?;
+        u8::try_from(place).ok().map(|place| Self(from + place))
     }
 
     /// The type whose name is near to this one: another case, a letter or two wrong. For error messages only.
@@ -87,6 +91,27 @@ impl ResourceType {
         Self(u8::MAX)
     }
 }
+
+/// How many names begin with a letter before `A`, before `B`, and so on: where those of a letter are found.
+const BY_LETTER: [u8; 27] = {
+    let mut counts = [0_u8; 27];
+    let mut letters: &mut [u8] = &mut counts;
+    let mut letter = b'A';
+    while let [count, rest @ ..] = letters {
+        let mut names: &[&str] = &NAMES;
+        while let [name, others @ ..] = names {
+            if let [first, ..] = name.as_bytes()
+                && *first < letter
+            {
+                *count += 1;
+            }
+            names = others;
+        }
+        letters = rest;
+        letter += 1;
+    }
+    counts
+};
 
 /// Whether the first of `names` is `name`; const, so that the constants above are checked numbers.
 const fn same(names: &[&str], name: &str) -> bool {

@@ -111,6 +111,7 @@ mod tests {
                 acting_user: None,
                 organization: None,
                 unversioned: None,
+                files: Vec::new(),
             },
             issuers: Vec::new(),
             feeds: Feeds::default(),

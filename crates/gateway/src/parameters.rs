@@ -1,5 +1,6 @@
 //! The body of an operation (FHIR R4, operations, section 3.2.0.2): its plain values become parameters of the query, which
-//! policy then judges by name like those of a URL. Resources and parts do not pass: nobody could say what is in them.
+//! policy then judges by name like those of a URL; so does a reference to a `patient` of an export, as the literal it is.
+//! Resources and parts do not pass: nobody could say what is in them.
 
 use bascule_fhir::{Interaction, Parameter, json};
 use bytes::Bytes;
@@ -16,7 +17,8 @@ const PARAMETERS_MAX: usize = 100;
 /// # Errors
 /// [`Refusal::NotJson`] for a body that is no Parameters, or holds what does not pass.
 pub(crate) fn folded(mut read: Read) -> Result<Read, Refusal> {
-    let Interaction::Operation { query, .. } = &mut read.interaction else { return Ok(read) };
+    let Interaction::Operation { query, name: operation, .. } = &mut read.interaction else { return Ok(read) };
+    let exports = operation == "export";
     if read.body.is_empty() {
         return Ok(read);
     }
@@ -32,6 +34,7 @@ pub(crate) fn folded(mut read: Read) -> Result<Read, Refusal> {
     for parameter in all {
         match value(parameter)? {
             (name, Some(value)) => query.parameters.push(Parameter { name, value }),
+            (name, None) if exports => query.parameters.push(Parameter { value: literal(parameter)?, name }),
             (_, None) => is_plain = false,
         }
     }
@@ -39,6 +42,13 @@ pub(crate) fn folded(mut read: Read) -> Result<Read, Refusal> {
         read.body = Bytes::new();
     }
     Ok(read)
+}
+
+/// The literal reference that a parameter of an export holds: whatever else it may hold would be left out unheard.
+fn literal(parameter: &Value) -> Result<String, Refusal> {
+    let reference = parameter.get("valueReference").and_then(|reference| reference.get("reference"));
+    let literal = reference.and_then(Value::as_str).map(ToOwned::to_owned);
+    literal.ok_or(Refusal::NotJson { what: "an export takes plain values and literal references" })
 }
 
 /// Name and plain value; `None` for a value that has parts of its own (a reference, a coding).
@@ -70,8 +80,12 @@ mod tests {
     use super::*;
 
     fn check(body: &Value, expect: Result<(&str, bool), ()>) {
+        check_of("everything", body, expect);
+    }
+
+    fn check_of(name: &str, body: &Value, expect: Result<(&str, bool), ()>) {
         let interaction =
-            Interaction::Operation { on: Level::System, name: "export".into(), query: Query::parse("a=1").unwrap() };
+            Interaction::Operation { on: Level::System, name: name.into(), query: Query::parse("a=1").unwrap() };
         let read = folded(Read { interaction, body: Bytes::from(body.to_string()) });
         let told = read.map_err(|_| ()).map(|read| match read.interaction {
             Interaction::Operation { query, .. } => (crate::narrow::encoded(&query), read.body.is_empty()),
@@ -85,7 +99,11 @@ mod tests {
         let parameter = json!([{ "name": "_type", "valueString": "Patient" }, { "name": "n", "valueInteger": 3 }]);
         check(&json!({ "resourceType": "Parameters", "parameter": parameter }), Ok(("a=1&_type=Patient&n=3", true)));
         let reference = json!([{ "name": "patient", "valueReference": { "reference": "Patient/1" } }]);
-        check(&json!({ "resourceType": "Parameters", "parameter": reference }), Ok(("a=1", false)));
+        let body = json!({ "resourceType": "Parameters", "parameter": reference });
+        check(&body, Ok(("a=1", false)));
+        check_of("export", &body, Ok(("a=1&patient=Patient%2F1", true)));
+        let logical = json!([{ "name": "patient", "valueReference": { "identifier": { "value": "1" } } }]);
+        check_of("export", &json!({ "resourceType": "Parameters", "parameter": logical }), Err(()));
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct UpstreamSettings {
     pub organization: Option<String>,
     /// Why its writes name no version: it keeps none. `None`: it keeps versions, and `If-Match` is asked for.
     pub unversioned: Option<String>,
+    /// Other hosts that serve the files of its exports, as the origins of these URLs. A file anywhere else is not fetched.
+    pub files: Vec<Url>,
     /// The header that tells it who acts, if it wants to know.
     pub acting_user: Option<ActingUserSettings>,
 }

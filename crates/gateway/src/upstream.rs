@@ -21,6 +21,7 @@ pub(crate) struct Upstream {
     base: String,
     identity: UpstreamIdentity,
     acting: Option<Acting>,
+    files: Vec<url::Origin>,
     post_search: bool,
     versions: bool,
     timeout: Duration,
@@ -71,12 +72,21 @@ pub(crate) struct Fetch {
     pub(crate) prefer: Option<&'static str>,
     /// Whether the bridge shows its credential.
     pub(crate) identified: bool,
+    /// What is posted, as FHIR JSON.
+    pub(crate) body: Bytes,
 }
 
 impl Fetch {
     /// A `GET` of JSON, with the credential.
     pub(crate) const fn get(address: String) -> Self {
-        Self { method: Method::GET, address, accept: "application/fhir+json", prefer: None, identified: true }
+        Self {
+            method: Method::GET,
+            address,
+            accept: "application/fhir+json",
+            prefer: None,
+            identified: true,
+            body: Bytes::new(),
+        }
     }
 }
 
@@ -163,6 +173,7 @@ impl Upstream {
             base: settings.url.as_str().trim_end_matches('/').to_owned(),
             identity: UpstreamIdentity::new(&settings.credential, signer)?,
             acting: settings.acting_user.as_ref().map(|acting| Acting::new(acting, signer.clone())),
+            files: settings.files.iter().map(url::Url::origin).collect(),
             post_search: settings.post_search,
             versions: settings.unversioned.is_none(),
             timeout: Duration::from_millis(limits.upstream_timeout_ms),
@@ -239,11 +250,16 @@ impl Upstream {
         let credential = if what.identified { self.identity.authorization(behalf).await? } else { None };
         let acting = self.acting.as_ref().filter(|_| what.identified);
         let acting = acting.map(|acting| acting.header(behalf)).transpose()?.flatten();
-        let mut request = Request::builder().method(what.method).uri(uri).body(empty()).map_err(malformed)?;
+        let posts = !what.body.is_empty();
+        let body = if posts { full(what.body) } else { empty() };
+        let mut request = Request::builder().method(what.method).uri(uri).body(body).map_err(malformed)?;
         *request.headers_mut() =
             headers::to_upstream(&HeaderMap::new(), credential.as_ref(), None, behalf.request_id());
         request.headers_mut().extend(acting);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(what.accept));
+        if posts {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+        }
         if let Some(prefer) = what.prefer {
             request.headers_mut().insert(headers::PREFER, HeaderValue::from_static(prefer));
         }
@@ -263,6 +279,15 @@ impl Upstream {
         let base = url::Url::parse(&self.base).ok()?;
         let led = base.join(url).ok()?;
         (led.origin() == base.origin() && led.username().is_empty()).then(|| led.into())
+    }
+
+    /// The address of an export's file, if it leads to the upstream itself or to a host that serves its files.
+    pub(crate) fn file(&self, url: &str) -> Option<String> {
+        let elsewhere = || {
+            let led = url::Url::parse(url).ok()?;
+            (self.files.contains(&led.origin()) && led.username().is_empty()).then(|| led.into())
+        };
+        self.on_same_host(url).or_else(elsewhere)
     }
 
     async fn content(&self, head: &HeaderMap, status: StatusCode, body: Body) -> Result<Content, UpstreamFault> {

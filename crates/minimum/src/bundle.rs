@@ -5,11 +5,10 @@ use bascule_fhir::ResourceType;
 use bascule_policy::TotalRule;
 
 use crate::condition::Known;
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::mask::{Mask, Node, Print, Value};
 use crate::slices::Series;
 use crate::token::{Text, unescape};
-use crate::trail::Trail;
 use crate::walk::{Facts, Fate, Verdict, Walk};
 
 /// Members of a Bundle, at most.
@@ -88,7 +87,7 @@ impl Bundle {
                 let next = walk.cursor.token()?;
                 self.entry(walk, next)
             }
-            _ => Err(Fault::Malformed("a Bundle that goes on where it should end")),
+            _ => Err(Fault::Malformed(Flaw::BundleGoesOn)),
         }
     }
 
@@ -130,10 +129,10 @@ impl Bundle {
             return Err(Fault::DuplicateKey);
         }
         if self.keys.len() >= MEMBERS_MAX {
-            return Err(Fault::Malformed("a Bundle with more members than a Bundle has"));
+            return Err(Fault::Malformed(Flaw::BundleMembers));
         }
         if &*key == b"entry" {
-            walk.cursor.expect(b'[', "entries that are no array")?;
+            walk.cursor.expect(b'[', Flaw::Entries)?;
             self.at = At::FirstEntry;
         } else {
             match &*key {
@@ -154,7 +153,7 @@ impl Bundle {
         let mut series = Series::after(text.start - 1);
         series.empty = self.empty;
         let mut seen = walk.keys.open(node.edges.len());
-        walk.trail = Trail::at("Bundle");
+        walk.trail.begin("Bundle");
         walk.named_member(&plan.envelope, node, text, (Print::of(key), key), &mut series, &mut seen)?;
         walk.keys.close(&seen);
         walk.slices.stop(series.end());
@@ -165,7 +164,7 @@ impl Bundle {
     fn total(&mut self, walk: &mut Walk<'_>) -> Result<(), Fault> {
         let (at, byte) = walk.cursor.token()?;
         if !byte.is_ascii_digit() {
-            return Err(Fault::Malformed("a total that is no number"));
+            return Err(Fault::Malformed(Flaw::Total));
         }
         let end = walk.cursor.scalar(at)?;
         self.total = walk.cursor.bytes().get(at..end).map(Box::from);
@@ -199,9 +198,9 @@ impl Bundle {
         let (mark, log_mark) = (walk.slices.mark(), walk.log.mark());
         let (entries, empty) = (self.entries, self.empty);
         walk.facts = Facts::default();
-        walk.trail = Trail::at("Bundle.entry");
+        walk.trail.begin("Bundle.entry");
         if byte != b'{' {
-            return Err(Fault::Malformed("an entry that is no object"));
+            return Err(Fault::Malformed(Flaw::Entry));
         }
         self.before_entry(walk);
         let found = walk.entry(at, self.answers);
@@ -248,15 +247,15 @@ impl Walk<'_> {
         self.slices.stop(open);
         self.slices.write(b"{");
         let facts = std::mem::take(&mut self.facts);
-        let trail = std::mem::take(&mut self.trail);
+        let step = self.trail.begin("Bundle");
         let mut bundle = Bundle::new(false, self.log.withheld_resources);
         while !bundle.is_over() {
             bundle.step(self)?;
         }
         self.facts = facts;
-        self.trail = trail;
+        self.trail.go_back(step);
         self.ascend();
-        Ok((Verdict::Kept, self.cursor.taken()))
+        Ok((Verdict::Kept, self.cursor.place().at))
     }
 
     /// The entry whose `{` was just taken: whether it leaves, and where it ends.
@@ -291,7 +290,7 @@ impl Walk<'_> {
 
     /// A member of a Bundle that began at `start` ends here: it must not be larger than may be held.
     fn bound(&self, start: usize) -> Result<(), Fault> {
-        let length = self.cursor.taken().saturating_sub(start);
+        let length = self.cursor.place().at.saturating_sub(start);
         if length > self.plan.limits.resource_bytes_max { Err(Fault::TooLarge) } else { Ok(()) }
     }
 }

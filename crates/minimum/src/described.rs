@@ -12,7 +12,7 @@ use bascule_crypto::digest::sha256;
 use bascule_policy::{Narrowing, TotalRule};
 use serde_json::Value as Json;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::mask::{Edge, Mask, Node, Role, Value};
@@ -22,7 +22,7 @@ use crate::released::Released;
 use crate::reply::Shape;
 use crate::rewrite::Rewrite;
 use crate::scan::Index;
-use crate::token::Cursor;
+use crate::token::{Cursor, Place};
 use crate::walk::{Fate, Walk};
 use crate::withheld::Withheld;
 
@@ -148,7 +148,7 @@ impl Described {
         let nothing = Narrowing { types: BTreeMap::new(), total: TotalRule::Absent };
         let plan = Plan::new(&self.masks, &nothing, Shape::Resource, &rewrite, limits);
         let (mut out, mut log, mut keys) = (Vec::with_capacity(body.len()), Log::new(*limits), Default::default());
-        let cursor = Cursor::new(body, &index, 0, true);
+        let cursor = Cursor::new(body, &index, Place::default(), true);
         let mut walk = Walk::new(cursor, &mut out, &plan, &mut log, &mut keys);
         let (start, _) = walk.cursor.peek()?;
         walk.slices.start(start);
@@ -156,7 +156,7 @@ impl Described {
         let node = Node::new(Vec::new());
         let (fate, end) = walk.value(&self.mask, &node, &edge)?;
         if walk.cursor.peek().is_ok() {
-            return Err(Fault::Malformed("something follows after the end"));
+            return Err(Fault::Malformed(Flaw::Afterwards));
         }
         if fate == Fate::Emptied {
             return Err(Fault::NotGranted);

@@ -195,21 +195,25 @@ impl Value {
         self.index.extend(&self.buffer, last)?;
         let mut desk = Desk { plan, log, out, window: &self.buffer, index: &self.index, last };
         let done = self.machine.advance(&mut desk)?;
-        self.index.forget(done.bytes, done.tokens);
-        self.buffer.drain(..done.bytes.min(self.buffer.len()));
-        self.sound = self.sound.saturating_sub(done.bytes);
+        self.index.forget(done);
+        self.buffer.drain(..done.at.min(self.buffer.len()));
+        self.sound = self.sound.saturating_sub(done.at);
         Ok(())
     }
 
     /// Checks what is new in the buffer; a character that is cut in two waits for its other half.
     fn check_utf8(&mut self) -> Result<(), Fault> {
-        let fresh = self.buffer.get(self.sound..).unwrap_or_default();
-        match std::str::from_utf8(fresh) {
-            Ok(_) => self.sound = self.buffer.len(),
-            Err(cut) if cut.error_len().is_none() => self.sound += cut.valid_up_to(),
-            Err(_) => return Err(Fault::NotUtf8),
-        }
+        self.sound += sound_bytes(self.buffer.get(self.sound..).unwrap_or_default())?;
         Ok(())
+    }
+}
+
+/// How many of the bytes are UTF-8, if only a character that is cut in two follows them.
+pub(crate) fn sound_bytes(bytes: &[u8]) -> Result<usize, Fault> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(bytes.len()),
+        Err(cut) if cut.error_len().is_none() => Ok(cut.valid_up_to()),
+        Err(_) => Err(Fault::NotUtf8),
     }
 }
 

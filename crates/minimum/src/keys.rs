@@ -18,6 +18,8 @@ pub(crate) struct Keys {
     others: Vec<Box<[u8]>>,
     /// Print and place in the window of keys that are no edge; a key that was escaped has its number in `others`.
     listed: Vec<(Print, usize, usize)>,
+    /// All of them, of open objects that have very many.
+    many: Vec<HashSet<Box<[u8]>>>,
 }
 
 /// The keys of one open object.
@@ -30,7 +32,10 @@ pub(crate) struct Seen {
     bits: usize,
     words: usize,
     listed: usize,
-    many: Option<HashSet<Box<[u8]>>>,
+    /// Whether its other keys are in a set: the last one in `many` while it is the innermost.
+    many: bool,
+    /// One more than the number of the edge that came last; 0 at the start.
+    pub(crate) before: usize,
 }
 
 impl Keys {
@@ -38,7 +43,15 @@ impl Keys {
     #[inline(always)]
     pub(crate) fn open(&mut self, edges: usize) -> Seen {
         let words = if edges > 64 { self.open_wide(edges) } else { 0 };
-        Seen { seen: 0, written: 0, bits: self.bits.len() - 2 * words, words, listed: self.listed.len(), many: None }
+        Seen {
+            seen: 0,
+            written: 0,
+            bits: self.bits.len() - 2 * words,
+            words,
+            listed: self.listed.len(),
+            many: false,
+            before: 0,
+        }
     }
 
     #[cold]
@@ -51,8 +64,19 @@ impl Keys {
     /// It closes.
     #[inline(always)]
     pub(crate) fn close(&mut self, seen: &Seen) {
-        self.bits.truncate(seen.bits);
+        if seen.words != 0 {
+            self.bits.truncate(seen.bits);
+        }
+        if self.listed.len() != seen.listed {
+            self.close_listed(seen);
+        }
+    }
+
+    fn close_listed(&mut self, seen: &Seen) {
         self.listed.truncate(seen.listed);
+        if seen.many {
+            self.many.pop();
+        }
     }
 
     /// Everything is closed, whatever was open.
@@ -60,6 +84,7 @@ impl Keys {
         self.bits.clear();
         self.listed.clear();
         self.others.clear();
+        self.many.clear();
     }
 
     /// The known key number `edge` is there.
@@ -106,7 +131,8 @@ impl Keys {
     /// A key that is no edge is there, at `start..end` of the window if `plain` is what stands there.
     #[inline(always)]
     pub(crate) fn see_other(&mut self, seen: &mut Seen, window: &[u8], key: Key<'_>) -> Result<(), Fault> {
-        if let Some(many) = &mut seen.many {
+        if seen.many {
+            let many = self.many.last_mut().ok_or(Fault::TooLarge)?;
             return if many.insert(key.bytes.into()) { Ok(()) } else { Err(Fault::DuplicateKey) };
         }
         let print = Print::of(key.bytes);
@@ -119,7 +145,9 @@ impl Keys {
         }
         if listed.len() >= LISTED_KEYS_MAX {
             let all = listed.iter().map(|(_, start, end)| self.key(window, *start, *end).into());
-            seen.many = Some(all.chain([key.bytes.into()]).collect());
+            let all = all.chain([key.bytes.into()]).collect();
+            self.many.push(all);
+            seen.many = true;
             return Ok(());
         }
         match key.place {

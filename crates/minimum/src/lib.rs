@@ -1,6 +1,7 @@
 //! Minimum necessary: lets out of a body only what a permit names, on the bytes as they pass.
 //!
-//! The way of a body: [`scan`] finds its tokens, [`machine`] takes it unit by unit (a Bundle's member or entry, a line,
+//! The way of a body: [`scan`] finds the ends of its strings and of its
+//! whitespace, [`token`] reads on from there, [`machine`] takes it unit by unit (a Bundle's member or entry, a line,
 //! a resource), [`walk`] holds each element against the [`mask`] that [`compile`] made of the grant, and [`slices`]
 //! puts together what leaves. No document tree is built; what leaves are slices of what came.
 //!
@@ -35,6 +36,7 @@ mod resource;
 mod rewrite;
 mod scan;
 mod slices;
+mod spelled;
 mod table;
 mod token;
 mod trail;

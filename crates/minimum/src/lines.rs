@@ -4,13 +4,13 @@
 //! cannot be read stays, whole, and is counted: the lines after it are no worse for it. Only a last line that breaks
 //! off without a line feed is a fault of the whole body, because a file that was cut must not be taken for all of it.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::keys::Keys;
 use crate::log::Log;
 use crate::mask::Holder;
 use crate::plan::Plan;
 use crate::scan::Index;
-use crate::token::Cursor;
+use crate::token::{Cursor, Place};
 use crate::walk::{Verdict, Walk};
 
 /// How far a body of lines has been read.
@@ -115,7 +115,7 @@ impl Lines {
         self.index.extend(line, true)?;
         self.keys.clear();
         let (written, log_mark) = (out.len(), log.mark());
-        let cursor = Cursor::new(line, &self.index, 0, true);
+        let cursor = Cursor::new(line, &self.index, Place::default(), true);
         let result = resource(&mut Walk::new(cursor, out, plan, log, &mut self.keys));
         if result.as_ref().map_or(true, |verdict| *verdict != Verdict::Kept) {
             out.truncate(written);
@@ -130,11 +130,11 @@ impl Lines {
 
 /// The resource of a line, and nothing after it.
 fn resource(walk: &mut Walk<'_>) -> Result<Verdict, Fault> {
-    let open = walk.cursor.expect(b'{', "a line that is no object")?;
+    let open = walk.cursor.expect(b'{', Flaw::NoObjectLine)?;
     walk.slices.start(open);
     let (verdict, end) = walk.resource(open, Holder::Envelope)?;
     if walk.cursor.peek().is_ok() {
-        return Err(Fault::Malformed("something follows the resource of a line"));
+        return Err(Fault::Malformed(Flaw::AfterResource));
     }
     walk.slices.stop(end);
     walk.slices.write(b"\n");

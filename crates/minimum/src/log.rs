@@ -22,6 +22,9 @@ pub struct ReleasedResource {
     pub patients: Vec<String>,
 }
 
+/// Hashes that are found without a search.
+const RECENT: usize = 256;
+
 /// The record of one body.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -33,6 +36,8 @@ pub(crate) struct Log {
     /// Hashes of the withheld elements.
     told: HashSet<u64, BuildHasherDefault<AsIs>>,
     told_in_order: Vec<u64>,
+    /// Some of these hashes, each at the place that its lowest bits say: most elements are found here.
+    recent: Box<[u64; RECENT]>,
     limits: Limits,
 }
 
@@ -53,6 +58,7 @@ impl Log {
             withheld_elements: Vec::new(),
             told: HashSet::default(),
             told_in_order: Vec::new(),
+            recent: Box::new([0; RECENT]),
             limits,
         }
     }
@@ -71,6 +77,7 @@ impl Log {
         self.withheld_elements.truncate(mark.withheld_elements);
         for hash in self.told_in_order.drain(mark.withheld_elements..) {
             self.told.remove(&hash);
+            self.recent.fill(0);
         }
     }
 
@@ -85,7 +92,7 @@ impl Log {
     /// The element at the end of the trail does not leave.
     #[inline(always)]
     pub(crate) fn withhold(&mut self, trail: &Trail, window: &[u8]) {
-        if !self.told.contains(&trail.hash) {
+        if !self.is_recent(trail.hash) {
             self.tell(trail.hash, || trail.dotted(window));
         }
     }
@@ -93,19 +100,36 @@ impl Log {
     /// An element that R4 does not know does not leave. Its name is the upstream's invention and is not repeated.
     pub(crate) fn withhold_unknown(&mut self, trail: &Trail, window: &[u8]) {
         let hash = !trail.hash;
-        if !self.told.contains(&hash) {
+        if !self.is_recent(hash) {
             self.tell(hash, || format!("{}.?", trail.dotted(window)));
         }
     }
 
-    #[cold]
+    /// Whether the hash was told a short while ago.
+    #[inline(always)]
+    fn is_recent(&self, hash: u64) -> bool {
+        self.recent.get(place(hash)).is_some_and(|other| *other == hash)
+    }
+
+    #[inline(never)]
     fn tell(&mut self, hash: u64, path: impl FnOnce() -> String) {
-        if self.told.len() < self.limits.withheld_paths_max {
+        if !self.told.contains(&hash) {
+            if self.told.len() >= self.limits.withheld_paths_max {
+                return;
+            }
             self.told.insert(hash);
             self.told_in_order.push(hash);
             self.withheld_elements.push(path());
         }
+        if let Some(slot) = self.recent.get_mut(place(hash)) {
+            *slot = hash;
+        }
     }
+}
+
+/// Where a hash stands among the recent ones.
+fn place(hash: u64) -> usize {
+    usize::try_from(hash % RECENT as u64).unwrap_or(0)
 }
 
 /// The hashes of paths are already mixed.

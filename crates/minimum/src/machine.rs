@@ -3,7 +3,7 @@
 use bascule_fhir::ResourceType;
 
 use crate::bundle::Bundle;
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::gate::Gate;
 use crate::keys::Keys;
 use crate::log::Log;
@@ -12,12 +12,12 @@ use crate::plan::Plan;
 use crate::reply::Shape;
 use crate::resource::named_type;
 use crate::scan::Index;
-use crate::token::Cursor;
+use crate::token::{Cursor, Place};
 use crate::walk::{Verdict, Walk};
 
-/// Tokens that are surely there when a member of a Bundle can be told from the array of its entries: a comma, two
-/// quotes, a colon and what follows.
-const TELLING_TOKENS: usize = 5;
+/// Tokens that are surely there when a member of a Bundle can be told from the array of its entries: a comma, a string,
+/// a colon and what follows.
+const TELLING_TOKENS: usize = 4;
 
 /// Bytes that are taken into the window at a time.
 pub(crate) const WINDOW_BYTES: usize = 64 << 10;
@@ -56,26 +56,20 @@ pub(crate) struct Desk<'d> {
     pub(crate) last: bool,
 }
 
-/// What is done with, after an advance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Done {
-    pub(crate) tokens: usize,
-    pub(crate) bytes: usize,
-}
-
 impl Machine {
-    /// Goes as far as the window reaches. What is done with has to be forgotten before the next advance.
-    pub(crate) fn advance(&mut self, desk: &mut Desk<'_>) -> Result<Done, Fault> {
-        let mut tokens = 0;
-        while let Some(next) = self.unit(desk, tokens)? {
-            tokens = next;
+    /// Goes as far as the window reaches, and says how far that is: the bytes and jumps before that place have to be
+    /// forgotten before the next advance.
+    pub(crate) fn advance(&mut self, desk: &mut Desk<'_>) -> Result<Place, Fault> {
+        let mut place = Place::default();
+        while let Some(next) = self.unit(desk, place)? {
+            place = next;
         }
-        let done = self.done(desk, tokens);
+        let done = self.done(desk, place);
         if let Some(gate) = &mut self.gate {
-            gate.forget(done.tokens);
+            gate.forget(done);
         }
-        self.base += done.bytes as u64;
-        let held = desk.window.len() - done.bytes;
+        self.base += done.at as u64;
+        let held = desk.window.len() - done.at;
         if held > desk.plan.limits.resource_bytes_max.saturating_add(WINDOW_BYTES) && !desk.last {
             return Err(Fault::TooLarge);
         }
@@ -87,19 +81,19 @@ impl Machine {
         matches!(self.stage, Stage::End) && self.gate.is_none()
     }
 
-    /// Goes over one unit; the first token after it, or `None` if there is no further whole unit in the window.
-    fn unit(&mut self, desk: &mut Desk<'_>, from: usize) -> Result<Option<usize>, Fault> {
+    /// Goes over one unit; where it ends, or `None` if there is no further whole unit in the window.
+    fn unit(&mut self, desk: &mut Desk<'_>, from: Place) -> Result<Option<Place>, Fault> {
         if self.gate.is_some() {
             return self.guarded_unit(desk, from);
         }
-        if from >= desk.index.tokens().len() {
+        let cursor = Cursor::new(desk.window, desk.index, from, desk.last);
+        if cursor.peek().is_err() {
             return Ok(None);
         }
         match self.step(desk, from) {
             Ok(next) => Ok(Some(next)),
             Err(Fault::Incomplete) if !desk.last => {
-                let telling = from + TELLING_TOKENS <= desk.index.tokens().len();
-                if telling && !matches!(self.stage, Stage::Start) {
+                if tells(cursor) && !matches!(self.stage, Stage::Start) {
                     self.gate = Some(Gate::new(from, self.stands_alone()));
                 }
                 Ok(None)
@@ -110,7 +104,7 @@ impl Machine {
     }
 
     /// A unit that cannot be read is passed by all the same if it is larger than what may be read.
-    fn reconsider(&mut self, desk: &mut Desk<'_>, from: usize, fault: Fault) -> Result<Option<usize>, Fault> {
+    fn reconsider(&mut self, desk: &mut Desk<'_>, from: Place, fault: Fault) -> Result<Option<Place>, Fault> {
         let mut gate = Gate::new(from, self.stands_alone());
         match gate.look(desk.window, desk.index, self.base) {
             Some(next) if self.is_too_large(gate.bytes(), desk) => self.pass_by(desk, next).map(Some),
@@ -123,7 +117,7 @@ impl Machine {
     }
 
     /// Goes over the unit that the gate looks at, once it is there in full.
-    fn guarded_unit(&mut self, desk: &mut Desk<'_>, from: usize) -> Result<Option<usize>, Fault> {
+    fn guarded_unit(&mut self, desk: &mut Desk<'_>, from: Place) -> Result<Option<Place>, Fault> {
         let Some(gate) = &mut self.gate else { return Ok(None) };
         let found = gate.look(desk.window, desk.index, self.base);
         let scanned = self.base + desk.index.scanned().min(desk.window.len()) as u64;
@@ -141,7 +135,7 @@ impl Machine {
                     return self.pass_by(desk, next).map(Some);
                 }
                 match self.step(desk, from) {
-                    Err(Fault::Incomplete) => Err(Fault::Malformed("brackets that do not belong together")),
+                    Err(Fault::Incomplete) => Err(Fault::Malformed(Flaw::Brackets)),
                     result => result.map(Some),
                 }
             }
@@ -149,13 +143,13 @@ impl Machine {
     }
 
     /// Runs one unit; a fault leaves everything as it was.
-    fn step(&mut self, desk: &mut Desk<'_>, from: usize) -> Result<usize, Fault> {
+    fn step(&mut self, desk: &mut Desk<'_>, from: Place) -> Result<Place, Fault> {
         let (written, log_mark) = (desk.out.len(), desk.log.mark());
         self.keys.clear();
         let cursor = Cursor::new(desk.window, desk.index, from, desk.last);
         let mut walk = Walk::new(cursor, desk.out, desk.plan, desk.log, &mut self.keys);
         let result = self.stage.step(&mut walk);
-        let next = walk.cursor.position();
+        let next = walk.cursor.place();
         if result.is_err() {
             desk.out.truncate(written);
             desk.log.roll_back(log_mark);
@@ -168,8 +162,8 @@ impl Machine {
         Ok(next)
     }
 
-    /// Leaves out the unit that ends before token number `next`.
-    fn pass_by(&mut self, desk: &mut Desk<'_>, next: usize) -> Result<usize, Fault> {
+    /// Leaves out the unit that ends before `next`.
+    fn pass_by(&mut self, desk: &mut Desk<'_>, next: Place) -> Result<Place, Fault> {
         match &mut self.stage {
             Stage::Bundle(bundle) => {
                 let cursor = Cursor::new(desk.window, desk.index, next, desk.last);
@@ -202,15 +196,33 @@ impl Machine {
         bytes > desk.plan.limits.resource_bytes_max as u64
     }
 
-    fn done(&self, desk: &Desk<'_>, tokens: usize) -> Done {
+    /// What is done with when the units before `place` are.
+    fn done(&self, desk: &Desk<'_>, place: Place) -> Place {
+        let jumps = desk.index.jumps().len();
         let scanned = desk.index.scanned().min(desk.window.len());
-        let all = desk.index.tokens().len();
-        if self.dropping || (tokens == all && self.gate.is_none()) {
-            return Done { tokens: all, bytes: scanned };
+        if self.dropping {
+            return Place { at: scanned, jump: jumps };
         }
-        let last = tokens.checked_sub(1).and_then(|last| desk.index.tokens().get(last));
-        Done { tokens, bytes: last.map_or(0, |at| *at as usize + 1) }
+        let blank = desk.window.get(place.at).is_some_and(|byte| *byte <= b' ');
+        if blank && place.jump == jumps && self.gate.is_none() && place.at < scanned {
+            // Of whitespace that has not ended one byte is enough.
+            return Place { at: scanned - 1, jump: jumps };
+        }
+        place
     }
+}
+
+/// Whether a unit that is not there in full shows what it is.
+fn tells(mut cursor: Cursor<'_>) -> bool {
+    (0..TELLING_TOKENS).all(|_| match cursor.token() {
+        Ok((at, b'"')) => cursor.text(at).is_ok(),
+        Ok((_, b'{' | b'}' | b'[' | b']' | b',' | b':')) => true,
+        Ok(_) => {
+            cursor.pass_scalar();
+            true
+        }
+        Err(_) => false,
+    })
 }
 
 impl Stage {
@@ -223,14 +235,14 @@ impl Stage {
                 bundle.step(walk)?;
                 Ok(bundle.is_over().then_some(Self::End))
             }
-            Self::End => Err(Fault::Malformed("something follows after the end")),
+            Self::End => Err(Fault::Malformed(Flaw::Afterwards)),
         }
     }
 }
 
 /// Looks what the body is.
 fn start(walk: &mut Walk<'_>) -> Result<Stage, Fault> {
-    walk.cursor.expect(b'{', "not an object")?;
+    walk.cursor.expect(b'{', Flaw::NoObject)?;
     let named = named_type(walk.cursor)?.map(|text| walk.text(text));
     let resource = named.and_then(|name| ResourceType::parse(&name)).ok_or(Fault::UnknownType)?;
     if resource != ResourceType::BUNDLE {
@@ -246,7 +258,7 @@ fn start(walk: &mut Walk<'_>) -> Result<Stage, Fault> {
 
 /// The one resource of the body.
 fn single(walk: &mut Walk<'_>) -> Result<Stage, Fault> {
-    let open = walk.cursor.expect(b'{', "not an object")?;
+    let open = walk.cursor.expect(b'{', Flaw::NoObject)?;
     walk.slices.start(open);
     let (verdict, end) = walk.resource(open, Holder::Envelope)?;
     if end - open > walk.plan.limits.resource_bytes_max {

@@ -3,7 +3,10 @@
 //! A node stands for an object of one FHIR type in one state of the grant; an edge for an element of it. Recursion
 //! (`Questionnaire.item.item`, extensions in extensions) is a cycle. Finding an edge costs one hash and one compare.
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use crate::masking::Masked;
+use crate::spelled::Spelled;
 
 /// The graph. Node 0 is the resource.
 #[derive(Debug)]
@@ -21,6 +24,11 @@ pub(crate) struct Node {
     slots: Box<[u16]>,
     /// What makes it so.
     seed: u64,
+    /// The prints of these.
+    prints: Box<[Print]>,
+    /// Which edge came last after the edge of that number minus one (the first: at the start). Members mostly come in
+    /// the order in which they came before, and who guesses right need not wait for the table.
+    follows: Box<[AtomicU16]>,
     /// Whether elements that R4 does not know, and objects without members, leave.
     pub(crate) verbatim: bool,
     /// Elements that R4 requires here and that may be missing when the grant is done.
@@ -55,10 +63,11 @@ pub(crate) struct Required {
     pub(crate) excuse: Vec<u16>,
 }
 
-/// An element of an object.
+/// An element of an object: all that is mostly asked of it, in one line of the processor's cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Edge {
-    print: Print,
+    spelled: Spelled,
     pub(crate) value: Value,
     pub(crate) role: Role,
     /// Whether it leaves (perhaps in part).
@@ -121,7 +130,7 @@ pub(crate) enum Role {
 impl Edge {
     /// The edge of the element of that JSON name, with the name.
     pub(crate) fn new(name: &str, keep: bool, value: Value, role: Role) -> (Box<str>, Self) {
-        (name.into(), Self { print: Print::of(name.as_bytes()), value, role, keep })
+        (name.into(), Self { spelled: Spelled::of(name), value, role, keep })
     }
 
     /// Whether it is worth a line that it does not leave: not what is only watched.
@@ -134,13 +143,16 @@ impl Node {
     /// A node with these edges, findable.
     pub(crate) fn new(named_edges: Vec<(Box<str>, Edge)>) -> Self {
         let (names, edges): (Vec<Box<str>>, Vec<Edge>) = named_edges.into_iter().unzip();
+        let prints: Box<[Print]> = names.iter().map(|name| Print::of(name.as_bytes())).collect();
         let mut length = (edges.len() * 4).next_power_of_two();
         let mut seed = FIRST_SEED;
         // In a table of n² places half of all seeds will do, so this ends.
         loop {
             for _ in 0..SEEDS_TRIED {
-                if let Some(slots) = placed(&edges, seed, length) {
-                    return Self { edges, names, slots, seed, ..Self::default() };
+                if let Some(slots) = placed(&prints, seed, length) {
+                    let follows = (0..=edges.len()).map(|number| AtomicU16::new(u16::try_from(number).unwrap_or(0)));
+                    let follows = follows.collect();
+                    return Self { edges, names, prints, slots, seed, follows, ..Self::default() };
                 }
                 seed = seed.wrapping_mul(FIRST_SEED) | 1;
             }
@@ -154,8 +166,28 @@ impl Node {
         let at = print.slot(self.seed, self.slots.len());
         let number = usize::from(*self.slots.get(at)?).checked_sub(1)?;
         let edge = self.edges.get(number)?;
-        let found = edge.print == print && (print.is_all() || self.is_named(number, key));
+        let found = *self.prints.get(number)? == print && (print.is_all() || self.is_named(number, key));
         found.then_some((number, edge))
+    }
+
+    /// The number of the edge that mostly comes there, the edge, and how its key is spelled. `before` is 0 at the start
+    /// of an object, else one more than the number of the edge that came before.
+    #[inline(always)]
+    pub(crate) fn guess(&self, before: usize) -> Option<(usize, &Edge, &Spelled)> {
+        let guess = usize::from(self.follows.get(before)?.load(Ordering::Relaxed));
+        let edge = self.edges.get(guess)?;
+        Some((guess, edge, &edge.spelled))
+    }
+
+    /// As [`Node::find`]; what comes there is what will be guessed.
+    #[inline(always)]
+    pub(crate) fn find_after(&self, before: usize, print: Print, key: &[u8]) -> Option<(usize, &Edge)> {
+        let (number, edge) = self.find(print, key)?;
+        let (follows, number_there) = (self.follows.get(before)?, u16::try_from(number).unwrap_or(0));
+        if follows.load(Ordering::Relaxed) != number_there {
+            follows.store(number_there, Ordering::Relaxed);
+        }
+        Some((number, edge))
     }
 
     /// Whether that is the name of the edge of that number.
@@ -165,13 +197,23 @@ impl Node {
 }
 
 /// What is compared of a key: its ends and its length. Up to sixteen bytes that is all of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Print {
     first: u64,
     last: u64,
     /// 255 is that or more.
     length: u8,
 }
+
+impl PartialEq for Print {
+    /// All at once: three branches would cost more than three comparisons.
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        self.first ^ other.first | self.last ^ other.last | u64::from(self.length ^ other.length) == 0
+    }
+}
+
+impl Eq for Print {}
 
 impl Print {
     /// The print of a key.
@@ -214,11 +256,11 @@ const FIRST_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Seeds that are tried before a larger table is.
 const SEEDS_TRIED: usize = 32;
 
-/// The edges in a table of that length under that seed, if no two of them meet.
-fn placed(edges: &[Edge], seed: u64, length: usize) -> Option<Box<[u16]>> {
+/// Prints in a table of that length under that seed, if no two of them meet.
+fn placed(prints: &[Print], seed: u64, length: usize) -> Option<Box<[u16]>> {
     let mut slots = vec![0_u16; length].into_boxed_slice();
-    for (number, edge) in edges.iter().enumerate() {
-        let slot = slots.get_mut(edge.print.slot(seed, length)).filter(|slot| **slot == 0)?;
+    for (number, print) in prints.iter().enumerate() {
+        let slot = slots.get_mut(print.slot(seed, length)).filter(|slot| **slot == 0)?;
         *slot = u16::try_from(number + 1).ok()?;
     }
     Some(slots)

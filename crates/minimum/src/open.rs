@@ -49,7 +49,7 @@ pub fn stream<'b>(
     filter.finish(out).map(|_| ())
 }
 
-/// Stops if the vector code and its scalar twin find different tokens in `text`, or if it matters that the text comes
+/// Stops if the vector code and its scalar twin find different jumps in `text`, or if it matters that the text comes
 /// in two parts.
 ///
 /// # Panics
@@ -61,7 +61,7 @@ pub fn compare_index(text: &[u8], cut: usize) {
     assert_eq!(parts.extend(text, true), result);
     assert_eq!(plain.extend_plainly(text), result);
     for other in [&parts, &plain] {
-        assert_eq!(other.tokens(), whole.tokens());
+        assert_eq!(other.jumps(), whole.jumps());
         assert_eq!(other.escapes(), whole.escapes());
     }
 }

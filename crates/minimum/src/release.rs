@@ -4,10 +4,11 @@ use bascule_crypto::digest::sha256;
 use bascule_policy::{Narrowing, Permit};
 
 use crate::fault::Fault;
+use crate::filter::sound_bytes;
 use crate::limits::Limits;
 use crate::lines::Lines;
 use crate::log::Log;
-use crate::machine::{Desk, Machine, WINDOW_BYTES};
+use crate::machine::{Desk, Machine};
 use crate::masks::Masks;
 use crate::plan::Plan;
 use crate::released::Released;
@@ -15,6 +16,9 @@ use crate::reply::{Reply, Shape};
 use crate::rewrite::Rewrite;
 use crate::scan::Index;
 use crate::withheld::Withheld;
+
+/// Bytes that are indexed at a time, so that they are still near when they are walked over.
+const WINDOW_BYTES: usize = 256 << 10;
 
 /// Lets out of `reply` what `permit` names.
 ///
@@ -51,24 +55,27 @@ pub(crate) fn filtered(plan: &Plan<'_>, reply: Reply<'_>) -> Result<(Vec<u8>, Lo
     if reply.shape == Shape::Ndjson {
         return lines(plan, body);
     }
-    std::str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;
     let mut index = Index::default();
     let mut out = Vec::with_capacity(body.len());
     let mut log = Log::new(plan.limits);
     let mut machine = Machine::default();
-    let (mut start, mut end) = (0, 0);
+    let (mut start, mut end, mut sound) = (0, 0, 0);
     loop {
         end = body.len().min(end + WINDOW_BYTES);
+        sound += sound_bytes(body.get(sound..end).unwrap_or_default())?;
         let window = body.get(start..end).unwrap_or_default();
         let last = end == body.len();
         index.extend(window, last)?;
         let mut desk = Desk { plan, log: &mut log, out: &mut out, window, index: &index, last };
         let done = machine.advance(&mut desk)?;
-        index.forget(done.bytes, done.tokens);
-        start += done.bytes;
+        index.forget(done);
+        start += done.at;
         if last {
             break;
         }
+    }
+    if sound < body.len() {
+        return Err(Fault::NotUtf8);
     }
     if machine.is_over() { Ok((out, log)) } else { Err(Fault::Incomplete) }
 }

@@ -6,14 +6,13 @@ use bascule_fhir::ResourceType;
 use bascule_policy::Elements;
 
 use crate::condition::Known;
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::log::ReleasedResource;
 use crate::mask::{Holder, Mask};
 use crate::plan::Granted;
 use crate::reply::Shape;
 use crate::table;
 use crate::token::{Cursor, Text, unescape};
-use crate::trail::Trail;
 use crate::walk::{Facts, Verdict, Walk};
 
 impl<'w> Walk<'w> {
@@ -58,11 +57,9 @@ impl<'w> Walk<'w> {
         let (cursor, mark, log_mark) = (self.cursor, self.slices.mark(), self.log.mark());
         let (facts, end) = self.narrowed(resource, &granted.mask, open)?;
         let id = facts.id.map(|text| self.text(text));
-        let references: Vec<(u8, Cow<'_, str>)> =
-            facts.references.iter().map(|(bits, text)| (*bits, self.text(*text))).collect();
         let bytes = self.cursor.bytes().get(open..end);
         let rewrite = self.plan.rewrite;
-        let known = Known::new(resource, id.as_deref(), &references, bytes, rewrite);
+        let known = Known::new(resource, id.as_deref(), &facts.references, bytes, rewrite);
         if !known.meets(&granted.checks) {
             return Ok((Verdict::OutsideConditions, end));
         }
@@ -80,7 +77,7 @@ impl<'w> Walk<'w> {
     }
 
     /// A resource as `mask` has it, what it says of itself, and its end.
-    fn narrowed(&mut self, resource: ResourceType, mask: &Mask, open: usize) -> Result<(Facts, usize), Fault> {
+    fn narrowed(&mut self, resource: ResourceType, mask: &Mask, open: usize) -> Result<(Facts<'w>, usize), Fault> {
         self.apart(resource, |walk| {
             let end = walk.root(mask, open)?;
             Ok((std::mem::take(&mut walk.facts), end))
@@ -106,10 +103,10 @@ impl<'w> Walk<'w> {
         walk: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let facts = std::mem::take(&mut self.facts);
-        let trail = std::mem::replace(&mut self.trail, Trail::at(resource.name()));
+        let step = self.trail.begin(resource.name());
         let found = walk(self)?;
         self.facts = facts;
-        self.trail = trail;
+        self.trail.go_back(step);
         Ok(found)
     }
 
@@ -131,7 +128,7 @@ impl<'w> Walk<'w> {
         if text.escaped {
             return Cow::Owned(String::from_utf8_lossy(&unescape(raw)).into_owned());
         }
-        String::from_utf8_lossy(raw)
+        std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
     }
 
     /// Whether a Bundle may stand in a Bundle: only as the answer to an entry of a batch.
@@ -163,7 +160,7 @@ pub(crate) fn named_type(mut ahead: Cursor<'_>) -> Result<Option<Text>, Fault> {
     loop {
         let (start, b'"') = ahead.token()? else { return Ok(None) };
         let key = ahead.text(start)?;
-        ahead.expect(b':', "a key without a colon")?;
+        ahead.expect(b':', Flaw::NoColon)?;
         let named =
             ahead.slice(key) == b"resourceType" || (key.escaped && unescape(ahead.slice(key)) == b"resourceType");
         if named {
@@ -193,7 +190,8 @@ fn pass_value(ahead: &mut Cursor<'_>) -> Result<bool, Fault> {
             (start, b'"') => {
                 ahead.text(start)?;
             }
-            _ => {}
+            (_, b',' | b':') => {}
+            _ => ahead.pass_scalar(),
         }
     }
 }

@@ -1,16 +1,30 @@
-//! Reading tokens one after the other, and being strict about it.
+//! Reading tokens one after the other, and being strict about it: no byte is passed by but those in strings, which the
+//! index has looked at, and whitespace.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::scan::Index;
+use crate::spelled::{SPELLED_BYTES, Spelled};
 
-/// Where a reader stands in an indexed window. Cheap to copy, so that it can look ahead and come back.
+/// Where a reader stands in an indexed window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The next byte.
+    pub(crate) at: usize,
+    /// The number of the next jump.
+    pub(crate) jump: usize,
+}
+
+/// A reader of an indexed window. Cheap to copy, so that it can look ahead and come back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {
+    /// What of the window is indexed.
     bytes: &'a [u8],
-    tokens: &'a [u32],
+    jumps: &'a [u32],
     escapes: &'a [u32],
-    next: usize,
+    place: Place,
     next_escape: usize,
+    /// Where that escape stands.
+    next_escape_at: usize,
     last: bool,
 }
 
@@ -26,48 +40,55 @@ pub(crate) struct Text {
 }
 
 impl<'a> Cursor<'a> {
-    /// A reader before token number `next`; `last` if nothing follows `bytes`.
-    pub(crate) fn new(bytes: &'a [u8], index: &'a Index, next: usize, last: bool) -> Self {
-        let from = index.tokens().get(next).copied().unwrap_or(u32::MAX);
-        let next_escape = index.escapes().partition_point(|at| *at < from);
-        Self { bytes, tokens: index.tokens(), escapes: index.escapes(), next, next_escape, last }
+    /// A reader at `place` of `window`; `last` if nothing follows it.
+    pub(crate) fn new(window: &'a [u8], index: &'a Index, place: Place, last: bool) -> Self {
+        let bytes = window.get(..index.scanned()).unwrap_or(window);
+        let next_escape = index.escapes().partition_point(|at| (*at as usize) < place.at);
+        let escapes = index.escapes();
+        let next_escape_at = escapes.get(next_escape).map_or(usize::MAX, |at| *at as usize);
+        Self { bytes, jumps: index.jumps(), escapes, place, next_escape, next_escape_at, last }
     }
 
-    /// The number of the next token.
-    pub(crate) const fn position(&self) -> usize {
-        self.next
+    /// Where it stands.
+    pub(crate) const fn place(&self) -> Place {
+        self.place
     }
 
-    /// Where the token that was taken last begins, and one byte further: where a bracket or a quote ends.
-    pub(crate) fn taken(&self) -> usize {
-        let last = self.next.checked_sub(1).and_then(|last| self.tokens.get(last));
-        last.map_or(0, |at| *at as usize + 1)
-    }
-
-    /// The window.
+    /// The window, as far as it is indexed.
     pub(crate) const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The next token: where it stands and its first byte.
+    /// The next token: where it stands and its first byte. Who takes a quote has to take the [`Cursor::text`], who takes
+    /// the first byte of a number or word the [`Cursor::scalar`].
     #[inline(always)]
     pub(crate) fn token(&mut self) -> Result<(usize, u8), Fault> {
-        let found = self.peek()?;
-        self.next += 1;
-        Ok(found)
+        let byte = *self.bytes.get(self.place.at).ok_or(Fault::Incomplete)?;
+        if byte <= b' ' {
+            return self.token_after_blank();
+        }
+        let at = self.place.at;
+        self.place.at += 1;
+        Ok((at, byte))
+    }
+
+    #[inline(always)]
+    fn token_after_blank(&mut self) -> Result<(usize, u8), Fault> {
+        let at = self.jump()?;
+        let byte = *self.bytes.get(at).ok_or(Fault::Incomplete)?;
+        self.place.at = at + 1;
+        Ok((at, byte))
     }
 
     /// The next token, not taken.
     #[inline(always)]
-    pub(crate) fn peek(&self) -> Result<(usize, u8), Fault> {
-        let at = *self.tokens.get(self.next).ok_or(Fault::Incomplete)? as usize;
-        let byte = *self.bytes.get(at).ok_or(Fault::Incomplete)?;
-        Ok((at, byte))
+    pub(crate) fn peek(mut self) -> Result<(usize, u8), Fault> {
+        self.token()
     }
 
     /// Takes the next token, which has to be `byte`.
     #[inline(always)]
-    pub(crate) fn expect(&mut self, byte: u8, otherwise: &'static str) -> Result<usize, Fault> {
+    pub(crate) fn expect(&mut self, byte: u8, otherwise: Flaw) -> Result<usize, Fault> {
         let (at, found) = self.token()?;
         if found == byte { Ok(at) } else { Err(Fault::Malformed(otherwise)) }
     }
@@ -75,12 +96,41 @@ impl<'a> Cursor<'a> {
     /// The string whose opening quote was just taken.
     #[inline(always)]
     pub(crate) fn text(&mut self, open: usize) -> Result<Text, Fault> {
-        let (end, _) = self.token()?;
-        let escaped = self.escapes.get(self.next_escape).is_some_and(|at| (*at as usize) < end);
+        let end = self.jump()?;
+        debug_assert!(end > open && self.bytes.get(end) == Some(&b'"'));
+        self.place.at = end + 1;
+        let escaped = self.next_escape_at < end;
         if escaped {
             self.check_escapes(end)?;
         }
         Ok(Text { start: open + 1, end, escaped })
+    }
+
+    /// Takes the key whose opening quote, at `open`, was just taken, and the colon, if they are spelled like that.
+    #[inline(always)]
+    pub(crate) fn spelled(&mut self, open: usize, key: &Spelled) -> Option<Text> {
+        let bytes = self.bytes.get(open..)?.first_chunk::<SPELLED_BYTES>()?;
+        let end = open + 1 + key.begins(bytes)?;
+        self.place = Place { at: end + 2, jump: self.place.jump + 1 };
+        Some(Text { start: open + 1, end, escaped: false })
+    }
+
+    /// Takes a comma and the quote after it if they stand next to one another; where the quote stands.
+    #[inline(always)]
+    pub(crate) fn comma_and_quote(&mut self) -> Option<usize> {
+        let two = self.bytes.get(self.place.at..)?.first_chunk::<2>()?;
+        if two != b",\"" {
+            return None;
+        }
+        self.place.at += 2;
+        Some(self.place.at - 1)
+    }
+
+    #[inline(always)]
+    fn jump(&mut self) -> Result<usize, Fault> {
+        let to = *self.jumps.get(self.place.jump).ok_or(Fault::Incomplete)? as usize;
+        self.place.jump += 1;
+        Ok(to)
     }
 
     /// The bytes of a text, as they stand.
@@ -90,18 +140,26 @@ impl<'a> Cursor<'a> {
     }
 
     /// The end of the number or word whose first byte, at `start`, was just taken.
-    pub(crate) fn scalar(&self, start: usize) -> Result<usize, Fault> {
+    #[inline]
+    pub(crate) fn scalar(&mut self, start: usize) -> Result<usize, Fault> {
         let rest = self.bytes.get(start..).unwrap_or_default();
         let length = rest.iter().position(|byte| ends_scalar(*byte)).unwrap_or(rest.len());
         let word = rest.get(..length).unwrap_or_default();
         if length == rest.len() && !self.last {
             return Err(Fault::Incomplete);
         }
+        self.place.at = start + length;
         match word {
             b"true" | b"false" | b"null" => Ok(start + length),
             _ if is_number(word) => Ok(start + length),
-            _ => Err(Fault::Malformed("neither a string, a number, true, false nor null")),
+            _ => Err(Fault::Malformed(Flaw::Word)),
         }
+    }
+
+    /// Passes by the number or word whose first byte was just taken, whatever it is.
+    pub(crate) fn pass_scalar(&mut self) {
+        let rest = self.bytes.get(self.place.at..).unwrap_or_default();
+        self.place.at += rest.iter().position(|byte| ends_scalar(*byte)).unwrap_or(rest.len());
     }
 
     #[cold]
@@ -110,7 +168,7 @@ impl<'a> Cursor<'a> {
         while let Some(at) = self.escapes.get(self.next_escape).map(|at| *at as usize).filter(|at| *at < end) {
             self.next_escape += 1;
             let escape = self.bytes.get(at + 1..end).unwrap_or_default();
-            let unit = unit_of(escape).ok_or(Fault::Malformed("an escape that JSON does not know"))?;
+            let unit = unit_of(escape).ok_or(Fault::Malformed(Flaw::Escape))?;
             low_half_due = match (low_half_due, unit) {
                 (None, Some(0xd800..=0xdbff)) => Some(at + 6),
                 (Some(due), Some(0xdc00..=0xdfff)) if due == at => None,
@@ -118,11 +176,12 @@ impl<'a> Cursor<'a> {
                 (None, _) => None,
             };
         }
+        self.next_escape_at = self.escapes.get(self.next_escape).map_or(usize::MAX, |at| *at as usize);
         if low_half_due.is_some() { Err(LONE_SURROGATE) } else { Ok(()) }
     }
 }
 
-const LONE_SURROGATE: Fault = Fault::Malformed("half a surrogate pair");
+const LONE_SURROGATE: Fault = Fault::Malformed(Flaw::Surrogate);
 
 /// What follows a backslash: `None` if it is no escape, else the code unit of a `\u` escape.
 fn unit_of(escape: &[u8]) -> Option<Option<u16>> {

@@ -1,7 +1,7 @@
 //! The walk over a value: primitive, object, array, or something to pass by.
 
 use crate::absent::SUBSETTED;
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::keys::Key;
 use crate::mask::{Edge, Holder, Mask, Node, Role, Value};
 use crate::masking::{Coded, Masked};
@@ -9,8 +9,8 @@ use crate::slices::Series;
 use crate::token::{Text, unescape};
 use crate::walk::{Fate, Verdict, Walk};
 
-const NO_VALUE: Fault = Fault::Malformed("no value where one is due");
-const NO_ITEM_END: Fault = Fault::Malformed("neither a comma nor the end after an item");
+const NO_VALUE: Fault = Fault::Malformed(Flaw::NoValue);
+const NO_ITEM_END: Fault = Fault::Malformed(Flaw::NoItemEnd);
 
 impl Walk<'_> {
     /// The value of `edge`, an element of `node`. Says what became of it and where it ends.
@@ -128,7 +128,10 @@ impl Walk<'_> {
             Role::Id => self.facts.id = Some(text),
             Role::Version => self.facts.version = Some(text),
             Role::Reference(0) | Role::Address => {}
-            Role::Reference(bits) => self.facts.references.push((bits, text)),
+            Role::Reference(bits) => {
+                let reference = self.text(text);
+                self.facts.references.push((bits, reference));
+            }
             Role::RequestUrl => self.facts.request_url = Some(text),
             Role::TagCode => self.subsetted |= self.cursor.slice(text) == b"SUBSETTED",
             Role::None | Role::Meta | Role::Tag | Role::EntryResource => {}
@@ -155,7 +158,7 @@ impl Walk<'_> {
     /// An object of the node of that number, or an array of them.
     #[inline(always)]
     fn objects(&mut self, mask: &Mask, number: u32, edge: &Edge, verbatim: bool) -> Result<(Fate, usize), Fault> {
-        let node = mask.nodes.get(number as usize).ok_or(Fault::Malformed("no such node"))?;
+        let node = mask.nodes.get(number as usize).ok_or(Fault::Malformed(Flaw::NoNode))?;
         let (at, byte) = self.cursor.token()?;
         match byte {
             b'{' if edge.role != Role::Tag => self.object(mask, node, at),
@@ -331,7 +334,7 @@ impl Walk<'_> {
                 match self.cursor.token()? {
                     (_, b',') => next = self.cursor.token()?,
                     (close, b'}') => break close,
-                    _ => return Err(Fault::Malformed("neither a comma nor the end after a member")),
+                    _ => return Err(Fault::Malformed(Flaw::NoMemberEnd)),
                 }
             }
         };

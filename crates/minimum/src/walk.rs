@@ -1,7 +1,9 @@
 //! The walk over an object: every token is looked at, every element is kept or left out as its mask says.
 
+use std::borrow::Cow;
+
 use crate::absent::SUBSETTED;
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
 use crate::keys::{Key, Keys, Seen};
 use crate::log::Log;
 use crate::mask::{Edge, Mask, Node, NodeKind, Print, Role, Value};
@@ -17,20 +19,20 @@ pub(crate) struct Walk<'w> {
     pub(crate) plan: &'w Plan<'w>,
     pub(crate) log: &'w mut Log,
     pub(crate) keys: &'w mut Keys,
-    pub(crate) facts: Facts,
+    pub(crate) facts: Facts<'w>,
     pub(crate) trail: Trail,
     depth: usize,
     /// Whether the tag array that was read last has the tag already.
     pub(crate) subsetted: bool,
 }
 
-/// What a resource says of itself, as places in the window.
+/// What a resource says of itself.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Facts<'w> {
     pub(crate) id: Option<Text>,
     pub(crate) version: Option<Text>,
     /// References at paths that place the resource in compartments, with the bits of these.
-    pub(crate) references: Vec<(u8, Text)>,
+    pub(crate) references: Vec<(u8, Cow<'w, str>)>,
     /// Of a Bundle entry: what became of its resource.
     pub(crate) entry: Option<Verdict>,
     /// Of a Bundle entry: the address that its request was for.
@@ -101,12 +103,15 @@ impl<'w> Walk<'w> {
         seen: &mut Seen,
     ) -> Result<usize, Fault> {
         loop {
-            let key = self.key(next)?;
-            self.member(mask, node, key, series, seen)?;
+            self.member(mask, node, next, series, seen)?;
+            if let Some(quote) = self.cursor.comma_and_quote() {
+                next = (quote, b'"');
+                continue;
+            }
             match self.cursor.token()? {
                 (_, b',') => next = self.cursor.token()?,
                 (close, b'}') => return Ok(close),
-                _ => return Err(Fault::Malformed("neither a comma nor the end after a member")),
+                _ => return Err(Fault::Malformed(Flaw::NoMemberEnd)),
             }
         }
     }
@@ -114,22 +119,42 @@ impl<'w> Walk<'w> {
     /// The key that begins with the token `next`, and its colon.
     #[inline(always)]
     pub(crate) fn key(&mut self, next: (usize, u8)) -> Result<Text, Fault> {
-        let (start, b'"') = next else { return Err(Fault::Malformed("no key where one is due")) };
+        let (start, b'"') = next else { return Err(Fault::Malformed(Flaw::NoKey)) };
         let key = self.cursor.text(start)?;
-        self.cursor.expect(b':', "a key without a colon")?;
+        self.cursor.expect(b':', Flaw::NoColon)?;
         Ok(key)
     }
 
-    /// One member: its key is read, its value is next.
+    /// One member, which begins with the token `next`. Mostly it is the one that is expected, spelled as expected.
     #[inline(always)]
     fn member(
         &mut self,
         mask: &Mask,
         node: &Node,
-        key: Text,
+        next: (usize, u8),
         series: &mut Series,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
+        if let (open, b'"') = next
+            && let Some((number, edge, key)) = node.guess(seen.before)
+            && let Some(text) = self.cursor.spelled(open, key)
+        {
+            return self.known_member(mask, node, text, (number, edge), series, seen);
+        }
+        self.other_member(mask, node, next, series, seen)
+    }
+
+    /// As [`Walk::member`], whatever it is.
+    #[inline(never)]
+    fn other_member(
+        &mut self,
+        mask: &Mask,
+        node: &Node,
+        next: (usize, u8),
+        series: &mut Series,
+        seen: &mut Seen,
+    ) -> Result<(), Fault> {
+        let key = self.key(next)?;
         let raw = self.cursor.slice(key);
         if key.escaped {
             let plain = unescape(raw);
@@ -139,6 +164,7 @@ impl<'w> Walk<'w> {
         self.named_member(mask, node, key, (print, raw), series, seen)
     }
 
+    /// A member whose key has been read.
     #[inline(always)]
     pub(crate) fn named_member(
         &mut self,
@@ -149,9 +175,24 @@ impl<'w> Walk<'w> {
         series: &mut Series,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
-        let Some((number, edge)) = node.find(print, name) else {
-            return self.unknown_member(node, text, name, series, seen);
-        };
+        match node.find_after(seen.before, print, name) {
+            Some(found) => self.known_member(mask, node, text, found, series, seen),
+            None => self.unknown_member(node, text, name, series, seen),
+        }
+    }
+
+    /// A member that R4 knows.
+    #[inline(always)]
+    fn known_member(
+        &mut self,
+        mask: &Mask,
+        node: &Node,
+        text: Text,
+        (number, edge): (usize, &Edge),
+        series: &mut Series,
+        seen: &mut Seen,
+    ) -> Result<(), Fault> {
+        seen.before = number + 1;
         self.keys.see(seen, number)?;
         let mark = self.slices.mark();
         if edge.keep {

@@ -44,6 +44,8 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_
     let post_search = section.flag("post_search", reader).unwrap_or(true);
     let organization = section.word("organization", reader).map(|word| word.text);
     let unversioned = section.word("unversioned", reader).and_then(|word| reason(&word, reader));
+    let files = section.words("files", reader).unwrap_or_default();
+    let files = files.iter().filter_map(|word| base_url(word, reader)).collect();
     section.finish(reader);
     Some(UpstreamSettings {
         url: url?,
@@ -52,6 +54,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, reader: &mut Reader<'_
         post_search,
         organization,
         unversioned,
+        files,
         acting_user: acting_user?,
     })
 }

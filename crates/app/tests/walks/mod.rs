@@ -20,19 +20,38 @@ struct Walk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_walk_ends_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/walks");
+    let mut demo = Demo::start(&["--patients", "12"]);
+    walk_all(&mut demo, "").await;
+}
+
+/// What the laboratory's role grants beside what is shipped, so that each road has somebody who may take it.
+const ROADS: &str = include_str!("roads/policy.toml");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_road_lets_pass_whom_it_is_granted_to_and_turns_away_the_others() {
+    let mut demo = Demo::start(&["--patients", "12"]);
+    demo.kill();
+    let file = demo.data().join("policy/lab.toml");
+    let shipped = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, shipped + ROADS).unwrap();
+    demo.start_again();
+    walk_all(&mut demo, "roads").await;
+}
+
+/// Walks every file of a folder, in the order of their names.
+async fn walk_all(demo: &mut Demo, folder: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/walks").join(folder);
     let mut files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
     files.sort();
     assert!(!files.is_empty());
-    let mut demo = Demo::start(&["--patients", "12"]);
     let mut faults = Vec::new();
     let mut walked = 0;
     for file in files {
         let mut kept = BTreeMap::new();
         for walk in read(&file) {
             walked += 1;
-            for fault in take(&mut demo, &walk, &mut kept).await {
+            for fault in take(demo, &walk, &mut kept).await {
                 faults.push(format!("{}: {fault}", walk.place));
             }
         }

@@ -2,7 +2,10 @@
 
 use bascule_fhir::{Interaction, Level, Parameter, Query, Timestamp};
 use bascule_policy::Permit;
+use bytes::Bytes;
+use http::Method;
 use http::header::ACCEPT;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -11,6 +14,7 @@ use crate::headers::PREFER;
 use crate::narrow::encoded;
 use crate::record::Visit;
 use crate::refuse::Refusal;
+use crate::upstream::Fetch;
 
 /// The formats of `_outputFormat`; all are one.
 const FORMATS: [&str; 3] = ["application/fhir+ndjson", "application/ndjson", "ndjson"];
@@ -49,8 +53,9 @@ pub(super) fn check(visit: &Visit, permit: &Permit, now: Timestamp) -> Result<St
     ask::said(&permit.asked().interaction).ok_or(Refusal::Fault { at: "an export" })
 }
 
-/// The upstream's address: the parameters as they are, and the types that are granted where none is named.
-pub(super) fn address(permit: &Permit) -> Result<String, Refusal> {
+/// What the upstream is asked: the parameters as they are, and the types that are granted where none is named. Patients
+/// are named in a body only (Bulk Data 2.0, query parameters).
+pub(super) fn call(permit: &Permit) -> Result<Fetch, Refusal> {
     let Interaction::Operation { on, .. } = &permit.asked().interaction else {
         return Err(Refusal::Fault { at: "an export" });
     };
@@ -65,7 +70,28 @@ pub(super) fn address(permit: &Permit) -> Result<String, Refusal> {
         Level::Type(resource) => format!("/{resource}"),
         Level::Instance(resource, id) => format!("/{resource}/{id}"),
     };
-    Ok(format!("{path}/$export?{}", encoded(&query)))
+    let call = |address: String| Fetch { prefer: Some("respond-async"), ..Fetch::get(address) };
+    if query.named("patient").next().is_none() {
+        return Ok(call(format!("{path}/$export?{}", encoded(&query))));
+    }
+    let body = Bytes::from(parameters(&query).to_string());
+    Ok(Fetch { method: Method::POST, body, ..call(format!("{path}/$export")) })
+}
+
+/// The parameters as a body.
+fn parameters(query: &Query) -> Value {
+    let all = query.parameters.iter().flat_map(|parameter| {
+        let Parameter { name, value } = parameter;
+        match name.as_str() {
+            "patient" => value
+                .split(',')
+                .map(|one| json!({ "name": name, "valueReference": { "reference": one } }))
+                .collect::<Vec<_>>(),
+            "_since" => vec![json!({ "name": name, "valueInstant": value.replace(' ', "+") })],
+            _ => vec![json!({ "name": name, "valueString": value })],
+        }
+    });
+    json!({ "resourceType": "Parameters", "parameter": all.collect::<Vec<_>>() })
 }
 
 fn query(permit: &Permit) -> Result<&Query, Refusal> {

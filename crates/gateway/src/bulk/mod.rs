@@ -47,7 +47,7 @@ pub(crate) async fn begin(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let asked = kick_off::check(visit, permit, now)?;
-    let call = Fetch { prefer: Some("respond-async"), ..Fetch::get(kick_off::address(permit)?) };
+    let call = kick_off::call(permit)?;
     intend(gateway, visit, now).await?;
     let (head, _) = served.upstream.fetch(call, &visit.behalf()?).await.map_err(Refusal::Upstream)?;
     match head.status {
@@ -131,7 +131,7 @@ async fn manifest(
     let bytes = collect(body, MANIFEST_BYTES_MAX).await.map_err(|_| unreadable())?;
     let manifest = Manifest::read(&bytes).ok_or_else(unreadable)?;
     let seal = |of: &str, url: &str| -> Option<String> {
-        let file = ticket.file(served.upstream.on_same_host(url)?, of, manifest.requires_access_token);
+        let file = ticket.file(served.upstream.file(url)?, of, manifest.requires_access_token);
         address(gateway, served, permit, &file).ok()?.to_str().ok().map(ToOwned::to_owned)
     };
     let request = format!("{}{}", served.public_base, ticket.asked);

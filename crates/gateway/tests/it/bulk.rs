@@ -1,6 +1,7 @@
 //! Bulk export against the bridge, group by group of the bulk data conformance suites: first with nothing withheld, so that the
 //! protocol is whole; then with what a role withholds, and for who may not.
 
+use bascule_gateway::Limits;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ async fn exporting() -> Toy {
         use std::sync::atomic::Ordering::Relaxed;
         let gone = || reply(404, json!({ "resourceType": "OperationOutcome" }), &[]);
         match (asked.method.as_str(), asked.address.split('?').next().unwrap()) {
-            ("GET", path) if path.ends_with("$export") => {
+            ("GET" | "POST", path) if path.ends_with("$export") => {
                 ended.store(false, Relaxed);
                 asked_before.store(0, Relaxed);
                 reply(202, json!({}), &[("content-location", &format!("{base}/jobs/7"))])
@@ -241,6 +242,93 @@ async fn bd_13_bd_14_the_formats_and_a_moment_are_taken() {
     let posted = house.ask(Method::POST, &token, "/Patient/$export", &headers, &parameters.to_string()).await;
     assert_eq!(posted.status, 202, "{}", posted.text);
     assert_eq!(toy.asked()[0].address, "/Patient/$export?_type=Patient");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_named_patients_asks_for_them_and_lets_out_nobody_else() {
+    let toy = exporting().await;
+    let house = house(&toy).await;
+    let token = backend(&house, "exporter");
+    let named = |who: &str| {
+        json!({ "resourceType": "Parameters", "parameter": [
+            { "name": "_type", "valueString": "Patient,Observation,Appointment" },
+            { "name": "_since", "valueInstant": "2026-01-01T00:00:00+01:00" },
+            { "name": "patient", "valueReference": { "reference": who } },
+        ]})
+    };
+    let headers: Vec<_> = KICK_OFF.into_iter().chain([("content-type", "application/fhir+json")]).collect();
+    toy.asked();
+    let begun = house.ask(Method::POST, &token, "/Patient/$export", &headers, &named("Patient/a").to_string()).await;
+    let place = place(&begun);
+    let asked: Vec<Asked> = toy.asked();
+    assert_eq!((asked[0].method.as_str(), asked[0].address.as_str()), ("POST", "/Patient/$export"));
+    let sent: Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(sent, named("Patient/a"), "named in a body, as the standard has it");
+    assert_eq!(house.get(&token, &place).await.status, 202);
+    let manifest = house.get(&token, &place).await.json();
+    let mut came = 0;
+    for (_, address) in files(&manifest) {
+        // The upstream exports everybody, whatever it was asked.
+        for line in house.get(&token, &address).await.text.lines() {
+            let resource: Value = serde_json::from_str(line).unwrap();
+            let whole = resource.to_string();
+            assert!(resource["id"] == "a" || whole.contains("Patient/a"), "{whole}");
+            came += 1;
+        }
+    }
+    assert!(came >= 2, "{came}");
+    for (address, body) in [
+        ("/$export", named("Patient/a")),
+        ("/Patient/$export", named("Group/g")),
+        ("/Patient/$export", named("urn:uuid:0f2e1c1e-0000-4000-8000-000000000000")),
+        (
+            "/Patient/$export",
+            json!({ "resourceType": "Parameters", "parameter": [
+            { "name": "patient", "valueReference": { "identifier": { "value": "1" } } }] }),
+        ),
+    ] {
+        let refused = house.ask(Method::POST, &token, address, &headers, &body.to_string()).await;
+        assert!(matches!(refused.status, 400 | 403), "{address} {body}: {}", refused.text);
+    }
+}
+
+/// The state of an export whose files lie on another host.
+async fn elsewhere(files: std::net::SocketAddr) -> Toy {
+    Toy::answering(hospital(), move |_, asked, base| match (asked.method.as_str(), asked.address.as_str()) {
+        ("GET", "/jobs/8") => reply(
+            200,
+            json!({ "transactionTime": "2026-11-24T00:00:00Z", "requiresAccessToken": true, "error": [],
+                "output": [{ "type": "Patient", "url": format!("http://{files}/fhir/jobs/7/Patient") },
+                    { "type": "Patient", "url": format!("http://user@{files}/fhir/jobs/7/Patient") },
+                    { "type": "Patient", "url": "http://127.0.0.1:9/fhir/jobs/7/Patient" }] }),
+            &[],
+        ),
+        _ => reply(202, json!({}), &[("content-location", &format!("{base}/jobs/8"))]),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_on_another_host_are_fetched_if_the_house_names_it() {
+    let host = exporting().await;
+    for named in [true, false] {
+        let toy = elsewhere(host.address).await;
+        let origin = format!("http://{}", host.address);
+        let house = House::changed(&format!("http://{}/fhir", toy.address), Limits::default(), |api| {
+            api.upstream.files = if named { vec![origin.parse().unwrap()] } else { Vec::new() };
+        })
+        .await;
+        house.add_policy(POLICY);
+        let token = backend(&house, "exporter");
+        let place = place(&kick_off(&house, &token, "/Patient/$export").await);
+        let manifest = house.get(&token, &place).await.json();
+        let files = files(&manifest);
+        assert_eq!(files.len(), usize::from(named), "{manifest}");
+        for (_, address) in files {
+            let file = house.get(&token, &address).await;
+            assert_eq!((file.status, file.text.lines().count()), (200, 2), "{}", file.text);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,6 +145,7 @@ impl House {
             organization: None,
             acting_user: None,
             unversioned: None,
+            files: Vec::new(),
         };
         let mut served =
             ApiSettings { api, path: "/fhir".into(), upstream, issuers: Vec::new(), feeds: Feeds::default() };

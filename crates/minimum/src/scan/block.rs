@@ -7,10 +7,11 @@ pub(crate) struct Masks {
     pub(crate) quote: u64,
     /// `\`
     pub(crate) backslash: u64,
-    /// `{`, `}`, `[`, `]`, `:` and `,`
-    pub(crate) operator: u64,
-    /// Space, tab, line feed, carriage return.
-    pub(crate) space: u64,
+    /// Space and all below: what JSON calls whitespace, and control characters.
+    pub(crate) blank: u64,
     /// Below 0x20.
     pub(crate) control: u64,
+    /// Tab, line feed, carriage return: the control characters that may stand outside strings. Known only where
+    /// there is any.
+    pub(crate) line: u64,
 }

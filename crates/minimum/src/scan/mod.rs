@@ -1,9 +1,10 @@
-//! The index: where the tokens of a JSON text stand.
+//! The index: where a JSON text cannot be read on byte by byte.
 //!
-//! One pass over blocks of 64 bytes finds every quote that opens or closes a string, every bracket, colon and comma
-//! outside strings, and the first byte of every number or word. Nothing that is not whitespace lies outside a
-//! string without a token, so whoever walks the tokens in order has looked at the whole text. The pass can stop
-//! after any block and go on when more bytes have come.
+//! Who reads JSON from its start always stands before a byte that says what comes, but in two places: in a string, whose
+//! end may be far, and before whitespace. One pass over blocks of 64 bytes finds where to go from there: the quote that
+//! closes a string, and the first byte after whitespace outside strings. These places are the *jumps*, and a reader
+//! takes them in order, one for each string and one for each whitespace. Text without whitespace has no more of them
+//! than strings. The pass can stop after any block and go on when more bytes have come.
 
 mod block;
 mod scalar;
@@ -12,15 +13,16 @@ mod simd;
 
 use block::Masks;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Flaw};
+use crate::token::Place;
 
 /// Bytes in a block.
 pub(crate) const BLOCK_BYTES: usize = 64;
 
-/// Positions of tokens and escapes in a window of bytes, and what the next block must know of the one before.
+/// Jumps and escapes in a window of bytes, and what the next block must know of the one before.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    tokens: Places,
+    jumps: Places,
     escapes: Places,
     scanned: usize,
     carry: Carry,
@@ -39,7 +41,8 @@ struct Places {
 pub(crate) struct Carry {
     in_string: u64,
     escaped: u64,
-    scalar: u64,
+    blank: u64,
+    /// Whether a control character was where none may stand.
     control: u64,
 }
 
@@ -59,20 +62,20 @@ impl Index {
             }
             self.blocks(&[padded]);
         }
-        if self.carry.control == 0 { Ok(()) } else { Err(Fault::Malformed("a control character in a string")) }
+        if self.carry.control == 0 { Ok(()) } else { Err(Fault::Malformed(Flaw::Control)) }
     }
 
     /// Forgets everything but its room: what comes next is another text.
     pub(crate) const fn restart(&mut self) {
-        self.tokens.count = 0;
+        self.jumps.count = 0;
         self.escapes.count = 0;
         self.scanned = 0;
-        self.carry = Carry { in_string: 0, escaped: 0, scalar: 0, control: 0 };
+        self.carry = Carry { in_string: 0, escaped: 0, blank: 0, control: 0 };
     }
 
-    /// Where tokens start, ascending, from the start of the window.
-    pub(crate) fn tokens(&self) -> &[u32] {
-        self.tokens.known()
+    /// Where to go on from strings and from whitespace, ascending.
+    pub(crate) fn jumps(&self) -> &[u32] {
+        self.jumps.known()
     }
 
     /// Where escapes in strings start (the backslash), ascending.
@@ -80,12 +83,12 @@ impl Index {
         self.escapes.known()
     }
 
-    /// Forgets the first `bytes` of the window and the first `tokens` of the index, which lie in them.
-    pub(crate) fn forget(&mut self, bytes: usize, tokens: usize) {
-        let by = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.tokens.shift(tokens, by);
+    /// Forgets what lies before `done` of the window.
+    pub(crate) fn forget(&mut self, done: Place) {
+        let by = u32::try_from(done.at).unwrap_or(u32::MAX);
+        self.jumps.shift(done.jump, by);
         self.escapes.shift(self.escapes().partition_point(|at| *at < by), by);
-        self.scanned = self.scanned.saturating_sub(bytes);
+        self.scanned = self.scanned.saturating_sub(done.at);
     }
 
     /// How many bytes of the window are indexed.
@@ -101,9 +104,9 @@ impl Index {
             for (to, from) in padded.iter_mut().zip(chunk) {
                 *to = *from;
             }
-            self.block(&scalar::masks(&padded));
+            self.block(&scalar::masks(&padded), prefix_xor, spill);
         }
-        if self.carry.control == 0 { Ok(()) } else { Err(Fault::Malformed("a control character in a string")) }
+        if self.carry.control == 0 { Ok(()) } else { Err(Fault::Malformed(Flaw::Control)) }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -114,18 +117,19 @@ impl Index {
     #[cfg(not(target_arch = "x86_64"))]
     fn blocks(&mut self, blocks: &[[u8; BLOCK_BYTES]]) {
         for block in blocks {
-            self.block(&scalar::masks(block));
+            self.block(&scalar::masks(block), prefix_xor, spill);
         }
     }
 
-    /// Takes one block, told by its masks.
+    /// Takes one block, told by its masks. `prefix` is [`prefix_xor`] or does the same, and `spill` is [`spill`] or does
+    /// the same.
     #[inline(always)]
-    fn block(&mut self, masks: &Masks) {
+    fn block(&mut self, masks: &Masks, prefix: impl Fn(u64) -> u64, spill: impl Fn(&mut [u32; SPILLED], u32, u64)) {
         let base = u32::try_from(self.scanned).unwrap_or(u32::MAX);
-        let found = self.carry.find(masks);
-        self.tokens.push(base, found.tokens);
+        let found = self.carry.find(masks, prefix);
+        self.jumps.push(base, found.jumps, spill);
         if found.escapes != 0 {
-            self.escapes.push(base, found.escapes);
+            self.escapes.push(base, found.escapes, self::spill);
         }
         self.scanned += BLOCK_BYTES;
     }
@@ -133,23 +137,26 @@ impl Index {
 
 /// What a block holds once strings are told from what is outside.
 struct Found {
-    tokens: u64,
+    jumps: u64,
     escapes: u64,
 }
 
 impl Carry {
     #[inline(always)]
-    fn find(&mut self, masks: &Masks) -> Found {
+    fn find(&mut self, masks: &Masks, prefix: impl Fn(u64) -> u64) -> Found {
         let escaped = self.escaped_bytes(masks.backslash);
         let quotes = masks.quote & !escaped;
-        let inside = prefix_xor(quotes) ^ self.in_string;
+        // From each quote that opens up to the byte before the one that closes.
+        let inside = prefix(quotes) ^ self.in_string;
         self.in_string = 0_u64.wrapping_sub(inside >> 63);
-        self.control |= masks.control & inside;
-        let outside = !(inside | quotes);
-        let scalars = outside & !masks.operator & !masks.space;
-        let starts = scalars & !(scalars << 1 | self.scalar);
-        self.scalar = scalars >> 63;
-        Found { tokens: quotes | masks.operator & outside | starts, escapes: masks.backslash & !escaped & inside }
+        if masks.control != 0 {
+            self.control |= masks.control & (inside | !masks.line);
+        }
+        let closing = quotes & !inside;
+        let blank = masks.blank & !inside;
+        let after_blank = !blank & (blank << 1 | self.blank);
+        self.blank = blank >> 63;
+        Found { jumps: closing | after_blank, escapes: masks.backslash & !escaped & inside }
     }
 
     /// The bytes that a backslash before them escapes.
@@ -198,7 +205,24 @@ const fn prefix_xor(bits: u64) -> u64 {
 }
 
 /// Places written at a time: more than a block usually has is written for nothing, which is cheaper than asking.
-const STEP: usize = 8;
+const SPILLED: usize = 16;
+
+/// Writes the places of the first 16 bits that are set, and then anything.
+#[inline(always)]
+fn spill(slots: &mut [u32; SPILLED], base: u32, bits: u64) {
+    let mut rest = bits;
+    let (few, more) = slots.split_at_mut(SPILLED / 2);
+    for slot in few {
+        *slot = base.wrapping_add(rest.trailing_zeros());
+        rest &= rest.wrapping_sub(1);
+    }
+    if rest != 0 {
+        for slot in more {
+            *slot = base.wrapping_add(rest.trailing_zeros());
+            rest &= rest.wrapping_sub(1);
+        }
+    }
+}
 
 impl Places {
     fn known(&self) -> &[u32] {
@@ -207,20 +231,24 @@ impl Places {
 
     /// Appends the place of every set bit.
     #[inline(always)]
-    fn push(&mut self, base: u32, bits: u64) {
+    fn push(&mut self, base: u32, bits: u64, spill: impl Fn(&mut [u32; SPILLED], u32, u64)) {
         if self.room.len() < self.count + BLOCK_BYTES {
             self.grow();
         }
-        let (mut rest, mut from) = (bits, self.count);
-        while rest != 0 {
-            let Some(slots) = self.room.get_mut(from..).and_then(|room| room.first_chunk_mut::<STEP>()) else { return };
-            for slot in slots {
-                *slot = base.wrapping_add(rest.trailing_zeros());
+        let mut rest = bits;
+        loop {
+            let room = self.room.get_mut(self.count..).and_then(|room| room.first_chunk_mut::<SPILLED>());
+            let Some(slots) = room else { return };
+            spill(slots, base, rest);
+            let count = usize::try_from(rest.count_ones()).unwrap_or(0);
+            self.count += count.min(SPILLED);
+            if count <= SPILLED {
+                return;
+            }
+            for _ in 0..SPILLED {
                 rest &= rest.wrapping_sub(1);
             }
-            from += STEP;
         }
-        self.count += usize::try_from(bits.count_ones()).unwrap_or(0);
     }
 
     #[cold]

@@ -15,11 +15,13 @@ pub(crate) fn masks(block: &[u8; BLOCK_BYTES]) -> Masks {
         match byte {
             b'"' => masks.quote |= bit,
             b'\\' => masks.backslash |= bit,
-            b'{' | b'}' | b'[' | b']' | b':' | b',' => masks.operator |= bit,
-            b' ' | b'\t' | b'\n' | b'\r' => masks.space |= bit,
+            b'\t' | b'\n' | b'\r' => masks.line |= bit,
             _ => {}
         }
-        if *byte < 0x20 {
+        if *byte <= b' ' {
+            masks.blank |= bit;
+        }
+        if *byte < b' ' {
             masks.control |= bit;
         }
     }

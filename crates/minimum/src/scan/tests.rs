@@ -4,55 +4,31 @@ use proptest::prelude::*;
 
 use super::{BLOCK_BYTES, Index, scalar};
 
-/// Token and escape positions by the rules of JSON, one byte after the other.
+/// Jumps and escapes by the rules of JSON, one byte after the other.
 fn naive(text: &[u8]) -> (Vec<u32>, Vec<u32>) {
-    let (mut tokens, mut escapes) = (Vec::new(), Vec::new());
-    let (mut inside, mut escaped, mut in_scalar) = (false, false, false);
+    let (mut jumps, mut escapes) = (Vec::new(), Vec::new());
+    let (mut inside, mut escaped, mut blank) = (false, false, false);
     for (at, byte) in text.iter().enumerate() {
         let at = u32::try_from(at).unwrap();
-        if std::mem::take(&mut escaped) {
-            if !inside {
-                if !in_scalar && !b"{}[]:, \t\r\n".contains(byte) {
-                    tokens.push(at);
-                }
-                if b"{}[]:,".contains(byte) {
-                    tokens.push(at);
-                }
-                in_scalar = !b"{}[]:, \t\r\n".contains(byte);
-            }
-            continue;
-        }
-        escaped = *byte == b'\\';
+        let literal = std::mem::replace(&mut escaped, false);
+        escaped = *byte == b'\\' && !literal;
         if inside {
             if escaped {
                 escapes.push(at);
             }
-            if *byte == b'"' {
-                tokens.push(at);
+            if *byte == b'"' && !literal {
+                jumps.push(at);
                 inside = false;
             }
             continue;
         }
-        match byte {
-            b'"' => {
-                tokens.push(at);
-                inside = true;
-                in_scalar = false;
-            }
-            b'{' | b'}' | b'[' | b']' | b':' | b',' => {
-                tokens.push(at);
-                in_scalar = false;
-            }
-            b' ' | b'\t' | b'\r' | b'\n' => in_scalar = false,
-            _ => {
-                if !in_scalar {
-                    tokens.push(at);
-                }
-                in_scalar = true;
-            }
+        let was_blank = std::mem::replace(&mut blank, *byte <= b' ');
+        if was_blank && !blank {
+            jumps.push(at);
         }
+        inside = *byte == b'"' && !literal;
     }
-    (tokens, escapes)
+    (jumps, escapes)
 }
 
 fn texts() -> impl Strategy<Value = Vec<u8>> {
@@ -77,6 +53,21 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(bytes, 0..260)
 }
 
+/// Texts of quotes and control characters.
+fn controls() -> impl Strategy<Value = Vec<u8>> {
+    let bytes = prop_oneof![8 => Just(b'"'), 60 => Just(b'a'), 4 => Just(b' '), 1 => 0_u8..0x20, 2 => Just(b'\n')];
+    proptest::collection::vec(bytes, 0..200)
+}
+
+/// Whether a control character stands in a string, or one that is no whitespace outside.
+fn naive_foul(text: &[u8]) -> bool {
+    let mut inside = false;
+    text.iter().any(|byte| {
+        inside ^= *byte == b'"';
+        *byte < b' ' && (inside || !matches!(byte, b'\t' | b'\n' | b'\r'))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -94,11 +85,23 @@ proptest! {
     }
 
     #[test]
+    fn the_processor_multiplies_as_shifts_do(bits in any::<u64>()) {
+        #[cfg(target_arch = "x86_64")]
+        prop_assert_eq!(super::simd::prefix(bits).unwrap_or(super::prefix_xor(bits)), super::prefix_xor(bits));
+    }
+
+    #[test]
+    fn control_characters_stand_only_where_json_lets_them(text in controls()) {
+        let foul = naive_foul(&text);
+        prop_assert_eq!(Index::default().extend(&text, true).is_err(), foul);
+    }
+
+    #[test]
     fn the_index_is_what_a_byte_by_byte_scanner_finds(text in texts()) {
         let mut index = Index::default();
         let _ = index.extend(&text, true);
-        let (tokens, escapes) = naive(&text);
-        prop_assert_eq!(index.tokens(), &tokens[..]);
+        let (jumps, escapes) = naive(&text);
+        prop_assert_eq!(index.jumps(), &jumps[..]);
         prop_assert_eq!(index.escapes(), &escapes[..]);
     }
 
@@ -109,7 +112,7 @@ proptest! {
         let mut pieces = Index::default();
         let _ = pieces.extend(text.get(..cut.min(text.len())).unwrap(), false);
         prop_assert_eq!(pieces.extend(&text, true), expected);
-        prop_assert_eq!(whole.tokens(), pieces.tokens());
+        prop_assert_eq!(whole.jumps(), pieces.jumps());
         prop_assert_eq!(whole.escapes(), pieces.escapes());
     }
 }

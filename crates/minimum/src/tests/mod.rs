@@ -10,5 +10,6 @@ mod made;
 mod oracle;
 mod profiles;
 mod streams;
+mod strict;
 pub(crate) mod support;
 mod validated;

@@ -1,15 +1,18 @@
 //! A bulk export (Bulk Data 2.0): of which types, and what of each may leave. The files are filtered line by line like
 //! any other answer.
 
-use bascule_fhir::{InteractionKind, Level, Query, ResourceType};
+use std::sync::Arc;
+
+use bascule_fhir::{Id, InteractionKind, Level, Query, ResourceType, compartment};
 use bascule_smart::scope::{Context, Scope};
 
 use super::way::Way;
 use super::{Ask, No, Yes, combine, query};
-use crate::decision::{DenialReason, TotalRule};
+use crate::decision::{Condition, DenialReason, TotalRule};
+use crate::search;
 
 /// Parameters of the kick-off.
-const PARAMETERS: [&str; 4] = ["_outputFormat", "_since", "_type", "_typeFilter"];
+const PARAMETERS: [&str; 5] = ["_outputFormat", "_since", "_type", "_typeFilter", "patient"];
 
 /// What a grant names to permit an export at that level; `export` is all three.
 const LEVELS: [&str; 3] = ["export-system", "export-patients", "export-group"];
@@ -44,12 +47,18 @@ impl Ask<'_> {
                 *ways = query::check(self, resource, std::mem::take(ways), &filter)?.ways;
             }
         }
+        let named = patients(on, query)?;
         let Some((_, first)) = all.first() else {
             return Err(refusal.unwrap_or_else(|| self.not_granted(None)));
         };
         let mut yes = self.frame(first, TotalRule::Absent);
         for (resource, ways) in &all {
-            yes.narrowing.types.insert(*resource, combine::narrowing(ways));
+            let mut narrowing = combine::narrowing(ways);
+            // Whatever the upstream makes of the names: of these patients only.
+            if let Some(ids) = named.as_ref().filter(|_| of_patients(*resource)) {
+                narrowing.conditions.push(Condition::InCompartment { of: ResourceType::PATIENT, ids: Arc::clone(ids) });
+            }
+            yes.narrowing.types.insert(*resource, narrowing);
             for duty in ways.iter().flat_map(|way| &way.duties) {
                 if !yes.duties.contains(duty) {
                     yes.duties.push(duty.clone());
@@ -94,6 +103,28 @@ fn word(on: &Level) -> Result<&'static str, No> {
         Level::Instance(of, _) if of.name() == "Group" => Ok(group),
         _ => Err(No::not_supported("export the system, `Patient`, or one `Group`")),
     }
+}
+
+/// The patients that are named; `None` if none is, and so all are meant. A name that cannot be read refuses.
+fn patients(on: &Level, query: &Query) -> Result<Option<Arc<[Id]>>, No> {
+    let refused = || {
+        let reason = DenialReason::ParameterNotGranted { parameter: "patient".to_owned() };
+        No::because(reason, "default")
+    };
+    let mut ids = Vec::new();
+    for value in query.named("patient").flat_map(|parameter| parameter.value.split(',')) {
+        if *on == Level::System {
+            return Err(refused());
+        }
+        let id = search::patient_ids(value, false).next().and_then(Id::parse).ok_or_else(refused)?;
+        ids.push(id);
+    }
+    Ok((!ids.is_empty()).then(|| ids.into()))
+}
+
+/// Whether resources of that type lie in the records of patients.
+fn of_patients(resource: ResourceType) -> bool {
+    resource == ResourceType::PATIENT || !compartment::paths(ResourceType::PATIENT, resource).is_empty()
 }
 
 fn asked(query: &Query) -> Result<Vec<ResourceType>, No> {
