@@ -105,6 +105,8 @@ impl Cast {
 
 /// `client_id` of the portal.
 pub const PORTAL: &str = "portal";
+/// `client_id` of the clinicians' chart beside the portal.
+pub const CHART: &str = "mercy-chart";
 /// `client_id` of the scheduling app.
 pub const SCHEDULER: &str = "scheduler-app";
 /// `client_id` of the backend that may only count.
@@ -188,15 +190,24 @@ static USERS: [User; 9] = [
     },
 ];
 
-static APPS: [App; 5] = [
+static APPS: [App; 6] = [
     App {
         client_id: PORTAL,
         name: "Mercy patient portal",
         proof: Proof::Pkce,
         role: None,
-        scopes: &crate::portal::PortalSettings::SCOPES,
+        scopes: &["launch", "launch/patient", "patient/*.rs", "patient/Communication.c", "patient/Appointment.u"],
         organization: "mercy",
-        about: "shows patients their own record",
+        about: "shows patients their own record; a chart may launch it",
+    },
+    App {
+        client_id: CHART,
+        name: "Mercy chart",
+        proof: Proof::Pkce,
+        role: None,
+        scopes: &crate::portal::PortalSettings::CHART_SCOPES,
+        organization: "mercy",
+        about: "lists a clinician's patients, and launches the portal about one",
     },
     App {
         client_id: SCHEDULER,

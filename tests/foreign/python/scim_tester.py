@@ -13,7 +13,7 @@ issuer = DEMO["issuer"]
 trust = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
 form = {
     "grant_type": "client_credentials", "scope": "bascule/provision",
-    "client_id": "directory", "client_secret": REGISTERED["directory"]["client_secret"],
+    "client_id": "directory", "client_secret": REGISTERED["clients"]["directory"]["client_secret"],
 }
 given = httpx2.post(f"{issuer}/oauth/token", data=form, verify=trust).json()
 claim("a directory gets a token for feeding people", "access_token" in given, given)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bascule_demo::cast::{App, Cast, Proof, User};
+use bascule_demo::cast::{App, CHART, Cast, PORTAL, Proof, User};
+use bascule_demo::portal::PortalSettings;
 use serde_json::{Value, json};
 
 use super::bank::Bank;
@@ -132,7 +133,7 @@ pub(super) async fn enter_clients(
 ) -> Result<BTreeMap<String, DemoClient>, String> {
     let mut entered = BTreeMap::new();
     for app in Cast::leading().apps {
-        let redirect = (app.proof == Proof::Pkce).then(|| portal_redirect.to_owned());
+        let redirect = (app.proof == Proof::Pkce).then(|| redirect_of(app.client_id, portal_redirect));
         entered.insert(app.client_id.to_owned(), enter_app(records, folder, app, redirect).await?);
     }
     let scope = "openid fhirUser launch/patient offline_access patient/*.cruds user/*.cruds";
@@ -149,6 +150,20 @@ pub(super) async fn enter_clients(
     let name = "Experiments on the command line".to_owned();
     entered.insert(EXPERIMENT.to_owned(), DemoClient { name, scope: scope.to_owned(), key: None, redirect_uri });
     Ok(entered)
+}
+
+/// Where a browser app is come back to: the chart stands beside the portal.
+fn redirect_of(client: &str, portal_redirect: &str) -> String {
+    match portal_redirect.strip_suffix(PortalSettings::REDIRECT_PATH) {
+        Some(origin) if client == CHART => format!("{origin}{}", PortalSettings::CHART_REDIRECT_PATH),
+        _ => portal_redirect.to_owned(),
+    }
+}
+
+/// Where a chart launches the portal.
+fn launch_of(portal_redirect: &str) -> Option<String> {
+    let origin = portal_redirect.strip_suffix(PortalSettings::REDIRECT_PATH)?;
+    Some(format!("{origin}{}", PortalSettings::LAUNCH_PATH))
 }
 
 async fn enter_app(
@@ -169,6 +184,10 @@ async fn enter_app(
             put("token_endpoint_auth_method", json!("none"));
             put("grant_types", json!(["authorization_code", "refresh_token"]));
             put("redirect_uris", json!(redirect.iter().collect::<Vec<_>>()));
+            let launch = redirect.as_deref().filter(|_| app.client_id == PORTAL).and_then(launch_of);
+            if let Some(address) = launch {
+                put("initiate_login_uri", json!(address));
+            }
             None
         }
         Proof::PrivateKeyJwt => {
@@ -206,17 +225,22 @@ pub(super) async fn done(records: &Records, act: Act) -> Result<Value, String> {
     }
 }
 
-/// The portal may stand on another port than last time: its redirect URI moves with it.
+/// The portal may stand on another port than last time: its redirect URI moves with it, and the chart's. A demo of before
+/// there was a chart has none.
 pub(super) fn move_portal(records: &Records, state: &mut super::state::State, redirect: &str) -> Result<(), String> {
-    let Some(portal) = state.clients.get_mut(bascule_demo::cast::PORTAL) else { return Ok(()) };
-    if portal.redirect_uri.as_deref() == Some(redirect) {
-        return Ok(());
-    }
     let said = |error: bascule_store::StoreError| error.to_string();
-    let client = records.store.client(bascule_demo::cast::PORTAL).map_err(said)?;
-    let mut metadata = client.ok_or("the portal is not registered; start over with --fresh")?.metadata;
-    metadata.redirect_uris = vec![redirect.to_owned()];
-    records.store.update_client(bascule_demo::cast::PORTAL, &metadata).map_err(said)?;
-    portal.redirect_uri = Some(redirect.to_owned());
+    for name in [PORTAL, CHART] {
+        let Some(kept) = state.clients.get_mut(name) else { continue };
+        let redirect = redirect_of(name, redirect);
+        if kept.redirect_uri.as_ref() == Some(&redirect) {
+            continue;
+        }
+        let client = records.store.client(name).map_err(said)?;
+        let mut metadata = client.ok_or("the portal is not registered; start over with --fresh")?.metadata;
+        metadata.redirect_uris = vec![redirect.clone()];
+        metadata.launch_uri = metadata.launch_uri.and_then(|_| launch_of(&redirect));
+        records.store.update_client(name, &metadata).map_err(said)?;
+        kept.redirect_uri = Some(redirect);
+    }
     Ok(())
 }

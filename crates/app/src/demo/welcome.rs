@@ -13,6 +13,7 @@ pub(crate) fn welcome(state: &State, data: &str, program: &str) -> String {
     line("  Bascule is open.");
     line("");
     line(&format!("  portal      {}", state.portal));
+    line(&format!("  chart       {}chart    (clinicians; opens the portal about a patient)", state.portal));
     line(&format!("  FHIR base   {}", state.fhir));
     line(&format!("  authority   {}", state.ca));
     line("              (a development CA: trust it in a browser of its own, or pass it to curl)");

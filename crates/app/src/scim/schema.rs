@@ -57,12 +57,19 @@ pub(super) fn schemas(base: &str) -> Vec<Value> {
         text("displayName"),
         text("externalId"),
         with(attribute("name", "complex"), json!({"subAttributes": [text("formatted")]})),
-        with(attribute("emails", "complex"), json!({"multiValued": true, "subAttributes": [text("value")]})),
+        with(
+            attribute("emails", "complex"),
+            json!({"multiValued": true, "subAttributes": [
+                text("value"), with(text("type"), json!({"mutability": "readOnly"})),
+                with(attribute("primary", "boolean"), json!({"mutability": "readOnly"})),
+            ]})
+        ),
         attribute("active", "boolean"),
         with(
             attribute("groups", "complex"),
             json!({"multiValued": true, "mutability": "readOnly", "subAttributes": [
                 with(text("value"), json!({"mutability": "readOnly"})), with(text("display"), json!({"mutability": "readOnly"})),
+                with(attribute("$ref", "reference"), json!({"mutability": "readOnly", "referenceTypes": ["Group"]})),
             ]})
         ),
         with(

@@ -76,6 +76,20 @@ impl Bridge {
         self.json(url.as_str(), Some(token)).await
     }
 
+    /// `POST {scheme and host of the base}/oauth/launch`: puts a launch of an app about a patient ready, and says where the
+    /// app begins.
+    pub(super) async fn launch(&self, token: &str, app: &str, patient: &str) -> Result<String, Trouble> {
+        let unreadable = |what| Trouble::Unreadable { what, request_id: None };
+        let base = url::Url::parse(&self.base).map_err(|_| unreadable("its address cannot be read"))?;
+        let url = base.join("/oauth/launch").map_err(|_| unreadable("its address cannot be read"))?;
+        let asked = serde_json::json!({ "client_id": app, "patient": patient, "need_patient_banner": true });
+        let said = ("application/json", asked.to_string());
+        let answer = accepted(self.send(Method::POST, url.as_str(), Some(token), Some(said)).await?, true)?;
+        let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let address = made.get("launch_uri").and_then(Value::as_str).map(str::to_owned);
+        address.ok_or_else(|| unreadable("no app is registered to be launched"))
+    }
+
     /// The first page of a search.
     pub(super) async fn search_first(&self, token: &str, kind: &str, query: &[(&str, &str)]) -> Result<Found, Trouble> {
         self.search_pages(token, kind, query, 1).await

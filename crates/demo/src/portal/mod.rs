@@ -40,6 +40,14 @@ struct House {
     bridge: Bridge,
     sessions: Sessions,
     sign_ins: SignIns,
+    chart: Chart,
+}
+
+/// The clinicians' side: a client of its own, with its own sessions.
+struct Chart {
+    settings: PortalSettings,
+    sessions: Sessions,
+    sign_ins: SignIns,
 }
 
 impl Portal {
@@ -52,7 +60,12 @@ impl Portal {
         let bridge = Bridge::new(&settings)?;
         let sessions = Sessions::new(settings.session_idle_seconds, settings.sessions_max);
         let sign_ins = SignIns::new(settings.sign_ins_max);
-        Ok(Self { house: Arc::new(House { settings, bridge, sessions, sign_ins }) })
+        let chart = Chart {
+            sessions: Sessions::new(settings.session_idle_seconds, settings.sessions_max),
+            sign_ins: SignIns::new(settings.sign_ins_max),
+            settings: settings.of_chart(),
+        };
+        Ok(Self { house: Arc::new(House { settings, bridge, sessions, sign_ins, chart }) })
     }
 
     /// The pages as a service, for whoever listens.

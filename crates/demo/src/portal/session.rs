@@ -23,7 +23,7 @@ pub(super) struct May {
 pub(super) struct Session {
     /// The access token.
     pub(super) token: String,
-    /// Id of the Patient whose record is shown.
+    /// Id of the Patient whose record is shown; empty in the chart, which shows many.
     pub(super) patient: String,
     /// What the person agreed that the portal may write.
     pub(super) may: May,

@@ -15,6 +15,8 @@ pub struct PortalSettings {
     pub client_id: String,
     /// The secret of a confidential client; `None`: a public client that proves itself by PKCE alone.
     pub client_secret: Option<String>,
+    /// The path to which the bridge sends the browser back; register `public_url` + this as redirect URI.
+    pub redirect_path: &'static str,
     /// SMART scopes to ask for.
     pub scopes: Vec<String>,
     /// PEM of the only authorities trusted for the bridge; `None` trusts the operating system's.
@@ -39,8 +41,14 @@ impl PortalSettings {
     /// What the portal asks for: to read the own record, to write to the care team, to cancel an appointment.
     pub const SCOPES: [&'static str; 4] =
         ["launch/patient", "patient/*.rs", "patient/Communication.c", "patient/Appointment.u"];
-    /// The path to which the bridge sends the browser back; register `public_url` + this as redirect URI.
+    /// The path to which the bridge sends the browser back.
     pub const REDIRECT_PATH: &'static str = "/signed-in";
+    /// The path at which a chart launches the portal; register `public_url` + this as `initiate_login_uri`.
+    pub const LAUNCH_PATH: &'static str = "/launch";
+    /// What the chart beside the portal asks for: its patients, and to launch apps about them.
+    pub const CHART_SCOPES: [&'static str; 4] = ["openid", "fhirUser", "user/Patient.rs", "smart/orchestrate_launch"];
+    /// The path to which the bridge sends a clinician's browser back.
+    pub const CHART_REDIRECT_PATH: &'static str = "/chart/signed-in";
 
     /// The usual bounds for a portal at `public_url` in front of `bridge_fhir_base`.
     #[must_use]
@@ -50,6 +58,7 @@ impl PortalSettings {
             bridge_fhir_base: bridge_fhir_base.trim_end_matches('/').to_owned(),
             client_id: client_id.to_owned(),
             client_secret: None,
+            redirect_path: Self::REDIRECT_PATH,
             scopes: Self::SCOPES.map(String::from).to_vec(),
             ca_pem: None,
             organization: String::from("Mercy Hospital"),
@@ -65,7 +74,23 @@ impl PortalSettings {
     /// The whole redirect URI.
     #[must_use]
     pub fn redirect_url(&self) -> String {
-        format!("{}{}", self.public_url, Self::REDIRECT_PATH)
+        format!("{}{}", self.public_url, self.redirect_path)
+    }
+
+    /// The same for the chart: the other client of this origin.
+    pub(super) fn of_chart(&self) -> Self {
+        Self {
+            client_id: crate::cast::CHART.to_owned(),
+            client_secret: None,
+            redirect_path: Self::CHART_REDIRECT_PATH,
+            scopes: Self::CHART_SCOPES.map(String::from).to_vec(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether a patient must be in context.
+    pub(super) fn is_about_a_patient(&self) -> bool {
+        self.scopes.iter().any(|scope| scope.starts_with("launch"))
     }
 
     pub(super) fn check(&self) -> Result<(), PortalError> {

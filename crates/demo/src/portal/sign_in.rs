@@ -92,16 +92,26 @@ impl SignIns {
         &self,
         settings: &PortalSettings,
         bridge: &Bridge,
+        launch: Option<&str>,
         now: Instant,
     ) -> Result<(String, String), Trouble> {
         let endpoints = Endpoints::read(&bridge.discover().await?)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let (url, state) = oauth(settings, &endpoints)?
+        let client = oauth(settings, &endpoints)?;
+        // Whom a chart launches, it tells the patient: nobody is asked for one.
+        let scope = |scope: &String| match launch {
+            Some(_) if scope == "launch/patient" => Scope::new("launch".to_owned()),
+            _ => Scope::new(scope.clone()),
+        };
+        let mut asked = client
             .authorize_url(CsrfToken::new_random)
-            .add_scopes(settings.scopes.iter().cloned().map(Scope::new))
+            .add_scopes(settings.scopes.iter().map(scope))
             .add_extra_param("aud", bridge.base())
-            .set_pkce_challenge(challenge)
-            .url();
+            .set_pkce_challenge(challenge);
+        if let Some(launch) = launch {
+            asked = asked.add_extra_param("launch", launch);
+        }
+        let (url, state) = asked.url();
         let state = state.into_secret();
         self.keep(state.clone(), Begun { verifier, endpoints, at: now });
         Ok((url.into(), state))
@@ -161,9 +171,14 @@ fn session(
         return Err(Trouble::SignInForged { what: "its token is of a kind that the portal does not know" });
     }
     let patient = token.extra_fields().patient.clone();
-    let patient = patient.filter(|id| bascule_fhir::Id::parse(id).is_some()).ok_or_else(|| Trouble::SignInRefused {
-        words: String::from("your account is not linked to a patient record"),
-    })?;
+    let patient = match patient.filter(|id| bascule_fhir::Id::parse(id).is_some()) {
+        Some(patient) => patient,
+        None if !settings.is_about_a_patient() => String::new(),
+        None => {
+            let words = String::from("your account is not linked to a patient record");
+            return Err(Trouble::SignInRefused { words });
+        }
+    };
     let lasts = token.expires_in().unwrap_or(Duration::from_secs(TOKEN_SECONDS_DEFAULT));
     // An answer without scopes grants what was asked for (RFC 6749, 5.1).
     let may = match token.scopes() {

@@ -30,6 +30,7 @@ mod mutual_tls;
 mod negative;
 mod ng_invalid;
 mod oi_openid;
+mod page;
 mod pages;
 mod pc_public;
 mod pk_pkce;

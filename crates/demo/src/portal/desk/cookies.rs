@@ -5,12 +5,40 @@ use axum::http::{HeaderMap, HeaderValue};
 
 const SESSION: &str = "__Host-portal";
 const SIGN_IN: &str = "__Host-portal-sign-in";
+const CHART: &str = "__Host-chart";
+const CHART_SIGN_IN: &str = "__Host-chart-sign-in";
 /// `__Host-` already means: this host alone, over TLS, every path.
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
 /// The key of the session, if the browser has one.
 pub(super) fn session_key(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, SESSION)
+}
+
+/// The key of a clinician's session.
+pub(super) fn chart_key(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, CHART)
+}
+
+/// The `state` of a clinician's sign-in.
+pub(super) fn chart_state(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, CHART_SIGN_IN)
+}
+
+/// Gives a clinician's browser a session, and takes its sign-in back.
+pub(super) fn remember_chart(headers: &mut HeaderMap, key: &str) {
+    set(headers, &format!("{CHART}={key}; {ATTRIBUTES}"));
+    set(headers, &format!("{CHART_SIGN_IN}=; Max-Age=0; {ATTRIBUTES}"));
+}
+
+/// Takes the session from a clinician's browser.
+pub(super) fn forget_chart(headers: &mut HeaderMap) {
+    set(headers, &format!("{CHART}=; Max-Age=0; {ATTRIBUTES}"));
+}
+
+/// Gives a clinician's browser the `state` of its sign-in.
+pub(super) fn remember_chart_sign_in(headers: &mut HeaderMap, state: &str) {
+    set(headers, &format!("{CHART_SIGN_IN}={state}; Max-Age=600; {ATTRIBUTES}"));
 }
 
 /// The `state` of the sign-in that this browser began.

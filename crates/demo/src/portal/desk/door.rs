@@ -18,9 +18,28 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Sends the browser to the bridge.
 pub(super) async fn sign_in(State(house): Shared) -> Response {
-    match house.sign_ins.begin(&house.settings, &house.bridge, Instant::now()).await {
+    begin(&house, None).await
+}
+
+/// A launch by a chart.
+#[derive(Debug, Deserialize)]
+pub(super) struct Launch {
+    iss: String,
+    launch: String,
+}
+
+/// A chart launches the portal: the same, about the patient that the chart has open. Only the own bridge is asked.
+pub(super) async fn launched(State(house): Shared, Query(asked): Query<Launch>) -> Response {
+    if asked.iss.trim_end_matches('/') != house.bridge.base() {
+        return house.trouble(&Trouble::SignInForged { what: "the launch is of another server" });
+    }
+    begin(&house, Some(&asked.launch)).await
+}
+
+async fn begin(house: &House, launch: Option<&str>) -> Response {
+    match house.sign_ins.begin(&house.settings, &house.bridge, launch, Instant::now()).await {
         Ok((url, state)) => {
-            let mut response = go(&house, &url);
+            let mut response = go(house, &url);
             cookies::remember_sign_in(response.headers_mut(), &state);
             response
         }

@@ -4,6 +4,7 @@ mod cookies;
 mod door;
 mod gather;
 mod send;
+mod ward;
 
 use std::sync::Arc;
 
@@ -65,6 +66,12 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/sign-in", get(door::sign_in))
         .route(PortalSettings::REDIRECT_PATH, get(door::signed_in))
         .route("/sign-out", post(door::sign_out))
+        .route(PortalSettings::LAUNCH_PATH, get(door::launched))
+        .route("/chart", get(ward::patients))
+        .route("/chart/sign-in", get(ward::sign_in))
+        .route(PortalSettings::CHART_REDIRECT_PATH, get(ward::signed_in))
+        .route("/chart/launch", post(ward::launch))
+        .route("/chart/sign-out", post(ward::sign_out))
         .route("/signed-out", get(door::signed_out))
         .route("/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
@@ -76,7 +83,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
 /// What a browser must know about every answer.
 async fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(CONTENT_POLICY);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     // `same-origin`, not `no-referrer`: under the latter a browser sends `Origin: null` with our own forms.
@@ -85,6 +92,17 @@ async fn guard(mut response: Response) -> Response {
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Lets the answer to a form of this page lead on to the bridge.
+fn let_forms_lead_to(response: &mut Response, base: &str) {
+    let origin = url::Url::parse(base).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let usual = CONTENT_POLICY;
+    let usual = usual.to_str().unwrap_or_default();
+    let widened = usual.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
+    if let Ok(value) = HeaderValue::from_str(&widened) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, value);
+    }
 }
 
 fn asset(kind: &'static str, body: &'static str) -> Response {

@@ -123,6 +123,7 @@ fn who(patient: &Patient) -> Markup {
     html! {
         div.who {
             (name(patient))
+            a.quiet href="/sign-in" title="Show the record of somebody whom you represent, or your own" { "Switch person" }
             form method="post" action="/sign-out" { button.quiet type="submit" { "Sign out" } }
         }
     }

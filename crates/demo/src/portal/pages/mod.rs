@@ -11,6 +11,7 @@ mod messages;
 mod overview;
 mod results;
 mod trouble;
+mod ward;
 mod welcome;
 
 pub(super) use appointments::{appointments, cancel};
@@ -23,6 +24,7 @@ pub(super) use messages::{TEXT_MAX, messages};
 pub(super) use overview::{Overview, overview};
 pub(super) use results::{Results, results};
 pub(super) use trouble::trouble;
+pub(super) use ward::{ward, ward_welcome};
 pub(super) use welcome::{Left, welcome};
 
 use super::trouble::Trouble;
