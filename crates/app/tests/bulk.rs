@@ -137,6 +137,7 @@ async fn bd_10_the_patients_of_a_groups_export_are_its_members() {
     std::fs::write(&file, shipped + CLINIC).unwrap();
     demo.start_again();
     let token = demo.token("eastside-clinic");
+    demo.settled(&token, "/fhir/Patient/p0001").await;
     let bearer = format!("Bearer {token}");
     let headers = [
         ("authorization", bearer.as_str()),

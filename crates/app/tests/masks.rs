@@ -75,6 +75,7 @@ async fn a_mask_puts_something_in_the_place_of_a_value() {
     let masks = "elements = [\"id\", \"gender\"]\nmasks = { birthDate = \"pooled-year\", \"address.postalCode\" = \"zip3\", \"identifier.value\" = \"last-four\", \"name.family\" = \"code\" }";
     let mut demo = demo(&[("Patient", masks)]);
     let token = demo.token("scheduler-app");
+    demo.settled(&token, "/fhir/Patient/young-1").await;
     let old = got(&demo, &token, "/Patient/old-1").await;
     let young = got(&demo, &token, "/Patient/young-1").await;
     assert_eq!(old["birthDate"], "1936", "of 90 and more one year: the year that is 90 years ago");
@@ -104,6 +105,7 @@ async fn a_mask_puts_something_in_the_place_of_a_value() {
 async fn safe_harbor_takes_every_identifier_out_and_lets_nobody_search_for_one() {
     let mut demo = demo(&[("Patient", "elements = \"*\"\nprofile = \"safe-harbor\"")]);
     let token = demo.token("scheduler-app");
+    demo.settled(&token, "/fhir/Patient/young-1").await;
     let old = got(&demo, &token, "/Patient/old-1").await;
     assert_eq!(old["gender"], "female");
     assert_eq!(old["birthDate"], "1936");
@@ -142,6 +144,7 @@ async fn a_limited_data_set_and_an_experts_data_need_what_the_rule_names_on_file
         ("Appointment", "elements = \"*\"\nprofile = \"expert\""),
     ]);
     let token = demo.token("scheduler-app");
+    demo.settled(&token, "/fhir/Patient/young-1").await;
     for (road, kind) in [("/Patient/old-1", "data-use"), ("/Appointment?_count=1", "expert-determination")] {
         let refused = demo.get(&token, &format!("/fhir{road}")).await;
         assert_eq!(refused.status, 403, "{road}");

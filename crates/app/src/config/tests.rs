@@ -129,6 +129,23 @@ fn the_bridge_reads_for_itself_only_where_it_comes_as_itself() {
 }
 
 #[test]
+fn lesson_15_a_time_in_another_unit_is_refused() {
+    let bearer = "credential = { bearer = \"file:secret\" }";
+    for (written, said) in [
+        ("{ poll_minutes = 1 }", "poll_minutes"),
+        ("{ poll_hours = 1, age_hours_max = 24 }", "poll_hours"),
+        ("{ poll_seconds = \"60s\" }", "poll_seconds"),
+        ("{ poll_seconds = 60000000 }", "between 1 and 86400"),
+        ("{ poll_seconds = 3600, age_seconds_max = 60 }", "too old before the next"),
+    ] {
+        fault(bearer, &format!("consents = {written}"), said);
+    }
+    let (_folder, settings) = house(bearer, "consents = { poll_seconds = 60, age_seconds_max = 300 }");
+    let feed = settings.unwrap().gateway.apis.remove(0).feeds.consents.unwrap();
+    assert_eq!((feed.poll_seconds, feed.age_seconds_max), (60, 300));
+}
+
+#[test]
 fn an_api_is_not_mounted_over_the_bridge_itself() {
     let at = |path: &str| {
         let other = format!(

@@ -186,6 +186,17 @@ impl Demo {
         token
     }
 
+    /// Waits until the house has read what its feeds bring: until then it says that it does not know.
+    pub(crate) async fn settled(&self, token: &str, path: &str) {
+        for _ in 0..240 {
+            if self.get(token, path).await.status != 503 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        panic!("{path}: the feeds are not read");
+    }
+
     /// Sends a request to the bridge; `path` begins with a slash, or is a whole URL.
     pub(crate) async fn send(
         &self,

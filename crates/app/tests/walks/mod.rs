@@ -35,6 +35,8 @@ async fn every_road_lets_pass_whom_it_is_granted_to_and_turns_away_the_others() 
     let shipped = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, shipped + ROADS).unwrap();
     demo.start_again();
+    let token = demo.token("mercy-lab");
+    demo.settled(&token, "/fhir/Specimen?_count=1").await;
     walk_all(&mut demo, "roads").await;
 }
 

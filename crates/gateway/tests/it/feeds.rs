@@ -126,7 +126,7 @@ async fn consents_that_were_never_read_let_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_consent_that_changes_in_the_chart_acts_when_it_is_next_polled() {
+async fn lesson_15_a_consent_that_changes_acts_within_the_seconds_that_are_said() {
     let scene = scene().await;
     let start = now().plus_seconds(-200);
     scene.house.gateway.poll(start).await;
@@ -142,7 +142,7 @@ async fn a_consent_that_changes_in_the_chart_acts_when_it_is_next_polled() {
 }
 
 #[tokio::test]
-async fn a_consent_that_is_written_through_the_bridge_acts_on_the_next_request() {
+async fn lesson_15_a_consent_that_is_written_through_the_bridge_acts_on_the_next_request() {
     let scene = scene().await;
     for id in ["c1", "c2"] {
         scene.toy.put(consent(id, "permit", "draft"));

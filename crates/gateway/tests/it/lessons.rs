@@ -1,4 +1,4 @@
-//! What the field's bugs teach, by number, where no other file of these tests has the lesson's name: 1, 2, 3, 8, 9, 14, 15.
+//! What the field's bugs teach, by number, where no other file of these tests has the lesson's name: 1, 2, 3, 8, 9, 14.
 
 use http::Method;
 use serde_json::json;
