@@ -190,3 +190,17 @@ fn a_full_queue_refuses_and_a_gap_entry_says_how_many() {
         .unwrap();
     assert_eq!(said, refused);
 }
+
+#[test]
+fn a_start_with_the_clock_set_back_is_said() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings(root.path());
+    runtime().block_on(async {
+        for at in [NOW, NOW.plus_seconds(-3_600)] {
+            let log = Log::open(settings.clone(), at).unwrap();
+            log.close(at).await.unwrap();
+        }
+    });
+    let report = verify(&settings.folder, &VerifyOptions::default());
+    assert!(report.holds(), "{report:?}");
+}

@@ -284,6 +284,10 @@ impl Sequencer {
     /// Writes one entry about the bridge itself.
     pub(crate) fn commit_system(&mut self, event: &SystemEvent, at: Timestamp) -> Result<Committed, LogError> {
         let mut draft = Draft::default();
+        // A start with the clock set back since the last entry is said like any step; how long the house was closed is none.
+        if at < self.clock.latest {
+            self.draft_clock_step(&mut draft, at)?;
+        }
         let placed = self.draft_system(&mut draft, event, at)?;
         draft.committed.placed.push(Some(placed));
         self.write(&draft.records)?;
