@@ -93,8 +93,14 @@ impl House {
     }
 
     fn start_witness(&self) -> Running {
-        let running = Running::spawn(&self.folder, "witness-process", &["witness", "--config", &self.witness]);
+        let mut running = Running::spawn(&self.folder, "witness-process", &["witness", "--config", &self.witness]);
         wait_for("the witness", || {
+            let ended = running.0.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "it ended: {}",
+                std::fs::read_to_string(self.folder.join("witness-process.log")).unwrap()
+            );
             std::fs::read_to_string(self.folder.join("witness-process.out")).unwrap_or_default().contains("Ctrl-C")
         });
         running
