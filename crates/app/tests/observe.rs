@@ -43,6 +43,17 @@ async fn observing_relaxes_named_flows_and_drafts_the_least_grants() {
     let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
     let whole = demo.get(&scheduler, "/fhir/Appointment?_count=3").await.json();
     assert!(whole.to_string().contains("reasonCode"), "elements are relaxed: {whole}");
+    // One command ends it on the next request, and another lets the configuration speak again.
+    let config = demo.config();
+    let say = |words: &[&str]| demo.run(&[&["policy", "mode", "ehr"], words, &["--config", &config]].concat());
+    let (status, _, error) = say(&["enforce"]);
+    assert!(status == 64 && error.contains("--because"), "{status} {error}");
+    assert_eq!(say(&["off", "--because", "x"]).0, 64, "no word turns rules off");
+    assert_eq!(say(&["enforce", "--because", "the vendor is ready"]).0, 0);
+    assert_eq!(demo.get(&scheduler, asked).await.status, 403);
+    assert!(say(&[]).1.contains("ehr: enforce, said "));
+    assert_eq!(say(&["configured", "--because", "the vendor is not ready"]).0, 0);
+    assert_eq!(demo.get(&scheduler, asked).await.status, 200);
     // Nobody else's flow, no other patient, and never without a token.
     assert_eq!(demo.get(&counter, "/fhir/Appointment?_count=1").await.status, 403);
     assert_eq!(demo.get(&patient, "/fhir/Patient/p0002").await.status, 403);

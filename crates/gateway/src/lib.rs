@@ -31,6 +31,7 @@ mod key_set;
 mod links;
 mod matching;
 mod members;
+mod mode;
 mod narrow;
 mod observe;
 mod offer;

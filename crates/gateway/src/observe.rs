@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::apis::Served;
 use crate::gateway::Gateway;
+use crate::mode;
 
 /// Element paths of one answer that are told.
 const PATHS_MAX: usize = 512;
@@ -19,7 +20,7 @@ const WHOLE: [&str; 4] = ["extension", "modifierExtension", "contained", "text"]
 
 /// Tells of a request whose rules are only observed; `body` is what left, if it is known.
 pub(crate) fn tell(gateway: &Gateway, served: &Served, permit: &Permit, body: Option<&[u8]>, now: Timestamp) {
-    if !is_observed(&served.api, permit.principal(), now) {
+    if !is_observed(&mode::in_force(gateway.store(), &served.api), permit.principal(), now) {
         return;
     }
     let elements = body.map(|body| elements(permit, body)).unwrap_or_default();

@@ -26,7 +26,7 @@ use crate::offer::Offer;
 use crate::record::Visit;
 use crate::refuse::Refusal;
 use crate::upstream::{Call, Content, Reply};
-use crate::{batch, bulk, duties, feeds, keep, links, outbound, parameters, refill, safety, stream, write};
+use crate::{batch, bulk, duties, feeds, keep, links, mode, outbound, parameters, refill, safety, stream, write};
 
 /// Walks one request to its end, and says what became of it.
 pub(crate) async fn walk(
@@ -125,7 +125,8 @@ pub(crate) fn decide(
     let question = Question::new(&served.api.name, &principal, policy.settings(), now);
     let facts = gather(&gateway.shelf(), &policy.needs(&principal, &asked), &question);
     visit.recipient = crate::facts::recipient(&facts);
-    let permit = policy.decide(principal, asked, &facts, &served.api, now).map_err(Refusal::Denied)?;
+    let api = mode::in_force(gateway.store(), &served.api);
+    let permit = policy.decide(principal, asked, &facts, &api, now).map_err(Refusal::Denied)?;
     outbound::decide(gateway, served, visit, &permit, now)?;
     visit.permit = Some(permit.clone());
     Ok(permit)

@@ -1,6 +1,8 @@
 //! What policy must be told before it decides. A fact that could not be had is `Unknown`, and unknown denies,
 //! unless the policy itself names what its absence means.
 
+use std::sync::Arc;
+
 use bascule_fhir::{Id, Timestamp};
 
 use crate::party::{Agreement, Consent, Organization, Relation};
@@ -48,7 +50,7 @@ pub struct Facts {
     /// Its agreements.
     pub agreements: Fact<Vec<Agreement>>,
     /// Consents on file for the patients asked about.
-    pub consents: Fact<Vec<Consent>>,
+    pub consents: Fact<Arc<Vec<Consent>>>,
     /// Relations of the user.
     pub relations: Fact<Vec<Relation>>,
     /// When the feed of relations was last known to be complete.
@@ -56,9 +58,9 @@ pub struct Facts {
     /// The patient's care team, as references.
     pub care_team: Fact<Vec<String>>,
     /// Restrictions granted to the patients asked about (164.522(a)).
-    pub restrictions: Fact<Vec<Restriction>>,
+    pub restrictions: Fact<Arc<Vec<Restriction>>>,
     /// Authorizations on file (164.508).
-    pub authorizations: Fact<Vec<Authorization>>,
+    pub authorizations: Fact<Arc<Vec<Authorization>>>,
     /// Representations of the user.
     pub representations: Fact<Vec<Representation>>,
     /// Holds on the patient's items.
@@ -98,18 +100,25 @@ impl Facts {
         Self {
             organization: Fact::Known(None),
             agreements: Fact::Known(Vec::new()),
-            consents: Fact::Known(Vec::new()),
+            consents: Vec::new().into(),
             relations: Fact::Known(Vec::new()),
             relations_as_of: Fact::Unknown,
             care_team: Fact::Known(Vec::new()),
-            restrictions: Fact::Known(Vec::new()),
-            authorizations: Fact::Known(Vec::new()),
+            restrictions: Vec::new().into(),
+            authorizations: Vec::new().into(),
             representations: Fact::Known(Vec::new()),
             holds: Fact::Known(Vec::new()),
             links: Fact::Known(Links::default()),
             emergencies: Fact::Known(Vec::new()),
             reasons: Fact::Known(Vec::new()),
         }
+    }
+}
+
+/// What was filed, known: shared, since it may be about very many patients.
+impl<T> From<Vec<T>> for Fact<Arc<Vec<T>>> {
+    fn from(filed: Vec<T>) -> Self {
+        Self::Known(Arc::new(filed))
     }
 }
 

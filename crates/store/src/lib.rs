@@ -28,6 +28,7 @@ pub mod launch;
 pub mod launched;
 pub mod link_code;
 pub mod log;
+pub mod mode;
 pub mod observed;
 pub mod organization;
 pub mod page_link;

@@ -118,6 +118,12 @@ pub(crate) enum Act {
         draft: bool,
         api: Option<String>,
     },
+    /// Says that the rules of an API hold for all, or for nobody yet, or what the configuration says; or asks.
+    Mode {
+        api: String,
+        say: Option<String>,
+        because: Option<String>,
+    },
     /// The delivery queue.
     Exchange {
         act_on: ExchangeAct,
@@ -233,6 +239,8 @@ impl Act {
             Self::ReviewClose { .. } => "review-close",
             Self::ReviewDigest { .. } => "review-digest",
             Self::Observed { .. } => "observed",
+            Self::Mode { say: Some(_), .. } => "policy-mode",
+            Self::Mode { say: None, .. } => "policy-modes",
             Self::Exchange { act_on } => act_on.name(),
             Self::Policy { .. } => "policy",
             Self::People { what } => what.name(),

@@ -5,6 +5,7 @@ mod audit;
 pub(crate) mod exchange;
 pub(crate) mod filed;
 pub(crate) mod http;
+mod mode;
 mod observed;
 mod parties;
 pub(crate) mod people;

@@ -122,6 +122,7 @@ impl Records {
             Act::UserAdd { name, display, roles, fhir_user, patient } => {
                 self.add_user(name, display, roles, fhir_user.as_deref(), patient.as_deref(), now)
             }
+            Act::Mode { api, say, because } => self.mode(&api, say.as_deref(), because.as_deref(), now),
             Act::UserReset { name } => self.reset_user(&name, now),
             Act::UserDisable { name } => {
                 let user = self.user(&name)?;

@@ -87,6 +87,19 @@ pub(crate) enum PolicyVerb {
         #[command(flatten)]
         records: RecordsArgs,
     },
+    /// Take a canary back (`observe`), end observing (`enforce`), or let the configuration speak again (`configured`), from
+    /// the next request on; without a word, what was said
+    Mode {
+        /// The API
+        api: String,
+        /// `enforce`, `observe` or `configured`
+        say: Option<String>,
+        /// Why
+        #[arg(long)]
+        because: Option<String>,
+        #[command(flatten)]
+        records: RecordsArgs,
+    },
     /// The policy in force: its hash, since when, by whom, what waits
     Status {
         #[command(flatten)]

@@ -39,6 +39,9 @@ async fn answer(verb: PolicyVerb) -> Result<String, Exit> {
         PolicyVerb::Explain { request, role, records } => explain::run(request, role, records).await,
         PolicyVerb::ObserveReport { api, records } => observe::run(false, api.as_deref(), records).await,
         PolicyVerb::Draft { api, records } => observe::run(true, api.as_deref(), records).await,
+        PolicyVerb::Mode { api, say, because, records } => {
+            change::mode(api, say.as_deref(), because.as_deref(), records).await
+        }
         PolicyVerb::Status { records } => change::status(records).await,
         PolicyVerb::Show { role, records } => show(role.as_deref(), records).await,
         PolicyVerb::Apply { folder, emergency, change } => change::apply(folder, None, *emergency, change).await,

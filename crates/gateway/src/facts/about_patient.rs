@@ -2,6 +2,7 @@
 //! it holds; what keeps back follows it for good, unless the link was wrong: so that no end of a link opens anything.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bascule_fhir::Id;
 use bascule_policy::party::Consent;
@@ -14,9 +15,9 @@ use super::{Question, Shelf};
 /// What decides, with the ids of the API asked.
 #[derive(Debug, Default)]
 pub(super) struct About {
-    pub(super) consents: Vec<Consent>,
-    pub(super) restrictions: Vec<Restriction>,
-    pub(super) authorizations: Vec<Authorization>,
+    pub(super) consents: Arc<Vec<Consent>>,
+    pub(super) restrictions: Arc<Vec<Restriction>>,
+    pub(super) authorizations: Arc<Vec<Authorization>>,
     /// The APIs whose consents must be known for this to be all.
     pub(super) apis: BTreeSet<String>,
 }
@@ -61,11 +62,12 @@ impl About {
         match &filed.record {
             Record::Consent(consent) => self.add_consent(consent, patient, link),
             Record::Restriction(restriction) => {
-                self.restrictions.push(Restriction { patient: patient.clone(), ..restriction.clone() });
+                Arc::make_mut(&mut self.restrictions)
+                    .push(Restriction { patient: patient.clone(), ..restriction.clone() });
             }
             Record::Authorization(authorization) => {
                 if let Some(period) = link.over(authorization.period) {
-                    self.authorizations.push(Authorization {
+                    Arc::make_mut(&mut self.authorizations).push(Authorization {
                         patient: patient.clone(),
                         period,
                         ..authorization.clone()
@@ -78,8 +80,8 @@ impl About {
 
     fn add_consent(&mut self, consent: &Consent, patient: &Id, link: Link) {
         match link {
-            Link::Same => self.consents.push(consent.clone()),
-            Link::Holds(_) | Link::Ended => self.consents.extend(linked(consent, patient, link)),
+            Link::Same => Arc::make_mut(&mut self.consents).push(consent.clone()),
+            Link::Holds(_) | Link::Ended => Arc::make_mut(&mut self.consents).extend(linked(consent, patient, link)),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::identity::Behalf;
 use crate::narrow::{self, Sent};
 use crate::record::Visit;
 use crate::upstream::Content;
-use crate::{links, walk};
+use crate::{links, mode, walk};
 
 /// Resources that are asked about at once.
 const AT_ONCE: usize = 8;
@@ -53,7 +53,8 @@ async fn is_visible(
     let policy = gateway.policy();
     let question = Question::new(&served.api.name, principal, policy.settings(), now);
     let facts = gather(&gateway.shelf(), &policy.needs(principal, &asked), &question);
-    let permit = policy.decide(principal.clone(), asked, &facts, &served.api, now).ok()?;
+    let api = mode::in_force(gateway.store(), &served.api);
+    let permit = policy.decide(principal.clone(), asked, &facts, &api, now).ok()?;
     let call = narrow::call(&permit, Sent::default(), &gateway.frame(served)).ok()?;
     let reply = served.upstream.send(call, &visit.head.headers, &Behalf::Caller(principal, &visit.head)).await.ok()?;
     let Content::Held(body) = reply.content else { return None };

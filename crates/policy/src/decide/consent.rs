@@ -17,6 +17,8 @@ use crate::record::Restriction;
 struct Said {
     /// Patients who let nothing of the type out.
     blocked: Vec<Id>,
+    /// Whether it is asked who consented: not for a purpose that needs no consent on file.
+    asks_permits: bool,
     /// Patients who consented to it.
     permitted: Vec<Id>,
     /// Patients who keep the resources back of which all of this is true.
@@ -68,7 +70,8 @@ impl Ask<'_> {
             conditions.push(self.policy.unlabelled().sensitive.clone());
             return Ok(());
         }
-        let mut said = self.said(consents, restrictions, resource, purpose);
+        let mut said = Said { asks_permits: !by_default, ..Said::default() };
+        self.say(consents, restrictions, resource, purpose, &mut said);
         if emergency && self.lift_for_emergency(&mut said) {
             return Ok(());
         }
@@ -80,10 +83,16 @@ impl Ask<'_> {
         Ok(())
     }
 
-    fn said(&self, consents: &[Consent], restrictions: &[Restriction], resource: ResourceType, purpose: &str) -> Said {
-        let mut said = Said::default();
+    fn say(
+        &self,
+        consents: &[Consent],
+        restrictions: &[Restriction],
+        resource: ResourceType,
+        purpose: &str,
+        said: &mut Said,
+    ) {
         for consent in consents {
-            self.provision(consent, resource, purpose, &[], &mut said);
+            self.provision(consent, resource, purpose, &[], said);
         }
         for restriction in restrictions.iter().filter(|restriction| self.is_restricted(restriction, resource, purpose))
         {
@@ -94,13 +103,12 @@ impl Ask<'_> {
             }
         }
         said.lifted.extend(self.notes_authorized());
-        said
     }
 
     /// The consents, or that there are none where the policy says that not knowing them stops this purpose not.
     fn consents(&self, purpose: &str, duties: &mut Vec<Duty>) -> Result<&[Consent], No> {
         match &self.facts.consents {
-            Fact::Known(consents) => Ok(consents),
+            Fact::Known(consents) => Ok(consents.as_slice()),
             Fact::Unknown if self.policy.settings().goes_on_without_consents(&self.api.name, purpose) => {
                 duties.push(Duty::Review { why: "the consents of the patients are not known".to_owned() });
                 Ok(&[])
@@ -125,6 +133,7 @@ impl Ask<'_> {
         let mut about = within.to_vec();
         about.extend(own_region(consent, resource));
         match (consent.permit, about.as_slice()) {
+            (true, []) if !said.asks_permits => {}
             (true, []) => said.permitted.push(patient.clone()),
             (true, _) => said.lifted.extend(self.liftable(&consent.labels).map(|label| (label, patient.clone()))),
             (false, _) => match self.but_for_exceptions(consent, resource, purpose, about.clone()) {
@@ -215,7 +224,7 @@ impl Ask<'_> {
 
     /// Psychotherapy notes pass with their own authorization only (164.508(a)(2)).
     fn notes_authorized(&self) -> Vec<(Label, Id)> {
-        let records = self.facts.authorizations.known().map_or(&[][..], Vec::as_slice);
+        let records = self.facts.authorizations.known().map_or(&[][..], |all| all.as_slice());
         let recipient = [self.recipient.organization.id.as_str(), self.principal.client()];
         let stands = records.iter().filter(|record| {
             record.psychotherapy_notes

@@ -72,6 +72,27 @@ pub(super) fn settings(records: &RecordsArgs) -> Result<config::Settings, Exit> 
 }
 
 /// Asks the house.
+/// What was said of an API's mode, or says it.
+pub(super) async fn mode(
+    api: &str,
+    say: Option<&str>,
+    because: Option<&str>,
+    records: &RecordsArgs,
+) -> Result<String, Exit> {
+    let text = |word: Option<&str>| word.map(ToOwned::to_owned);
+    let act = Act::Mode { api: api.to_owned(), say: text(say), because: text(because) };
+    match records::ask(settings(records)?, &act).await {
+        Ok(Outcome::Done(value)) if records.json => Ok(format!("{value:#}")),
+        Ok(Outcome::Done(value)) => {
+            let part = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+            let since = if part("since").is_empty() { String::new() } else { format!(", said {}", part("since")) };
+            Ok(format!("{}: {}{since}", part("api"), part("mode")))
+        }
+        Ok(Outcome::Refused(sentence)) => Err(said(&sentence)),
+        Err(sentence) => Err(terminal::failed(&sentence)),
+    }
+}
+
 pub(super) async fn ask(act: PolicyAct, signed: Option<Signed>, records: &RecordsArgs) -> Result<Value, Exit> {
     let settings = settings(records)?;
     match records::ask(settings, &Act::Policy { act_on: act, signed }).await {

@@ -45,7 +45,7 @@ fn full() -> House {
 fn each_need_brings_its_fact() {
     let facts = full().gather("ehr", "ehr", &everything("ehr", "a"));
     assert_eq!(facts.organization.known().unwrap().as_ref().unwrap().name, "Mercy");
-    assert_eq!(facts.consents, Fact::Known(vec![consent("a", false)]));
+    assert_eq!(facts.consents, vec![consent("a", false)].into());
     assert_eq!(facts.restrictions.known().unwrap().len(), 1);
     assert_eq!(facts.authorizations.known().unwrap().len(), 1);
     assert_eq!(facts.representations.known().unwrap().len(), 1);
@@ -58,9 +58,9 @@ fn each_need_brings_its_fact() {
 #[test]
 fn the_same_id_of_another_api_brings_nothing() {
     let facts = full().gather("lab", "lab", &everything("lab", "a"));
-    assert_eq!(facts.consents, Fact::Known(vec![]));
-    assert_eq!(facts.restrictions, Fact::Known(vec![]));
-    assert_eq!(facts.authorizations, Fact::Known(vec![]));
+    assert_eq!(facts.consents, vec![].into());
+    assert_eq!(facts.restrictions, vec![].into());
+    assert_eq!(facts.authorizations, vec![].into());
     assert_eq!(facts.representations, Fact::Known(vec![]));
     assert_eq!(facts.holds, Fact::Known(vec![]));
     assert_eq!(facts.relations, Fact::Known(vec![]));
@@ -72,7 +72,7 @@ fn what_was_filed_about_a_person_follows_the_links_and_items_do_not() {
     let house = full();
     let needs = Needs { holds_of: Some(id("a")), ..everything("ehr", "z") };
     let facts = house.gather("lab", "ehr", &Needs { care_team_of: None, ..needs });
-    assert_eq!(facts.consents, Fact::Known(vec![consent("z", false)]));
+    assert_eq!(facts.consents, vec![consent("z", false)].into());
     assert_eq!(facts.restrictions.known().unwrap()[0].patient, id("z"));
     assert_eq!(facts.authorizations.known().unwrap()[0].patient, id("z"));
     assert_eq!(facts.holds, Fact::Known(vec![]), "o1 is an item of the other API");
@@ -122,11 +122,11 @@ fn every_change_is_seen_by_the_next_request() {
 fn a_merge_is_seen_by_the_next_request_that_spans_patients() {
     let house = full();
     let of_lab = || house.gather("lab", "lab", &all_patients()).consents.known().unwrap().clone();
-    assert_eq!(of_lab(), [consent("z", false)]);
+    assert_eq!(*of_lab(), [consent("z", false)]);
     house.link(("ehr", "a"), ("lab", "y"));
     assert_eq!(of_lab().len(), 2);
     house.unlink(("lab", "y"), true, NOW);
-    assert_eq!(of_lab(), [consent("z", false)]);
+    assert_eq!(*of_lab(), [consent("z", false)]);
 }
 
 #[test]

@@ -271,7 +271,7 @@ fn scopes_restrictions_links_and_unknown_facts_close() {
         labels: Vec::new(),
         period: ALWAYS,
     };
-    let kept = Facts { restrictions: Fact::Known(vec![restricted]), ..facts() };
+    let kept = Facts { restrictions: vec![restricted].into(), ..facts() };
     expect!["refuse consent or restriction: consent"].assert_eq(&words(&decided(
         &policy,
         "desk",

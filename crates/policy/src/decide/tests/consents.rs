@@ -10,7 +10,7 @@ fn label(code: &str) -> Label {
 }
 
 fn on_file(consent: Consent) -> Facts {
-    Facts { consents: Fact::Known(vec![consent]), ..facts() }
+    Facts { consents: vec![consent].into(), ..facts() }
 }
 
 /// What a physician's search for observations is narrowed to, or why it is refused.

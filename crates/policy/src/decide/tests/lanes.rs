@@ -110,7 +110,7 @@ fn emergency_access_opens_for_who_treats_and_ends() {
     let doctor = || token("doctor", "user/*.rs");
     let open = |one| Facts {
         emergencies: Fact::Known(vec![one]),
-        consents: Fact::Known(vec![consent("b", false)]),
+        consents: vec![consent("b", false)].into(),
         ..related("care-team", NOW)
     };
     let permit = decide(&hard, doctor(), "GET Patient/b", &open(emergency(Some("b"), NOW.plus_seconds(60)))).unwrap();

@@ -208,7 +208,7 @@ fn facts_of(case: &Case) -> Facts {
         psychotherapy_notes,
         period: always,
     };
-    let authorizations =
+    let authorizations: Vec<Authorization> =
         [has(2).then(|| notes("b", true)), has(3).then(|| notes("a", false))].into_iter().flatten().collect();
     let relations = has(4).then(|| Relation {
         patient: id("b"),
@@ -244,8 +244,8 @@ fn facts_of(case: &Case) -> Facts {
         suspended: false,
     });
     let mut facts = Facts {
-        consents: Fact::Known(consents),
-        authorizations: Fact::Known(authorizations),
+        consents: consents.into(),
+        authorizations: authorizations.into(),
         relations: Fact::Known(relations.into_iter().collect()),
         relations_as_of: Fact::Known(NOW),
         emergencies: Fact::Known(emergency.into_iter().collect()),

@@ -130,7 +130,7 @@ fn an_authorization_lifts_minimum_necessary_for_whom_it_names() {
         psychotherapy_notes: false,
         period,
     };
-    let with = |one| Facts { authorizations: Fact::Known(vec![one]), ..recipient("payer") };
+    let with = |one| Facts { authorizations: vec![one].into(), ..recipient("payer") };
     let payer = || token("payer", "system/*.rs");
     check(
         payer(),

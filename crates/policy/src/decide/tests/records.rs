@@ -16,7 +16,7 @@ use crate::record::{Authorization, Hold, Link, Links, Representation, Restrictio
 
 #[test]
 fn a_consent_that_denies_acts_on_the_next_request() {
-    let denied = Facts { consents: Fact::Known(vec![consent("a", false)]), ..facts() };
+    let denied = Facts { consents: vec![consent("a", false)].into(), ..facts() };
     let physician = || token("physician", "user/*.rs");
     check(
         physician(),
@@ -39,7 +39,7 @@ fn a_consent_that_denies_acts_on_the_next_request() {
         Consent { until: Some(NOW), ..consent("a", false) },
         Consent { from: NOW.plus_seconds(1), ..consent("a", false) },
     ] {
-        let facts = Facts { consents: Fact::Known(vec![other]), ..facts() };
+        let facts = Facts { consents: vec![other].into(), ..facts() };
         assert!(decide(shipped(), physician(), "GET Patient/a", &facts).is_ok());
     }
     // Nobody's consent stands between a patient and the own record.
@@ -98,7 +98,7 @@ fn research_needs_a_consent_on_file() {
     let use_agreement = || Fact::Known(vec![agreement("data-use", &["HRESCH"])]);
     let without = Facts { agreements: use_agreement(), ..recipient("researcher") };
     check(researcher(), "GET Observation", &without, &expect!["refuse no consent on file: consent"]);
-    let with = Facts { consents: Fact::Known(vec![consent("a", true), consent("b", true)]), ..without.clone() };
+    let with = Facts { consents: vec![consent("a", true), consent("b", true)].into(), ..without.clone() };
     check(
         researcher(),
         "GET Observation",
@@ -113,7 +113,7 @@ fn research_needs_a_consent_on_file() {
 #[test]
 fn a_part_2_label_passes_with_a_consent_that_names_it() {
     let named = Consent { labels: vec![sud()], ..consent("a", true) };
-    let facts = Facts { consents: Fact::Known(vec![named]), ..facts() };
+    let facts = Facts { consents: vec![named].into(), ..facts() };
     let permit = decide(shipped(), token("physician", "user/*.rs"), "GET Observation?patient=a", &facts).unwrap();
     let shown = narrowing(permit.narrowing());
     assert!(shown.contains("not(SUD and not(Patient/a))"), "{shown}");
@@ -130,7 +130,7 @@ fn psychotherapy_notes_pass_with_their_own_authorization_only() {
         psychotherapy_notes,
         period: ALWAYS,
     };
-    let with = |one| Facts { authorizations: Fact::Known(vec![one]), ..facts() };
+    let with = |one| Facts { authorizations: vec![one].into(), ..facts() };
     let shown = |facts: &Facts| {
         narrowing(
             decide(shipped(), token("physician", "user/*.rs"), "GET Observation?patient=a", facts).unwrap().narrowing(),
@@ -152,7 +152,7 @@ fn a_restriction_is_kept_towards_health_plans() {
         labels: Vec::new(),
         period: ALWAYS,
     };
-    let with = |class| Facts { restrictions: Fact::Known(vec![paid.clone()]), ..recipient(class) };
+    let with = |class| Facts { restrictions: vec![paid.clone()].into(), ..recipient(class) };
     check(
         token("payer", "system/*.rs"),
         "GET Claim?patient=a",
