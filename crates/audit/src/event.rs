@@ -7,7 +7,7 @@ use bascule_fhir::Timestamp;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::clear::{Clear, Kind};
+use crate::clear::{Clear, Kind, Outcome};
 use crate::opened::Opened;
 use crate::parts::PatientPart;
 
@@ -304,7 +304,11 @@ fn outcome_desc(entry: &Opened) -> Option<String> {
         Kind::Unknown => Some("the outcome is not known: the bridge ended before the request did".to_owned()),
         Kind::BrokenOff => Some("the answer was broken off; some of it may have left".to_owned()),
         Kind::Refusal => Some(format!("refused: {}", entry.clear.cause.as_deref().unwrap_or("by default"))),
-        _ => None,
+        _ if entry.clear.outcome == Outcome::Success => None,
+        _ => Some(entry.clear.cause.as_deref().map_or_else(
+            || format!("permitted, and answered with {}", entry.clear.status),
+            |cause| format!("permitted, and not done: {cause}"),
+        )),
     }
 }
 
@@ -428,6 +432,18 @@ mod tests {
         assert_eq!(events[0]["outcome"], "4");
         assert_eq!(events[0]["outcomeDesc"], "refused: scope-missing");
         assert!(events[0]["meta"].get("profile").is_none());
+    }
+
+    #[test]
+    fn what_was_permitted_and_not_done_says_why() {
+        let said = |facts| {
+            let events = audit_events(&opened(&Entry::disclosure(facts, Timestamp::from_seconds(9))), "s");
+            events[0]["outcomeDesc"].clone()
+        };
+        let absent = AccessFacts { status: 404, cause: Some("not-found".into()), ..facts("read") };
+        assert_eq!(said(absent), "permitted, and not done: not-found");
+        assert_eq!(said(AccessFacts { status: 404, cause: None, ..facts("read") }), "permitted, and answered with 404");
+        assert!(said(facts("read")).is_null());
     }
 
     #[test]

@@ -299,6 +299,7 @@ async fn patch_user(State(scim): State<Scim>, Path(id): Path<String>, parts: Par
 async fn patched_user(feed: &Feed, id: &str, parts: &Parts, body: &[u8]) -> Answer {
     let mut resource = feed.shown_user(id)?;
     let display = resource.get("displayName").cloned();
+    user::addressed(&mut resource);
     patch::apply(&mut resource, &json_of(parts, body)?)?;
     // Whoever changes the name means the one that we show.
     if resource.get("displayName") == display.as_ref()

@@ -57,13 +57,7 @@ pub(super) fn schemas(base: &str) -> Vec<Value> {
         text("displayName"),
         text("externalId"),
         with(attribute("name", "complex"), json!({"subAttributes": [text("formatted")]})),
-        with(
-            attribute("emails", "complex"),
-            json!({"multiValued": true, "subAttributes": [
-                text("value"), with(text("type"), json!({"mutability": "readOnly"})),
-                with(attribute("primary", "boolean"), json!({"mutability": "readOnly"})),
-            ]})
-        ),
+        with(attribute("emails", "complex"), json!({"multiValued": true, "subAttributes": [text("value")]})),
         attribute("active", "boolean"),
         with(
             attribute("groups", "complex"),

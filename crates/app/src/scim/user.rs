@@ -42,7 +42,7 @@ pub(super) fn shown(known: &DirectoryUser, groups: &[Group], base: &str) -> Valu
         }
     };
     put("externalId", known.external_id.as_ref().map(|id| json!(id)));
-    put("emails", user.email.as_ref().map(|email| json!([{"value": email, "type": "work", "primary": true}])));
+    put("emails", user.email.as_ref().map(|email| json!([{"value": email}])));
     put("groups", (!of.is_empty()).then_some(Value::Array(of)));
     put("roles", (!roles.is_empty()).then_some(Value::Array(roles)));
     if let Some(own) = own {
@@ -50,6 +50,14 @@ pub(super) fn shown(known: &DirectoryUser, groups: &[Group], base: &str) -> Valu
         put("schemas", Some(json!([USER, EXTENSION])));
     }
     out
+}
+
+/// Names the one address kept as directories address it in a patch: `emails[type eq "work"].value`.
+pub(super) fn addressed(shown: &mut Value) {
+    if let Some(email) = shown.pointer_mut("/emails/0").and_then(Value::as_object_mut) {
+        email.insert("type".to_owned(), json!("work"));
+        email.insert("primary".to_owned(), json!(true));
+    }
 }
 
 /// What was sent, understood. Passwords and roles are not taken from a directory: the one is the provider's, the other
