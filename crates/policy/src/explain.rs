@@ -10,7 +10,7 @@ use bascule_fhir::{Id, Interaction, ResourceType, Timestamp};
 use bascule_smart::{Credentials, Principal, Scopes, TokenRecord, Unauthenticated, authenticate};
 
 use crate::Api;
-use crate::decision::{Asked, Denial, Permit, TotalRule};
+use crate::decision::{Asked, Denial, DenialReason, Duty, Exemption, Permit, TotalRule};
 use crate::describe;
 use crate::facts::{Fact, Facts, Needs};
 use crate::party::{Agreement, Organization, RecipientClass};
@@ -62,13 +62,7 @@ impl Policy {
             steps.push(("sets", describe::elements(&write.elements)));
         }
         steps.push(("total", describe_total(permit.narrowing().total).to_owned()));
-        if let Some(exemption) = permit.exemption() {
-            steps.push(("exempt", describe::exemption(exemption)));
-        }
-        steps.extend(permit.duties().iter().map(|duty| ("beside", describe::duty(duty))));
-        if let Some(reason) = permit.would_refuse() {
-            steps.push(("observe", format!("enforcing would refuse: {}", describe::reason(reason))));
-        }
+        steps.extend(beside(permit.exemption(), permit.duties(), permit.would_refuse()));
         if let Some(narrowing) = permit.would_narrow() {
             for (resource, one) in &narrowing.types {
                 steps.push((
@@ -77,29 +71,45 @@ impl Policy {
                 ));
             }
         }
-        Explanation {
-            permitted: true,
-            outcome: format!(
-                "permitted to {} for {} (agreement: {})",
-                permit.role(),
-                permit.purpose(),
-                permit.agreement()
-            ),
-            rule: self.cite(permit.rule()),
-            steps,
-            mend: String::new(),
-            policy_hash: permit.policy_hash().to_owned(),
-        }
+        let to = (permit.role(), permit.purpose(), permit.agreement());
+        self.permission(to, permit.rule(), permit.policy_hash(), steps)
     }
 
     fn refused(&self, denial: &Denial, steps: Vec<(&'static str, String)>) -> Explanation {
+        self.refusal(&denial.reason, &denial.rule, &denial.policy_hash, steps)
+    }
+
+    fn permission(
+        &self,
+        (role, purpose, agreement): (&str, &str, &str),
+        rule: &str,
+        policy_hash: &str,
+        steps: Vec<(&'static str, String)>,
+    ) -> Explanation {
+        Explanation {
+            permitted: true,
+            outcome: format!("permitted to {role} for {purpose} (agreement: {agreement})"),
+            rule: self.cite(rule),
+            steps,
+            mend: String::new(),
+            policy_hash: policy_hash.to_owned(),
+        }
+    }
+
+    fn refusal(
+        &self,
+        reason: &DenialReason,
+        rule: &str,
+        policy_hash: &str,
+        steps: Vec<(&'static str, String)>,
+    ) -> Explanation {
         Explanation {
             permitted: false,
-            outcome: format!("refused: {}", describe::reason(&denial.reason)),
-            rule: self.cite(&denial.rule),
+            outcome: format!("refused: {}", describe::reason(reason)),
+            rule: self.cite(rule),
             steps,
-            mend: describe::mend(&denial.reason).to_owned(),
-            policy_hash: denial.policy_hash.clone(),
+            mend: describe::mend(reason).to_owned(),
+            policy_hash: policy_hash.to_owned(),
         }
     }
 
@@ -168,6 +178,19 @@ const fn describe_total(total: TotalRule) -> &'static str {
         TotalRule::Absent => "not told: it would speak of what is withheld",
         TotalRule::Only => "only the total is told",
     }
+}
+
+/// What a permit says beside what it shows: why minimum necessary does not act, what must happen, what enforcing would do.
+fn beside(
+    exemption: Option<&Exemption>,
+    duties: &[Duty],
+    would_refuse: Option<&DenialReason>,
+) -> Vec<(&'static str, String)> {
+    let exempt = exemption.map(|exemption| ("exempt", describe::exemption(exemption)));
+    let duties = duties.iter().map(|duty| ("beside", describe::duty(duty)));
+    let observe =
+        would_refuse.map(|reason| ("observe", format!("enforcing would refuse: {}", describe::reason(reason))));
+    exempt.into_iter().chain(duties).chain(observe).collect()
 }
 
 fn recipient(facts: &Facts) -> String {

@@ -3,7 +3,7 @@
 use bascule_fhir::Timestamp;
 use bascule_smart::{Principal, Unauthenticated};
 
-use super::{Explanation, Simulation, recipient};
+use super::{Explanation, Simulation, beside, recipient};
 use crate::Api;
 use crate::call::{Call, CallDenial, CallPermit};
 use crate::describe;
@@ -73,37 +73,13 @@ impl Policy {
                 steps.push(("passes", format!("{media}, without being looked into{when}")));
             }
         }
-        if let Some(exemption) = permit.exemption() {
-            steps.push(("exempt", describe::exemption(exemption)));
-        }
-        steps.extend(permit.duties().iter().map(|duty| ("beside", describe::duty(duty))));
-        if let Some(reason) = permit.would_refuse() {
-            steps.push(("observe", format!("enforcing would refuse: {}", describe::reason(reason))));
-        }
-        Explanation {
-            permitted: true,
-            outcome: format!(
-                "permitted to {} for {} (agreement: {})",
-                permit.role(),
-                permit.purpose(),
-                permit.agreement()
-            ),
-            rule: self.cite(permit.rule()),
-            steps,
-            mend: String::new(),
-            policy_hash: permit.policy_hash().to_owned(),
-        }
+        steps.extend(beside(permit.exemption(), permit.duties(), permit.would_refuse()));
+        let to = (permit.role(), permit.purpose(), permit.agreement());
+        self.permission(to, permit.rule(), permit.policy_hash(), steps)
     }
 
     fn refused_call(&self, denial: &CallDenial, steps: Steps) -> Explanation {
-        Explanation {
-            permitted: false,
-            outcome: format!("refused: {}", describe::reason(&denial.reason)),
-            rule: self.cite(&denial.rule),
-            steps,
-            mend: describe::mend(&denial.reason).to_owned(),
-            policy_hash: denial.policy_hash.clone(),
-        }
+        self.refusal(&denial.reason, &denial.rule, &denial.policy_hash, steps)
     }
 }
 

@@ -71,7 +71,6 @@ pub(super) fn settings(records: &RecordsArgs) -> Result<config::Settings, Exit> 
     config::load(&file).map_err(|faults| terminal::faults(&faults, "Nothing was changed."))
 }
 
-/// Asks the house.
 /// What was said of an API's mode, or says it.
 pub(super) async fn mode(
     api: &str,
@@ -93,6 +92,7 @@ pub(super) async fn mode(
     }
 }
 
+/// Asks the house.
 pub(super) async fn ask(act: PolicyAct, signed: Option<Signed>, records: &RecordsArgs) -> Result<Value, Exit> {
     let settings = settings(records)?;
     match records::ask(settings, &Act::Policy { act_on: act, signed }).await {
